@@ -106,6 +106,10 @@ rotate-session-key: $(venv) ## Rotate the key that signs sessions [DONE=1: end t
 	@.venv/bin/python scripts/operate.py $(on-stack) session-key $(if $(call given,DONE),--done) \
 		$(if $(call given,LEAKED),--leaked)
 
+.PHONY: settings
+settings: $(venv) ## Print or change the organization's settings [SET="concurrent_timers=shared overtime_hours=2 ..."]
+	@.venv/bin/python scripts/operate.py $(on-stack) settings $(call option,--set,SET)
+
 .PHONY: sweep
 sweep: $(venv) ## Run the sweeper now and print its summary [DRY_RUN=1: only count]
 	@.venv/bin/python scripts/operate.py $(on-stack) sweep $(if $(call given,DRY_RUN),--dry-run)
@@ -121,6 +125,10 @@ redrive: $(venv) ## Queue the dead letters again
 .PHONY: migrate
 migrate: $(venv) ## After an upgrade: migrate open timers to the current schema version, while the stack runs
 	@.venv/bin/python scripts/operate.py $(on-stack) migrate
+
+.PHONY: timesheets
+timesheets: $(venv) ## Store everybody's days that are behind [REBUILD=1: derive all days anew, after a rule has changed]
+	@.venv/bin/python scripts/operate.py $(on-stack) timesheets $(if $(call given,REBUILD),--rebuild)
 
 .PHONY: outputs
 outputs: $(venv) ## Print the stack's outputs: its addresses and names
@@ -285,6 +293,8 @@ requirements: $(venv) ## Pin the newest versions of the packages in requirements
 			$(addprefix --no-emit-package ,$(in-lambda-runtime)) && \
 		compile background.in --output-file ../layers/background/requirements.txt \
 			$(addprefix --no-emit-package ,$(in-lambda-runtime) pycparser) && \
+		compile holidays.in --output-file ../layers/holidays/requirements.txt \
+			$(addprefix --no-emit-package ,$(in-lambda-runtime)) && \
 		compile dev.in --output-file dev.txt && \
 		compile sam.in --output-file sam.txt && \
 		compile lambda.in --output-file lambda.txt && \

@@ -18,6 +18,7 @@ from bench import (
     receiver_time,
     round_trips,
     sweep,
+    timesheets,
     widget,
 )
 
@@ -31,6 +32,7 @@ _MEASUREMENTS: dict[str, Callable[[], str]] = {
     "package-size": package_size.measure,
     "growth": growth.measure,
     "history": history.measure,
+    "timesheets": timesheets.measure,
     "sweep": sweep.measure,
     "load": load.measure,
     "widget": widget.measure,

@@ -35,6 +35,11 @@ _BACKGROUND = ("TimerCoreLayer", "BackgroundLayer")
 _MODULES = {
     "timelogs.api": ("TimelogsFunction", _BACKGROUND[:1], "handler.table.connection.client"),
     "auth.api": ("AuthFunction", _BACKGROUND[:1], "handler.table.connection.client"),
+    "schedule.api": (
+        "ScheduleFunction",
+        ("TimerCoreLayer", "HolidaysLayer"),
+        "handler.table.connection.client",
+    ),
     "webhook.receive": ("WebhookReceiveFunction", _BACKGROUND[:1], "handler"),
     "webhook.process": ("WebhookProcessFunction", _BACKGROUND, "handler.table.connection.client"),
     "stale_sweeper.sweep": ("StaleSweeperFunction", _BACKGROUND, "handler.table.connection.client"),

@@ -50,7 +50,7 @@ class Assumptions:
     active_hours: float = _assumed(200, "hours a month in which functions publish metrics")
     hourly_metrics: float = _assumed(5, "custom metrics that the sweeper publishes each hour")
     active_metrics: float = _assumed(25, "custom metrics of the other functions, published when they work")
-    alarm_metrics: float = _assumed(23, "metrics that the template's alarms read, each charged as an alarm")
+    alarm_metrics: float = _assumed(27, "metrics that the template's alarms read, each charged as an alarm")
 
 
 class Price(NamedTuple):

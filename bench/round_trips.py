@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from bench.stage import Stage, stage
 from tests.support.gateway import Answer, Context
+from timer_core.api.models import format_time, to_time
 from timer_core.clock import now_ms
 from timer_core.github.messages import IssueEvent, to_json
 
@@ -65,7 +66,11 @@ def operations(on: Stage) -> list[Count]:
         return answer
 
     def url(timer: Answer, action: str = "") -> str:
-        return f"/api/timelogs/{timer.json()['id']}/{action}"
+        body = timer.json()
+        return f"/api/timelogs/{body.get('second', body)['id']}/{action}"
+
+    def hours_ago(hours: float) -> str:
+        return format_time(to_time(now_ms() - round(hours * 3_600_000)))
 
     (person, api), (_, stranger) = on.new_person(), on.new_person()
     repo = f"octocat/hello-{person.user_id}"
@@ -87,13 +92,22 @@ def operations(on: Stage) -> list[Count]:
     count("pause", lambda: api("POST", url(timer, "pause/")))
     count("pause, refused (is paused)", lambda: api("POST", url(timer, "pause/")))
     count("resume", lambda: api("POST", url(timer, "resume/")))
+    count("focus", lambda: api("POST", url(timer, "focus/")))
     count("patch of the description", lambda: api("PATCH", url(timer), {"description": "x"}))
     count("patch of an open timer's issue", lambda: api("PATCH", url(timer), next(issue)))
+    count("patch of an open timer's start", lambda: api("PATCH", url(timer), {"start_time": hours_ago(1)}))
+    pause = {"start": hours_ago(0.5), "end": hours_ago(0.4)}
+    count("insert a pause into an open timer", lambda: api("POST", url(timer, "pauses/"), pause))
+    split = {"at": hours_ago(0.2)}
+    divided = timer
+    timer = count("split of an open timer", lambda: api("POST", url(divided, "split/"), split))
     count("stop", lambda: api("POST", url(timer, "stop/")))
     count("patch of the issue", lambda: api("PATCH", url(timer), next(issue)))
     times = {"start_time": "2026-01-01T09:00:00Z", "end_time": "2026-01-01T10:00:00Z"}
     count("patch of start and end", lambda: api("PATCH", url(timer), times))
     count("patch of the end", lambda: api("PATCH", url(timer), {"end_time": "2026-01-01T11:00:00Z"}))
+    pause = {"start": "2026-01-01T09:10:00Z", "end": "2026-01-01T09:20:00Z"}
+    count("insert a pause", lambda: api("POST", url(timer, "pauses/"), pause))
     count("delete", lambda: api("DELETE", url(timer)))
     timer = api("POST", "/api/timelogs/start/", next(issue))
     count("delete of an open timer", lambda: api("DELETE", url(timer)))

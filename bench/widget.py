@@ -53,7 +53,7 @@ window.seen = {};
 (function look() {
   const root = document.querySelector("issue-timer")?.shadowRoot;
   if (root?.firstElementChild) seen.widget ??= performance.now();
-  if (root?.querySelector(".running .clock")?.textContent) seen.clock = performance.now();
+  if (root?.querySelector(".counting .clock")?.textContent) seen.clock = performance.now();
   else requestAnimationFrame(look);
 })();
 """
@@ -110,7 +110,7 @@ class _Embedding:
     def open(self, page: Page) -> None:
         """Visit the page, and wait until the clock runs."""
         page.goto(self.origin)
-        Widget(page).expect_state("Running")
+        Widget(page).expect_state("Counting")
 
 
 def _start_timer(stack: LocalStack, token: str) -> None:

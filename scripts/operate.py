@@ -4,14 +4,22 @@ import argparse
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 
-from deployed_stack import DeployedStack, restore, session_key
+from deployed_stack import DeployedStack, organization, restore, session_key
 from deployed_stack.errors import ToolError
 from deployed_stack.tool import run_tool
 from local_stack.choice import add_stack_options, chosen_stack
+from timer_core.clock import now_ms
+from timer_core.store.calendars import Calendars
 from timer_core.store.migration import migrate
+from timer_core.store.queries import TimerQueries
 from timer_core.store.table import Table
+from timer_core.store.timesheets import Timesheets
+
+_THREADS = 8
 
 
 def main() -> int:
@@ -29,7 +37,11 @@ def main() -> int:
     commands.add_parser("dead-letters", help="print the deliveries that failed ten times")
     commands.add_parser("redrive", help="move the deliveries that failed ten times back to their queue")
     commands.add_parser("migrate", help="migrate open timers to the current schema version")
+    days = commands.add_parser("timesheets", help="store everybody's days that are behind")
+    days.add_argument("--rebuild", action="store_true", help="derive and store all days anew")
     commands.add_parser("outputs", help="print the stack's outputs")
+    setting = commands.add_parser("settings", help="print or change the organization's settings")
+    setting.add_argument("--set", default="", help="the changes: 'name=value name=\"a value\"'")
     restoring = commands.add_parser("restore", help="make the table's items those of an earlier time")
     of = restoring.add_mutually_exclusive_group(required=True)
     of.add_argument("--at", type=_time, help="the time, such as 2026-11-29T14:05:00Z")
@@ -40,6 +52,9 @@ def main() -> int:
     )
     options = parser.parse_args()
     stack = chosen_stack(options)
+    on_table = {"migrate": _migrate, "settings": _settings, "timesheets": _store_days}
+    if options.command in on_table:
+        return on_table[options.command](stack, options)
     if options.command == "secret":
         print(stack.webhook_secret())
     elif options.command == "session-key":
@@ -54,8 +69,6 @@ def main() -> int:
             print("No dead letters.", file=sys.stderr)
         for letter in letters:
             print(json.dumps(letter))
-    elif options.command == "migrate":
-        _migrate(stack)
     elif options.command == "outputs":
         for name, value in stack.outputs.items():
             print(f"{name}: {value}")
@@ -66,11 +79,49 @@ def main() -> int:
     return 0
 
 
-def _migrate(stack: DeployedStack) -> None:
+def _migrate(stack: DeployedStack, _options: argparse.Namespace) -> int:
     # The table's client reads region, credentials and endpoint from the environment.
     os.environ.update(stack.environment)
     migrated = migrate(Table(stack.table_name))
     print(f"Open timers: {migrated.seen}, of which migrated: {migrated.written}.")
+    return 0
+
+
+def _store_days(stack: DeployedStack, options: argparse.Namespace) -> int:
+    os.environ.update(stack.environment)
+    table = Table(stack.table_name)
+    timers = TimerQueries(table)
+    timesheets = Timesheets(table, timers, Calendars(table))
+    failed = 0
+
+    def store(user_id: int) -> bool:
+        try:
+            if options.rebuild:
+                timesheets.rebuild(user_id, now_ms=now_ms())
+                return True
+            return timesheets.refresh(user_id, now_ms=now_ms())
+        except Exception as error:
+            nonlocal failed
+            failed += 1
+            print(f"The days of person {user_id} could not be stored: {error!r}", file=sys.stderr)
+            return False
+
+    people = {*timesheets.people(), *(timer.user_id for timer in timers.open_timers())}
+    with ThreadPoolExecutor(_THREADS) as pool:
+        stored = sum(pool.map(store, sorted(people)))
+    print(f"People: {len(people)}, of whom days were stored: {stored}.")
+    return 1 if failed else 0
+
+
+def _settings(stack: DeployedStack, options: argparse.Namespace) -> int:
+    changes = organization.parse(options.set)
+    os.environ.update(stack.environment)
+    calendars = Calendars(Table(stack.table_name))
+    if changes:
+        calendars.put_policy(lambda policy: replace(policy, **changes), now_ms=now_ms())
+    for line in organization.describe(calendars.organization()):
+        print(line)
+    return 0
 
 
 def _time(text: str) -> datetime:

@@ -72,7 +72,7 @@ def _parameters(text: str) -> dict[str, str]:
     for word in words:
         name, is_pair, value = word.partition("=")
         if not is_pair:
-            raise ToolError(f'SET= has the form "AdminLogins=octocat StaleAfterHours=12", not {word!r}.')
+            raise ToolError(f'SET= has the form "AdminLogins=octocat WritesPerMinute=60", not {word!r}.')
         if name not in known:
             raise ToolError(f"There is no parameter {name!r}. There are {', '.join(known)}.")
         parameters[name] = value

@@ -1,13 +1,34 @@
-// The Account page: API tokens, the export of all data, signing out everywhere and deleting the account.
+// The Account page: working hours, the organization's rules, API tokens, the export of all data, signing out
+// everywhere and deleting the account.
 
 import { get, pages, request } from "./page/api.js";
+import { DayOff } from "./page/day-off.js";
+import { DaysOffSection } from "./page/days-off.js";
 import { byId, download, formValues } from "./page/elements.js";
 import { formats, text } from "./page/language.js";
 import { confirm, notify } from "./page/notices.js";
-import { endSession, onAction, openPage } from "./page/session.js";
+import { OrganizationSection } from "./page/organization.js";
+import { fetchSchedule, serverNow } from "./page/schedule-api.js";
+import { endSession, onAction, openPage, showError } from "./page/session.js";
+import { WorkingHoursSection } from "./page/working-hours.js";
 import { content, h, isolate } from "./widget/dom.js";
 
-/** @import { Token } from "./page/types.d.ts" */
+/** @import { Profile, Token } from "./page/types.d.ts" */
+
+// ------------------------------------------------------------------ working hours
+
+const workingHours = new WorkingHoursSection(serverNow, showSchedule);
+const daysOff = new DaysOffSection(serverNow, showSchedule);
+const dayOff = new DayOff(serverNow, showSchedule);
+byId("day-off").append(dayOff.element);
+
+async function showSchedule() {
+  const schedule = await fetchSchedule();
+  for (const section of [workingHours, daysOff, dayOff]) section.show(schedule);
+}
+
+// The main page links to the editor.
+const EDITOR = "#change-hours";
 
 // ------------------------------------------------------------------ tokens
 
@@ -93,4 +114,17 @@ onAction("click", byId("delete-account"), async () => {
   endSession(text("accountDeleted"));
 });
 
-openPage(showTokens);
+/** @param {Profile} profile */
+async function showAccount({ is_admin }) {
+  const loading = [
+    showSchedule().then(() => location.hash === EDITOR && workingHours.edit()),
+    showTokens(),
+    is_admin && new OrganizationSection(serverNow, showSchedule).open(),
+  ];
+  // Show what can be loaded, even if a part cannot.
+  for (const result of await Promise.allSettled(loading)) {
+    if (result.status === "rejected") showError(result.reason);
+  }
+}
+
+openPage(showAccount);

@@ -1,19 +1,25 @@
-// The Time page: the widget, the totals and the entries.
+// The Time page: the present, the totals and the entries.
 
-import { IssueTimerElement } from "./issue-timer.js";
 import { pages } from "./page/api.js";
 import { dayOf, timeZone } from "./page/calendar.js";
 import { dialectOf, NEUTRAL, toCsv } from "./page/csv.js";
+import { DayView } from "./page/day-view.js";
 import { addEntry, editEntry } from "./page/edit-entry.js";
 import { byId, download } from "./page/elements.js";
 import { withGains } from "./page/figures.js";
 import { listQuery, readFilter, selectedDays, writeFilter } from "./page/filter.js";
 import { onFilter, showFilter } from "./page/filter-form.js";
+import { firstVisitCard } from "./page/first-visit.js";
 import { History } from "./page/history.js";
-import { formats, text } from "./page/language.js";
-import { clearNotice, notify } from "./page/notices.js";
+import { formats, text, widgetTexts } from "./page/language.js";
+import { clearNotice, notify, warn } from "./page/notices.js";
+import { Now } from "./page/now.js";
+import { fetchSchedule } from "./page/schedule-api.js";
 import { onAction, openPage, showError } from "./page/session.js";
 import { getTotals, showTotals, updateTotals } from "./page/totals.js";
+import { WeekView } from "./page/week-view.js";
+import { TimerManager } from "./timer-manager.js";
+import { ApiError } from "./widget/api-client.js";
 
 /** @import { Dialect } from "./page/csv.js" */
 /** @import { Filter, Timer, Totals } from "./page/types.d.ts" */
@@ -25,7 +31,8 @@ const DEBOUNCE_MS = 300;
 const STALE_MS = 180_000;
 const RETRY_AFTER_MS = 30_000;
 
-const widget = new IssueTimerElement();
+const manager = new TimerManager();
+let isOpen = false;
 let filter = readFilter(location.search);
 let loading = new AbortController();
 let isLoading = false;
@@ -37,10 +44,32 @@ let today = "";
 /** The loaded totals. @type {?Totals} */
 let totals = null;
 
-/** Return the server's time as the widget estimates it, because this machine's clock may be wrong. */
-const now = () => new Date(widget.manager?.now ?? Date.now());
+/** Return the server's time as the manager estimates it, because this machine's clock may be wrong. */
+const now = () => new Date(manager.now);
 
-const history = new History({ now, edit, changed });
+const history = new History({
+  now,
+  resume,
+  edit,
+  deleting: ({ id }) => present?.expectDeletion(id),
+  changed,
+});
+const dayView = new DayView({
+  now,
+  isCounting: (id) => manager.state.timers.some((timer) => timer.id === id && timer.is_counting),
+  shown: (day, week) => weekView.show(day, week),
+  changed: () => {
+    refreshPresent();
+    return refreshResults();
+  },
+});
+const weekView = new WeekView({
+  now,
+  showDay: async (day) => {
+    await dayView.show(day);
+    byId("day-title").focus();
+  },
+});
 
 /**
  * Run an action that loads data, and abort the previous action.
@@ -80,6 +109,11 @@ async function show(entries, signal) {
   history.showDayTotals(showTotals(totals, filter, now()));
 }
 
+/** Load the day, and the entries and totals that the filter selects. */
+async function loadAll() {
+  await Promise.all([load(), dayView.refresh().catch(showError)]);
+}
+
 /** Load the entries and totals that the filter selects. */
 function load() {
   formats.followTimeZone();
@@ -96,36 +130,48 @@ function localDay() {
   return `${dayOf(now())} ${timeZone()}`;
 }
 
+/** Load the day, the totals and the first page of entries again. */
+async function refresh() {
+  await Promise.all([refreshResults(), dayView.refresh().catch(showError)]);
+}
+
 /** Load the totals and the first page of entries again, and keep the entries of later pages. */
-function refresh() {
+function refreshResults() {
   if (isLoading) return load();
   return runLatest((signal) => show(history.refresh(signal), signal));
 }
 
-/** Refresh the page if the page is visible and its data are old. After a failed request, refresh earlier. */
+/**
+ * Refresh the page if the page is visible and its data are old, or of another day. After a failed request, refresh
+ * earlier.
+ */
 function refreshIfStale() {
+  if (!isOpen || document.hidden) return;
   const age = performance.now() - requestedAt;
-  if (widget.isConnected && !document.hidden && age >= (hasFailed ? RETRY_AFTER_MS : STALE_MS)) refresh();
+  if (localDay() !== today) loadAll();
+  else if (age >= (hasFailed ? RETRY_AFTER_MS : STALE_MS)) refresh();
 }
 
 /** Update the time of running timers in the entries and in the totals. */
 function showRunning() {
-  const { manager } = widget;
-  if (!manager || !totals) return;
-  const gains = history.run(manager.state.timers, (timer) => manager.active(timer));
+  if (!totals) return;
+  const gains = history.run(manager.state.timers, (timer) => ({
+    working_duration: manager.working(timer),
+    active_duration: manager.active(timer),
+  }));
   history.showDayTotals(updateTotals(withGains(totals, dayOf(now()), gains), filter, now()));
 }
 
-/** Refresh the page and the widget after a change made here. */
+/** Refresh the page and the open timers after a change made here. */
 function changed() {
-  refreshWidget();
+  refreshPresent();
   return refresh();
 }
 
-function refreshWidget() {
-  widget.manager?.refresh();
-  // Load the widget's time of today too, because today's time includes the time of stopped timers.
-  widget.manager?.loadToday();
+function refreshPresent() {
+  manager.refresh();
+  // Load the time of today too, because it includes the time of stopped timers.
+  manager.loadToday();
 }
 
 // ------------------------------------------------------------------ the filter
@@ -162,10 +208,19 @@ addEventListener("popstate", () => {
 onAction("click", byId("add"), async () => {
   const timer = await addEntry(now);
   if (!timer) return;
-  refreshWidget();
-  await load();
+  refreshPresent();
+  await loadAll();
   notify(text("added", { duration: formats.duration(timer.duration ?? 0) }));
 });
+
+/** @param {Timer} timer */
+function resume({ github_repo, github_issue_number, description }) {
+  present?.start(
+    github_repo && github_issue_number ? { github_repo, github_issue_number } : null,
+    description,
+  );
+  byId("now-title").focus();
+}
 
 /** @param {Timer} timer */
 async function edit(timer) {
@@ -200,34 +255,85 @@ onAction("click", byId("export-local"), () => exportCsv(ofLocale));
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let debounce;
-for (const action of ["start", "pause", "resume", "stop"]) {
-  widget.addEventListener(`issue-timer:${action}`, () => {
-    clearTimeout(debounce);
-    debounce = setTimeout(refresh, DEBOUNCE_MS);
+function refreshSoon() {
+  clearTimeout(debounce);
+  debounce = setTimeout(refresh, DEBOUNCE_MS);
+}
+manager.addEventListener("transition", refreshSoon);
+
+/** What the working hours and other rules make of the open timers, as the server last confirmed. */
+let standings = "";
+
+/** Refresh the page if timers count otherwise than before, for example because the working hours have changed. */
+function refreshIfRulesChanged() {
+  const { phase, timers, waiting } = manager.state;
+  if (phase !== "ready" || waiting) return;
+  const former = standings;
+  standings = JSON.stringify(
+    timers.map(({ id, status, is_counting, waiting_for, counting_changes_at }) => {
+      return [id, status, is_counting, waiting_for, counting_changes_at];
+    }),
+  );
+  if (former && standings !== former) refreshSoon();
+}
+
+// ------------------------------------------------------------------ the first visit
+
+/** Propose working hours to a person who has not chosen any. */
+async function showFirstVisit() {
+  const card = firstVisitCard(await fetchSchedule(), now, () => {
+    byId("first-visit").hidden = true;
+    byId("title").focus();
+    return changed();
   });
+  byId("first-visit").hidden = !card;
+  byId("first-visit").replaceChildren(...(card ? [card] : []));
 }
 
 // ------------------------------------------------------------------ the session
 
+/** @type {?Now} */
+let present = null;
+
 addEventListener("signed-out", () => {
+  isOpen = false;
+  manager.disconnect();
+  present?.clear();
   loading.abort();
-  byId("widget").replaceChildren();
+  byId("first-visit").replaceChildren();
   history.clear();
+  dayView.clear();
 });
 
 openPage(async () => {
-  byId("widget").append(widget);
-  const { manager } = widget;
-  manager?.addEventListener("tick", () => {
+  isOpen = true;
+  present = new Now(manager);
+  manager.addEventListener("tick", () => {
     if (!isLoading) showRunning();
+    dayView.run();
     refreshIfStale();
   });
-  manager?.addEventListener("change", () => {
+  manager.addEventListener("change", () => {
+    if (!isOpen) return;
+    if (manager.state.phase === "signed-out") return showExpired();
     // The local day or the time zone differs if midnight has passed, if the machine's time zone was changed,
     // or if the server has corrected the clock.
-    if (widget.isConnected && localDay() !== today) load();
-    else if (hasFailed) refreshIfStale();
+    if (localDay() !== today) loadAll();
+    else refreshIfStale();
+    refreshIfRulesChanged();
   });
   document.addEventListener("visibilitychange", refreshIfStale);
-  await load();
+  // Load first, because the manager's first events compare the day with the loaded one.
+  const loaded = loadAll();
+  manager.connect();
+  // Without the schedule, the page only lacks the proposal.
+  showFirstVisit().catch(() => {});
+  await loaded;
 });
+
+/** Ask the user to sign in again. Say if changes are kept until then. */
+function showExpired() {
+  const { waiting } = manager.state;
+  showError(new ApiError(401));
+  if (waiting) warn(`${text("sessionExpired")} ${widgetTexts.kept}`);
+}

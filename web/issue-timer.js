@@ -1,5 +1,5 @@
 import { TimerManager } from "./timer-manager.js";
-import { Card, clockTime, issueName } from "./widget/card.js";
+import { Card, clockTime, issueName, stateText } from "./widget/card.js";
 import { content, h, isolate, setText } from "./widget/dom.js";
 import { parseIssue } from "./widget/issue-link.js";
 import { isOn } from "./widget/state.js";
@@ -8,6 +8,7 @@ import { styles } from "./widget/styles.js";
 import { createView } from "./widget/view.js";
 
 /** @import { Events, State, Strings } from "./widget/types.d.ts" */
+/** @import { Button } from "./widget/card.js" */
 /** @import { View } from "./widget/view.js" */
 
 const NOTICE_MS = 8_000;
@@ -108,7 +109,7 @@ export class IssueTimerElement extends HTMLElement {
 
   /** @param {View} view @param {State} state */
   #showTimers({ list, language, strings }, { timers, isConnected }) {
-    const context = { language, now: this.manager?.now ?? 0, isConnected };
+    const context = { language, now: this.manager?.now ?? 0, isConnected, timers };
     const former = this.#cards;
     this.#cards = new Map();
     for (const timer of timers) {
@@ -127,20 +128,24 @@ export class IssueTimerElement extends HTMLElement {
   #showTime() {
     const { manager } = this;
     if (!this.#view || !manager) return;
-    for (const timer of manager.state.timers) this.#cards.get(timer.key)?.showTime(manager.active(timer));
+    for (const timer of manager.state.timers) this.#cards.get(timer.key)?.showTime(manager.working(timer));
     this.#view.today.textContent = manager.today === null ? "–" : clockTime(manager.today);
   }
 
   // ---------------------------------------------------------------- actions
 
-  /** @param {string} key @param {"pause" | "resume" | "stop"} action */
+  /** @param {string} key @param {Button} action */
   #act(key, action) {
     const { manager } = this;
     const timer = manager?.state.timers.find((one) => one.key === key);
     if (!this.#view || !manager || !timer) return;
     const { strings } = this.#view;
     const name = isolate(issueName(timer, strings));
-    this.#notify(strings.own[action](name, clockTime(manager.active(timer))));
+    if (action === "focus" || action === "keep") {
+      this.#notify(`${name}: ${strings.states.counting}`);
+      return manager.focus(timer.id, action === "keep");
+    }
+    this.#notify(strings.own[action](name, clockTime(manager.working(timer))));
     manager[action](timer.id);
   }
 
@@ -158,9 +163,8 @@ export class IssueTimerElement extends HTMLElement {
     this.#showMistake();
     input.value = "";
     const open = manager.state.timers.find((timer) => isOn(timer, issue));
-    if (open?.status === "paused") return this.#act(open.key, "resume");
+    if (open) return this.#act(open.key, open.status === "paused" ? "resume" : "focus");
     const name = isolate(`${issue.github_repo}#${issue.github_issue_number}`);
-    if (open) return this.#notify(strings.alreadyRunning(name));
     this.#notify(strings.own.start(name));
     manager.start(issue);
   }
@@ -184,9 +188,14 @@ export class IssueTimerElement extends HTMLElement {
   /** @param {Events["transition"]} transition */
   #onTransition({ action, timer, isOwn }) {
     this.#dispatch(action, { timer, isOwn });
-    if (isOwn || !this.#view) return;
-    const { strings } = this.#view;
-    this.#notify(strings.elsewhere[action](isolate(issueName(timer, strings))));
+    if (isOwn || !this.#view || !this.manager) return;
+    const { language, strings } = this.#view;
+    const name = isolate(issueName(timer, strings));
+    const text =
+      action === "focus" || action === "counting"
+        ? `${name}: ${stateText(timer, strings, { language, now: this.manager.now })}`
+        : strings.elsewhere[action](name);
+    this.#notify(text);
   }
 
   /** @param {Events["problem"]} problem */
@@ -231,7 +240,7 @@ function showPhase(view, { phase, isConnected, isExpired, timers, waiting }, isC
   const hasTimers = timers.length > 0;
   view.bar.hidden = !isReady || isCompact;
   view.signInPanel.hidden = phase !== "signed-out";
-  const kept = waiting ? strings.kept(waiting) : "";
+  const kept = waiting ? strings.kept : "";
   view.reason.textContent = isExpired ? `${strings.expired} ${kept}` : strings.signedOut;
   view.loading.hidden = phase !== "loading" || !isConnected;
   view.list.hidden = !hasTimers || phase === "signed-out";
@@ -247,7 +256,7 @@ function showPhase(view, { phase, isConnected, isExpired, timers, waiting }, isC
  */
 function showConnection({ strings, banner, bannerText, announcement, reason }, state) {
   const { isConnected, isExpired, waiting } = state;
-  const remedy = waiting ? strings.waiting(waiting) : strings.retrying;
+  const remedy = waiting ? strings.pending(waiting) : strings.retrying;
   banner.hidden = isConnected;
   bannerText.textContent = `${connectionMessage(state, strings)} ${remedy}`;
   // If actions are pending, screen readers have already announced the notice of the failed connection.

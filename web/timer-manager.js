@@ -1,20 +1,26 @@
 import { ApiClient, dateOf } from "./widget/api-client.js";
 import { ServerClock } from "./widget/clock.js";
+import { advance, changeOf } from "./widget/counting.js";
 import { Outbox } from "./widget/outbox.js";
-import { Poller } from "./widget/poller.js";
+import { jittered, Poller } from "./widget/poller.js";
 import { Sender } from "./widget/sender.js";
 import { TimerState } from "./widget/state.js";
 import { randomName } from "./widget/storage.js";
 import { Tabs, tab } from "./widget/tabs.js";
-import { secondsSince, Today } from "./widget/today.js";
+import { Today } from "./widget/today.js";
 
 const LIST = "/api/timelogs/?end_time__isnull=true&page_size=100";
 // The extra delay of this tab's next poll after another tab has polled. Because of the delay, the other tab
 // continues to poll for all tabs.
 const OTHER_TAB_MS = 2_000;
+// The average delay between the time at which counting changes by itself and the next poll. The delay is random,
+// because counting changes for many users at the same time.
+const CHANGE_DELAY_MS = 4_000;
+// The longest wait for a tick. Browsers limit the delay of a timeout to 24 days.
+const MAX_TICK_MS = 3_600_000;
 
 /** @import { ApiError } from "./widget/api-client.js" */
-/** @import { Action, ApiResponse, ApiTimer, Events, Issue } from "./widget/types.d.ts" */
+/** @import { Action, ApiResponse, ApiTimer, Events, NewTimer, OpenTimer } from "./widget/types.d.ts" */
 /** @import { State, TabMessage, Timer } from "./widget/types.d.ts" */
 
 /**
@@ -94,14 +100,19 @@ export class TimerManager extends EventTarget {
     return this.#clock.now();
   }
 
-  /** The seconds worked today, in this machine's time zone; null if the seconds are unknown. */
+  /** Today's seconds of working time, in this machine's time zone; null if the seconds are unknown. */
   get today() {
-    return this.#today.seconds(this.now, this.#running.length);
+    return this.#today.seconds(this.now, this.state.timers);
+  }
+
+  /** @param {Timer} timer @returns {number} the timer's seconds of working time at this moment */
+  working(timer) {
+    return advance(timer, this.now).working_duration;
   }
 
   /** @param {Timer} timer @returns {number} the timer's active seconds at this moment */
-  active({ status, active_duration, as_of }) {
-    return active_duration + (status === "running" ? secondsSince(as_of, this.now) : 0);
+  active(timer) {
+    return advance(timer, this.now).active_duration;
   }
 
   /** Poll the server, emit ticks and receive other tabs' messages until `disconnect` is called. */
@@ -134,9 +145,8 @@ export class TimerManager extends EventTarget {
     clearTimeout(this.#tickTimer);
   }
 
-  /** Start a timer. @param {Issue & {description?: string}} issue */
-  start(issue) {
-    if (!issue?.github_repo) throw new TypeError("An issue is needed");
+  /** Start a timer, on an issue or on none. @param {NewTimer} [issue] */
+  start(issue = {}) {
     const key = randomName();
     this.#act({ key, kind: "start", timer: key, issue });
   }
@@ -149,6 +159,16 @@ export class TimerManager extends EventTarget {
   /** @param {string} id the timer's id */
   resume(id) {
     this.#act({ key: randomName(), kind: "resume", timer: id });
+  }
+
+  /**
+   * Let a running timer count instead of the others.
+   *
+   * @param {string} id the timer's id
+   * @param {boolean} [overtime] whether the timer is to count after the working hours, too
+   */
+  focus(id, overtime) {
+    this.#act({ key: randomName(), kind: "focus", timer: id, overtime });
   }
 
   /** @param {string} id the timer's id */
@@ -221,7 +241,7 @@ export class TimerManager extends EventTarget {
 
   /**
    * @param {Action} action
-   * @param {ApiTimer} timer the response
+   * @param {OpenTimer} timer the response
    * @param {number} at when the response was received
    */
   #confirm(action, timer, at) {
@@ -327,7 +347,7 @@ export class TimerManager extends EventTarget {
     return true;
   }
 
-  /** @param {ApiTimer[]} timers @param {number} at @param {string} etag */
+  /** @param {OpenTimer[]} timers @param {number} at @param {string} etag */
   #adopt(timers, at, etag) {
     this.#poller.noteActivity();
     for (const transition of this.#timers.adopt(timers, at, etag)) this.#emit("transition", transition);
@@ -356,7 +376,7 @@ export class TimerManager extends EventTarget {
 
   #schedulePoll(extra = 0) {
     if (!this.#connection || document.hidden || this.state.phase === "signed-out") this.#poller.stop();
-    else this.#poller.schedule(extra);
+    else this.#poller.schedule(extra, this.#untilChange + jittered(CHANGE_DELAY_MS));
   }
 
   #onVisible() {
@@ -368,17 +388,21 @@ export class TimerManager extends EventTarget {
     if (this.state.phase === "ready") this.#tick();
   }
 
-  get #running() {
-    return this.state.timers.filter(({ status }) => status === "running");
+  /** The milliseconds until a timer begins or ceases to count by itself; Infinity if none does. */
+  get #untilChange() {
+    const { now } = this;
+    return Math.min(...this.state.timers.map((timer) => changeOf(timer) - now).filter((ms) => ms > 0));
   }
 
   #scheduleTick() {
     clearTimeout(this.#tickTimer);
-    const [running] = this.#running;
-    if (!this.#connection || document.hidden || !running) return;
-    const untilNextSecond = 1_000 - ((this.active(running) * 1_000) % 1_000);
+    if (!this.#connection || document.hidden) return;
+    const counting = this.state.timers.find((timer) => timer.is_counting);
+    // If timers share the time, each second of a timer takes several seconds.
+    const elapsed = counting ? (this.working(counting) / counting.counting_share) * 1_000 : 0;
+    const wait = Math.min(this.#untilChange, counting ? 1_000 - (elapsed % 1_000) : MAX_TICK_MS);
     // Tick one millisecond late, because an early tick would show the previous second again.
-    this.#tickTimer = setTimeout(() => this.#tick(), untilNextSecond + 1);
+    this.#tickTimer = setTimeout(() => this.#tick(), wait + 1);
   }
 
   #tick() {
@@ -386,6 +410,7 @@ export class TimerManager extends EventTarget {
     // be wrong.
     if (this.#hasJumped()) return this.refresh();
     if (!this.#isUnconfirmed && this.#today.isDue(this.now)) this.loadToday();
+    if (this.state.timers.some((timer) => changeOf(timer) <= this.now)) this.#show();
     this.#scheduleTick();
     this.#emit("tick");
   }
@@ -458,12 +483,13 @@ export class TimerManager extends EventTarget {
 
   /** @param {Partial<State>} [change] */
   #show(change) {
-    this.#today.accrue(this.now, this.#running.length);
-    const { confirmed, timers, pending } = this.#timers;
+    const { now } = this;
+    this.#today.accrue(now, this.state.timers);
+    const { confirmed, pending } = this.#timers;
     this.state = {
       ...this.state,
       ...(confirmed && { phase: "ready", isExpired: false }),
-      timers,
+      timers: this.#timers.timersAt(now),
       waiting: pending.size,
       ...change,
     };

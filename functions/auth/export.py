@@ -1,17 +1,19 @@
 """The bodies of an account's export."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Self
 
 from pydantic import BaseModel, Field
 
 from auth.models import Me, TokenShown
 from timer_core.api.auth import Caller
-from timer_core.api.models import Time, TimeLog, to_time
+from timer_core.api.models import Time, TimerFacts, to_time
 from timer_core.domain.ids import timer_id
-from timer_core.domain.timers import Timer
+from timer_core.domain.own_calendar import OwnCalendar
+from timer_core.domain.timers import Claim, Timer
 from timer_core.domain.tokens import Token
+from timer_core.domain.weeks import format_intervals, format_week
 from timer_core.store.account_export import ExportPage
 from timer_core.store.people import Profile
 
@@ -26,22 +28,54 @@ class TransitionExported(BaseModel):
         str,
         Field(description="What caused it: a delivery's GUID, a comment, the hash of an Idempotency-Key..."),
     ]
+    by_owner: Annotated[bool, Field(description="Whether the event was the timer's owner's.")]
+    overtime: Annotated[bool, Field(description="Whether it asked to count after working hours.")]
 
 
-class TimerExported(TimeLog):
+class ClaimExported(BaseModel):
+    """A statement of a person that time counts for a timer, or does not count."""
+
+    start: Time
+    end: Time
+    made: Time
+    counts: bool
+
+    @classmethod
+    def of(cls, claim: Claim) -> "ClaimExported":
+        """Return the representation of a claim."""
+        return cls.model_construct(
+            start=to_time(claim.since_ms),
+            end=to_time(claim.until_ms),
+            made=to_time(claim.made_ms),
+            counts=claim.counts,
+        )
+
+
+class TimerExported(TimerFacts):
     """A timer with its history and all other stored attributes."""
 
     paused_by: Annotated[str | None, Field(description="The cause of the current pause; null unless paused.")]
     changed: Annotated[Time, Field(description="The time of the last transition.")]
     locked_until: Annotated[Time | None, Field(description="Events up to this time no longer change it.")]
     history: list[TransitionExported]
+    claims: list[ClaimExported]
+    signs_of_life: Annotated[
+        list[Time], Field(description="The last one of each day (UTC) that changed nothing.")
+    ]
 
     @classmethod
     def with_history(cls, timer: Timer, now_ms: int) -> "TimerExported":
         """Return the representation of a timer with its history."""
-        shown = dict(TimeLog.of(timer, now_ms))
+        shown = TimerFacts.facts(timer, now_ms)
         history = [
-            TransitionExported(at=to_time(done.at_ms), action=done.action.value, by=done.by, cause=done.cause)
+            TransitionExported(
+                at=to_time(done.at_ms),
+                action=done.action.value,
+                by=done.by,
+                cause=done.cause,
+                by_owner=done.by_owner,
+                overtime=done.overtime,
+            )
             for done in timer.history
         ]
         return cls.model_construct(
@@ -50,6 +84,8 @@ class TimerExported(TimeLog):
             changed=to_time(timer.changed_ms),
             locked_until=_time(timer.locked_until_ms),
             history=history,
+            claims=[ClaimExported.of(claim) for claim in timer.claims],
+            signs_of_life=[to_time(sign) for sign in timer.signs],
         )
 
 
@@ -92,7 +128,10 @@ class DeletedTimer(BaseModel):
     id: str
     deleted: Time
     locked_until: Annotated[Time | None, Field(description="Events up to this time do not create it again.")]
-    kept_until: Time
+    claims: Annotated[
+        list[ClaimExported], Field(description="The time of the timer, which no other timer gets.")
+    ]
+    kept_until: Annotated[Time | None, Field(description="Null if it has claims.")]
 
 
 class Slot(BaseModel):
@@ -118,6 +157,65 @@ class KeyedRequest(BaseModel):
     kept_until: Time
 
 
+class VersionExported(BaseModel):
+    """Working hours from a date on; no week if all time counts."""
+
+    valid_from: date
+    time_zone: str
+    week: dict[str, list[list[str]]] | None
+
+
+class ExceptionExported(BaseModel):
+    """Other working hours on one date."""
+
+    date: date
+    intervals: list[list[str]]
+    reason: str
+
+
+class ChoiceExported(BaseModel):
+    """Which assignments start a timer, from a time on; null as the organization decides."""
+
+    since: Time
+    assignment_starts: str | None
+
+
+class CalendarExported(BaseModel):
+    """A person's working hours, exceptions and settings."""
+
+    versions: list[VersionExported]
+    exceptions: list[ExceptionExported]
+    assignment_starts: list[ChoiceExported]
+    chosen: bool
+    version: Annotated[int, Field(description="The number of changes.")]
+
+    @classmethod
+    def of(cls, own: OwnCalendar) -> Self:
+        """Return the representation of a calendar."""
+        return cls(
+            versions=[
+                VersionExported(
+                    valid_from=version.valid_from,
+                    time_zone=version.week.zone,
+                    week=format_week(version.week),
+                )
+                for version in own.versions
+            ],
+            exceptions=[
+                ExceptionExported(
+                    date=day, intervals=format_intervals(exception.intervals), reason=exception.reason
+                )
+                for day, exception in own.exceptions.items()
+            ],
+            assignment_starts=[
+                ChoiceExported(since=to_time(from_ms), assignment_starts=choice)
+                for from_ms, choice in own.assignment_starts
+            ],
+            chosen=own.chosen,
+            version=own.version,
+        )
+
+
 class Changes(BaseModel):
     """The number of changes in a minute."""
 
@@ -136,7 +234,9 @@ class Export(BaseModel):
     slots: Annotated[list[Slot], Field(description="The records of the issues of this page's timers.")]
     requests: list[KeyedRequest]
     changes: list[Changes]
-    exclusive_runs: Annotated[int | None, Field(description="How often an exclusive timer began to run.")]
+    calendar: Annotated[
+        CalendarExported | None, Field(description="Null on other pages, and if nothing was chosen.")
+    ]
     next: Annotated[str | None, Field(description="The URL of the next page.")]
 
     @classmethod
@@ -164,7 +264,8 @@ class Export(BaseModel):
                     id=timer(one.ulid),
                     deleted=to_time(one.deleted_ms),
                     locked_until=_time(one.locked_until_ms),
-                    kept_until=to_time(one.kept_until_s * 1000),
+                    claims=[ClaimExported.of(claim) for claim in one.claims],
+                    kept_until=None if one.kept_until_s is None else to_time(one.kept_until_s * 1000),
                 )
                 for one in page.deleted
             ],
@@ -193,7 +294,7 @@ class Export(BaseModel):
                 )
                 for one in page.changes
             ],
-            exclusive_runs=page.runs,
+            calendar=None if page.calendar is None else CalendarExported.of(page.calendar),
             next=following,
         )
 

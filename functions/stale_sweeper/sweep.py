@@ -25,6 +25,7 @@ from timer_core.services.redelivery import Redeliverer, Redelivery
 from timer_core.services.stale_timers import StaleTimerStopper
 from timer_core.settings import settings
 from timer_core.store.account_deletion import AccountDeletionStore
+from timer_core.store.calendars import Calendars
 from timer_core.store.health import Capability, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.people import PeopleStore
@@ -32,13 +33,14 @@ from timer_core.store.progress import Progress, ProgressStore
 from timer_core.store.repositories import Repositories
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
+from timer_core.store.timesheets import Timesheets
 
 logger = make_logger("stale-sweeper")
 metrics = make_metrics("stale-sweeper")
 tracer = Tracer(service="stale-sweeper", patch_modules=["botocore"])
 
 table = Table(settings().table_name)
-timers = TimerStore(table, exclusive=settings().exclusive)
+timers = TimerStore(table)
 issue_timers = IssueTimers(table, timers)
 event_handler = EventHandler(
     issue_timers, timers, PeopleStore(table), track_unregistered=settings().track_unregistered
@@ -53,7 +55,8 @@ github = GitHub(
     read_s=11,
 )
 redeliverer = Redeliverer(github, HookStore(table), logger)
-stale_timer_stopper = StaleTimerStopper(timers, logger)
+timesheets = Timesheets(table, timers, Calendars(table))
+stale_timer_stopper = StaleTimerStopper(timers, timesheets, logger)
 reconciler = Reconciler(
     github,
     timers,
@@ -65,7 +68,6 @@ reconciler = Reconciler(
     logger,
 )
 
-_HOUR_MS = 3_600_000
 # The longest time that one step of a run takes.
 _RESERVE_MS = 15_000
 # Redelivery may use 30 % of a run. Redelivery and reconciliation together may use 60 %. The rest of the run
@@ -83,15 +85,13 @@ class Options:
     dry_run
         Whether to only count, without changing anything.
     stop_stale
-        Whether to stop the timers that have been open for too long.
+        Whether to stop stale timers, and store the days that are behind.
     stop_closed
         Whether to compare open timers with the state of their issues on GitHub.
     redeliver
         Whether to have GitHub redeliver its failed deliveries.
     resume
         Whether to also continue the unfinished work of an earlier run.
-    stale_after_ms
-        How long a timer may be open (milliseconds).
     """
 
     dry_run: bool
@@ -99,7 +99,6 @@ class Options:
     stop_closed: bool
     redeliver: bool
     resume: bool
-    stale_after_ms: int
 
     @classmethod
     def of(cls, event: dict[str, Any]) -> "Options":
@@ -111,21 +110,15 @@ class Options:
             If an option is unknown or has a wrong type.
         """
         flags = {"dry_run", "stop_stale", "stop_closed", "redeliver", "resume"}
-        unknown = event.keys() - flags - {"stale_after_hours"}
+        unknown = event.keys() - flags
         if unknown:
             raise InvalidInput(min(unknown), f"Unknown option: {min(unknown)}.", ErrorCode.UNKNOWN_FIELD)
-        hours = event.get("stale_after_hours", settings().stale_after_ms / _HOUR_MS)
-        if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 < hours <= 24 * 366:
-            raise InvalidInput(
-                "stale_after_hours", "stale_after_hours must be a number of hours.", ErrorCode.INVALID_VALUE
-            )
         return cls(
             dry_run=_flag(event, "dry_run", default=False),
             stop_stale=_flag(event, "stop_stale", default=True),
             stop_closed=_flag(event, "stop_closed", default=True),
             redeliver=_flag(event, "redeliver", default=True),
             resume=_flag(event, "resume", default=False),
-            stale_after_ms=int(hours * _HOUR_MS),
         )
 
     def resuming(self, progress: Progress) -> "Options":
@@ -134,7 +127,7 @@ class Options:
             return self
         return replace(
             self,
-            stop_stale=self.stop_stale or progress.stale_left,
+            stop_stale=self.stop_stale or progress.stale_after is not None,
             stop_closed=self.stop_closed or progress.compared_ms is not None,
         )
 
@@ -146,12 +139,12 @@ class Summary:
     Attributes
     ----------
     stale
-        The number of timers that were open for too long.
+        The number of stale timers.
     stopped
         The number of stale timers that were stopped.
     failed
-        The number of stale timers that could not be stopped; the log has the errors, and the next run
-        retries.
+        The number of people whose timers or days could not be handled; the log has the errors, and the next
+        run retries.
     redelivery
         The result of redelivery, if it ran.
     reconcile
@@ -273,14 +266,14 @@ def _reconcile(
 
 def _stop_stale(options: Options, progress: Progress, summary: Summary, has_time: Callable[[], bool]) -> None:
     result = stale_timer_stopper.run(
-        limit_ms=options.stale_after_ms, now_ms=now_ms(), has_time=has_time, dry_run=options.dry_run
+        after=progress.stale_after, now_ms=now_ms(), has_time=has_time, dry_run=options.dry_run
     )
     summary.stale, summary.stopped, summary.failed = result.found, result.stopped, result.failed
-    summary.complete &= result.complete
-    is_unfinished = not result.complete
-    if is_unfinished != progress.stale_left and not options.dry_run:
-        progress_store.note_stale(left=is_unfinished)
-    metrics.add_metric("SweepsDone", MetricUnit.Count, int(result.complete and not options.dry_run))
+    is_complete = result.after is None
+    summary.complete &= is_complete
+    if not options.dry_run:
+        progress_store.note_stale(progress.stale_found + result.found, after=result.after)
+    metrics.add_metric("SweepsDone", MetricUnit.Count, int(is_complete and not options.dry_run))
     metrics.add_metric("TimersSwept", MetricUnit.Count, result.stopped)
     metrics.add_metric("SweepFailures", MetricUnit.Count, result.failed)
 
@@ -307,7 +300,7 @@ def _finish_deletions(summary: Summary, has_time: Callable[[], bool]) -> None:
 def _publish_health() -> None:
     """Publish the state of the deployment as metrics."""
     try:
-        report = health.read(now_ms=now_ms(), stale_after_ms=settings().stale_after_ms)
+        report = health.read(now_ms=now_ms())
     except Exception:
         logger.exception("The timers could not be counted")
         return

@@ -1,6 +1,6 @@
 """The routes of the timers, and those for admins and monitoring."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
@@ -9,9 +9,11 @@ from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
+from aws_lambda_powertools.event_handler.openapi.params import Path as ApiPath
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
+from timelogs.timeline import TimelineShown
 from timer_core import __version__
 from timer_core.api import errors, requests
 from timer_core.api.auth import Caller
@@ -21,15 +23,21 @@ from timer_core.api.digests import digest
 from timer_core.api.models import (
     AddRequest,
     DeliveriesOfDay,
+    FocusRequest,
     HealthDetails,
     HealthReport,
     ListedTimeLog,
     OpenTimerPage,
     PatchRequest,
+    PauseChange,
+    PauseRequest,
+    SplitRequest,
+    SplitTimeLog,
     StartRequest,
     TimeIn,
     TimeLog,
     TimeLogPage,
+    TimerFacts,
     TimeTotals,
     TransitionRequest,
     to_ms,
@@ -37,25 +45,45 @@ from timer_core.api.models import (
 from timer_core.api.problems import HttpError
 from timer_core.api.request_guard import RequestGuard
 from timer_core.api.responses import responses
+from timer_core.api.working import working_times
 from timer_core.clock import now_ms
+from timer_core.domain.corrections import (
+    Correction,
+    with_changed_pause,
+    with_pause,
+    without_pause,
+)
 from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
-from timer_core.domain.timers import Period, Timer, check_span, finished, past_ms, requested_ms
+from timer_core.domain.schedule import DAY, Span, joined
+from timer_core.domain.timers import (
+    MAX_OF_EACH_KIND,
+    Period,
+    Timer,
+    check_span,
+    finished,
+    past_ms,
+    requested_ms,
+    without,
+)
 from timer_core.domain.totals import add_up, part_of
 from timer_core.domain.totals import time_zone as find_zone
 from timer_core.observability import count_requests, make_logger, make_metrics
 from timer_core.settings import settings
+from timer_core.store.calendars import Calendars
 from timer_core.store.health import Health, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.positions import OpenTimersCursor, Position
-from timer_core.store.queries import Filters
+from timer_core.store.queries import Filters, Page
 from timer_core.store.repositories import PresentNames
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
+from timer_core.store.timesheets import Timesheets, Worked
 from timer_core.store.writes import Idempotency, Patch
 
 if TYPE_CHECKING:
+    from timer_core.domain.timeline import Slice
     from timer_core.services.offline import OfflineActions
 
 logger = make_logger("timelogs")
@@ -64,6 +92,9 @@ metrics = make_metrics("timelogs")
 _HEALTH_CACHE_MS = 60_000
 _DAY_MS = 86_400_000
 _TOTALS_MS = 30 * _DAY_MS
+_LONGEST_TIMELINE_MS = 366 * _DAY_MS
+# The beginning of the year 2200, in which calendars end.
+_CALENDAR_END_MS = 7_258_118_400_000
 # A request that adds up or counts the timers of a longer period counts as a write, because the request reads
 # as much as a page of the export.
 _CHEAP_PERIOD_MS = 7 * _DAY_MS
@@ -79,7 +110,9 @@ _NETWORK_MS = 5_000
 _WITHOUT_ELAPSED_TIME = 0
 
 table = Table(settings().table_name)
-timers = TimerStore(table, exclusive=settings().exclusive)
+timers = TimerStore(table)
+calendars = Calendars(table)
+timesheets = Timesheets(table, timers, calendars)
 names = PresentNames(table)
 guard = RequestGuard(table, logger)
 health_store = HealthStore(table)
@@ -111,6 +144,7 @@ _NumberFilter = Annotated[int | None, Query(ge=1, le=MAX_ISSUE_NUMBER)]
 _ZoneName = Annotated[
     str, Query(description="The time zone of the days: an IANA name such as Europe/Berlin", max_length=64)
 ]
+_PauseNumber = Annotated[int, ApiPath(ge=0, lt=MAX_OF_EACH_KIND * 2)]
 _ID = "/api/timelogs/<timer_id>/"
 
 
@@ -178,18 +212,33 @@ def list_timers(
     owner_id = user or caller.user_id
     if count:
         _limit_long(filters.period, now)
-    page = timers.page(owner_id, filters, page_size=page_size, position=position)
+    page, present = _page(owner_id, filters, page_size, position, now)
     counted = timers.count(owner_id, filters) if count else None
     listed = names.of(page.timers, now_ms=now)
+    slices: Sequence[Slice] = ()
+    if period and listed:
+        part = _reached_part(period, listed)
+        in_period = timesheets.worked(owner_id, part, now_ms=now)
+        slices = in_period.slices
+        if part.until_ms >= now:
+            present = in_period
+    worked = working_times(timesheets, owner_id, listed, now_ms=now, present=present, slices=slices)
 
     def show(origin: str, shown_at: int) -> TimeLogPage:
+        is_tag = shown_at == _WITHOUT_ELAPSED_TIME
         return TimeLogPage(
             count=counted,
             next=_link(page.next, origin),
             previous=_link(page.previous, origin),
             results=[
                 ListedTimeLog.with_part(
-                    timer, None if period is None else part_of(timer, period, zone, shown_at), shown_at
+                    timer,
+                    worked.of(timer),
+                    period
+                    and part_of(
+                        timer, worked.slices_of(timer, without_elapsed=is_tag), period, zone, shown_at
+                    ),
+                    shown_at,
                 )
                 for timer in listed
             ],
@@ -311,6 +360,133 @@ def stop_timer(
     return _change(timers.stop, _any_timer(timer_id), request, idempotency_key)
 
 
+@app.post(
+    _ID + "focus/",
+    summary="Switch to a running timer",
+    operation_id="focus",
+    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    tags=["timers"],
+)
+def focus_timer(
+    timer_id: str,
+    request: Annotated[FocusRequest | None, Body()] = None,
+    idempotency_key: _Key = None,
+) -> Response[TimeLog]:
+    """Count this running timer from now on, where one timer counts at a time.
+
+    With `overtime`, the timer also counts after the present working hours.
+    """
+    overtime = request is not None and request.overtime
+
+    def focus(user_id: int, ulid: str, *, by: str, **parameters: Any) -> Timer:  # noqa: ARG001
+        return timers.focus(user_id, ulid, overtime=overtime, **parameters)
+
+    return _change(focus, _own_timer(timer_id), request, idempotency_key)
+
+
+@app.post(
+    _ID + "pauses/",
+    summary="Insert a pause",
+    operation_id="insert_pause",
+    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    tags=["timers"],
+)
+def insert_pause(
+    timer_id: str, request: Annotated[PauseRequest, Body()], idempotency_key: _Key = None
+) -> Response[TimeLog]:
+    """Insert a pause into a timer, open or stopped.
+
+    Where the timer counted alone, nothing counts during the pause. Where others counted too, they still
+    count.
+    """
+    now = now_ms()
+    pause = past_ms(to_ms(request.start), now, field="start"), past_ms(to_ms(request.end), now, field="end")
+    cause = _cause(idempotency_key, request)
+    return _correct(
+        timer_id,
+        lambda timer: with_pause(timer, *pause, now, cause),
+        _idempotency(idempotency_key, f"insert pause {timer_id}", request),
+        now,
+    )
+
+
+@app.put(
+    _ID + "pauses/<number>/",
+    summary="Correct a pause",
+    operation_id="change_pause",
+    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    tags=["timers"],
+)
+def change_pause(
+    timer_id: str,
+    number: _PauseNumber,
+    request: Annotated[PauseChange, Body()],
+    idempotency_key: _Key = None,
+) -> Response[TimeLog]:
+    """Change the start and the end of a pause.
+
+    The number is the position in the timer's `pauses`, from 0. To end the present pause, resume the timer.
+    """
+    now = now_ms()
+    start = past_ms(to_ms(request.start), now, field="start")
+    end = None if request.end is None else past_ms(to_ms(request.end), now, field="end")
+    return _correct(
+        timer_id,
+        lambda timer: with_changed_pause(timer, number, start, end, now),
+        _idempotency(idempotency_key, f"change pause {timer_id} {number}", request),
+        now,
+    )
+
+
+@app.delete(
+    _ID + "pauses/<number>/",
+    summary="Remove a pause",
+    operation_id="remove_pause",
+    responses=responses(200, 400, 401, 403, 404),
+    tags=["timers"],
+)
+def remove_pause(timer_id: str, number: _PauseNumber, idempotency_key: _Key = None) -> Response[TimeLog]:
+    """Remove a pause, so that its time counts. If it is the present pause, the timer runs again.
+
+    The number is the position in the timer's `pauses`, from 0. The pauses after it get other numbers, so
+    repeat this request only with an Idempotency-Key.
+    """
+    now = now_ms()
+    return _correct(
+        timer_id,
+        lambda timer: without_pause(timer, number, now),
+        _idempotency(idempotency_key, f"remove pause {timer_id} {number}", None),
+        now,
+    )
+
+
+@app.post(
+    _ID + "split/",
+    summary="Divide a timer in two",
+    operation_id="split",
+    responses=responses(201, 400, 401, 403, 404, 413, 415, model=SplitTimeLog),
+    tags=["timers"],
+)
+def split_timer(
+    timer_id: str, request: Annotated[SplitRequest, Body()], idempotency_key: _Key = None
+) -> Response[SplitTimeLog]:
+    """Divide a timer at a time between its start and its end, without changing its active time.
+
+    The timer ends there, and a new timer continues; it is open if the timer was. Each can then be corrected
+    on its own, for example moved to another issue.
+    """
+    now, at_ms = now_ms(), to_ms(request.at)
+    halves = timers.split(
+        *_own_timer(timer_id),
+        at_ms,
+        now_ms=now,
+        idempotency=_idempotency(idempotency_key, f"split {timer_id}", request),
+    )
+    first, second = (_shown(half, now) for half in halves)
+    shown = SplitTimeLog.model_construct(first=first, second=second)
+    return _response(HTTPStatus.CREATED, shown, _location(halves.second))
+
+
 @app.get(
     "/api/timelogs/totals/",
     summary="Add up your time per day and per issue",
@@ -327,12 +503,14 @@ def get_totals(
     github_repo: _RepoFilter = None,
     github_issue_number: _NumberFilter = None,
 ) -> Response[TimeTotals]:
-    """Return the active time in a period; running timers count until now.
+    """Return the working time and the active time in a period; running timers count until now.
 
-    The timers are those of the list with the same `since` and `until`, and the total is the sum of their
-    `part_duration`. Pauses are subtracted from the days on which they occurred. If a correction moved a pause
-    outside of the timer's start and end, the pause is subtracted in proportion from all active time of the
-    timer. Requests for periods longer than a week count toward the write limit.
+    The timers are those of the list with the same `since` and `until`, and the totals are the sums of their
+    `part_working_duration` and `part_active_duration`. Working time is the time that counts for the person:
+    within working hours, and for one timer at a time unless the organization has decided otherwise. Active
+    time is the time of the timers' own histories. Pauses are subtracted from the days on which they occurred.
+    If a correction moved a pause outside of the timer's start and end, the pause is subtracted in proportion
+    from all active time of the timer. Requests for periods longer than a week count toward the write limit.
     """
     requests.refuse_unknown_parameters(app.current_event, get_totals)
     now = now_ms()
@@ -344,8 +522,50 @@ def get_totals(
     filters = Filters(repo_keys=_repo_keys(github_repo, now), number=github_issue_number, period=elapsed)
     _limit_long(elapsed, now)
     found, complete = timers.in_period(_caller().user_id, filters)
-    totals = add_up(names.of(found, now_ms=now), period, zone, now)
+    slices = timesheets.worked(_caller().user_id, elapsed, now_ms=now).slices
+    totals = add_up(names.of(found, now_ms=now), slices, period, zone, now)
     return _response(HTTPStatus.OK, TimeTotals.of(totals, period, time_zone=time_zone, complete=complete))
+
+
+@app.get(
+    "/api/timeline/",
+    summary="Get your working time as intervals",
+    operation_id="timeline",
+    responses=responses(200, 400, 401, 403),
+    tags=["working time"],
+)
+def get_timeline(
+    since: Annotated[
+        TimeIn | None,
+        Query(description="The start of the period; by default the beginning of the day of until"),
+    ] = None,
+    until: Annotated[
+        TimeIn | None,
+        Query(description="The end of the period; by default the end of the day of since, or today"),
+    ] = None,
+) -> Response[TimelineShown]:
+    """Return which time counted, and for which timer. Days are those of your working hours' time zone.
+
+    The period has at most 366 days, and ends before 2200. Requests for periods longer than a week count
+    toward the write limit.
+    """
+    requests.refuse_unknown_parameters(app.current_event, get_timeline)
+    now, user_id = now_ms(), _caller().user_id
+    for field, time in (("since", since), ("until", until)):
+        if time is not None and to_ms(time) > _CALENDAR_END_MS:
+            raise InvalidInput(field, "Must not be after 2199.", ErrorCode.OUT_OF_RANGE)
+    schedule = calendars.of(user_id).schedule
+    if since is None:
+        since_ms = schedule.starts_at(schedule.day_of(now if until is None else to_ms(until) - 1))
+    else:
+        since_ms = to_ms(since)
+    until_ms = schedule.starts_at(schedule.day_of(since_ms) + DAY) if until is None else to_ms(until)
+    period = _period(since_ms, until_ms)
+    if until_ms - since_ms > _LONGEST_TIMELINE_MS:
+        raise InvalidInput("since", "Must be at most 366 days before until.", ErrorCode.OUT_OF_RANGE)
+    _limit_long(_elapsed_part(period, now), now)
+    shown = TimelineShown.of(timesheets.worked(user_id, period, now_ms=now), period, user_id, now)
+    return _response(HTTPStatus.OK, shown)
 
 
 @app.get(
@@ -359,9 +579,10 @@ def get_timer(timer_id: str, if_none_match: _Tags = None) -> Response[TimeLog]:
     """Return one of the caller's timers; an admin may get anybody's."""
     now = now_ms()
     (timer,) = names.of([timers.get(*_any_timer(timer_id))], now_ms=now)
-    tag = entity_tag(TimeLog.of(timer, _WITHOUT_ELAPSED_TIME), _caller().user_id)
+    worked = working_times(timesheets, timer.user_id, [timer], now_ms=now).of(timer)
+    tag = entity_tag(TimeLog.working(timer, worked, _WITHOUT_ELAPSED_TIME), _caller().user_id)
     refuse_unmodified(tag, if_none_match)
-    return _response(HTTPStatus.OK, TimeLog.of(timer, now), {"ETag": tag})
+    return _response(HTTPStatus.OK, TimeLog.working(timer, worked, now), {"ETag": tag})
 
 
 @app.patch(
@@ -372,7 +593,7 @@ def get_timer(timer_id: str, if_none_match: _Tags = None) -> Response[TimeLog]:
     tags=["timers"],
 )
 def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Response[TimeLog]:
-    """Change the issue, organization or description and, if the timer is stopped, its start and end."""
+    """Change the issue, organization, description and start of a timer and, if it is stopped, its end."""
     now = now_ms()
     start_ms, end_ms = (
         None if time is None else past_ms(to_ms(time), now, field=field)
@@ -389,7 +610,7 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
         start_ms=start_ms,
         end_ms=end_ms,
     )
-    timer = timers.patch(*_own_timer(timer_id), patch, now_ms=now)
+    timer = timers.patch(*_own_timer(timer_id), patch, now_ms=now, counted=partial(_counted, now=now))
     return _response(HTTPStatus.OK, _shown(timer, now))
 
 
@@ -401,8 +622,12 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
     tags=["timers"],
 )
 def delete_timer(timer_id: str) -> Response[str]:
-    """Delete a timer permanently, open or stopped."""
-    timers.delete(*_own_timer(timer_id), now_ms=now_ms())
+    """Delete a timer permanently, open or stopped.
+
+    Time in which it counted alone counts for no other timer.
+    """
+    now = now_ms()
+    timers.delete(*_own_timer(timer_id), now_ms=now, counted=partial(_counted, now=now))
     return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
@@ -425,7 +650,7 @@ def list_open_timers(
     if after is not None:
         origin = requests.origin(app.current_event.raw_event)
         following = f"{origin}/api/admin/timers/?cursor={encode_cursor(after)}"
-    results = [TimeLog.of(timer, now) for timer in names.of(page, now_ms=now)]
+    results = [TimerFacts.of(timer, now) for timer in names.of(page, now_ms=now)]
     return _response(HTTPStatus.OK, OpenTimerPage(next=following, results=results))
 
 
@@ -479,7 +704,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             return requests.preflight_response()
         requests.normalize(event)
         requests.refuse_other_methods(event, app)
-        if not event["rawPath"].startswith(("/api/timelogs/", "/api/admin/")):
+        if not event["rawPath"].startswith(("/api/timelogs/", "/api/timeline/", "/api/admin/")):
             return app.resolve(event, context)
         caller = guard.before_request(event, now_ms=now)
     except Exception as error:
@@ -509,6 +734,15 @@ def _period(since_ms: int, until_ms: int) -> Period:
 def _elapsed_part(period: Period, now: int) -> Period:
     """Return the part of a period up to the present. It is empty if the period lies in the future."""
     return period._replace(until_ms=min(period.until_ms, now + _AHEAD_MS))
+
+
+def _reached_part(period: Period, listed: Sequence[Timer]) -> Period:
+    """Return the part of a period in which some timers can have working time."""
+    reaches = [timer.reach for timer in listed]
+    return Period(
+        max(period.since_ms, min(reach.since_ms for reach in reaches)),
+        min(period.until_ms, max(reach.until_ms for reach in reaches)),
+    )
 
 
 def _limit_long(elapsed: Period | None, now: int) -> None:
@@ -562,6 +796,29 @@ def _change(
     return _response(HTTPStatus.OK, _shown(changed, now))
 
 
+def _correct(
+    timer_id: str, correct: Callable[[Timer], Correction], idempotency: Idempotency | None, now: int
+) -> Response[TimeLog]:
+    timer = timers.correct(
+        *_own_timer(timer_id),
+        correct,
+        now_ms=now,
+        idempotency=idempotency,
+        counted=partial(_counted, now=now),
+    )
+    return _response(HTTPStatus.OK, _shown(timer, now))
+
+
+def _counted(timer: Timer, *, now: int) -> list[Span]:
+    """Return the time that counts for a timer and for no other one."""
+    reach = timer.reach
+    period = Period(reach.since_ms, min(reach.until_ms, now))
+    own, others = list[Span](), list[Span]()
+    for piece in timesheets.worked(timer.user_id, period, now_ms=now).slices:
+        (own if piece.timer == timer.ulid else others).append(Span(piece.since_ms, piece.until_ms))
+    return list(joined(without(own, others)))
+
+
 def _requested_ms(request: StartRequest | TransitionRequest | None, now: int) -> int | None:
     """Return the requested time of the action (milliseconds since the epoch) if it is in the past; else None.
 
@@ -595,9 +852,29 @@ def _response(status: HTTPStatus, body: _Body, headers: dict[str, Any] | None = 
     return Response(status.value, "application/json", body, headers=headers)
 
 
+def _page(
+    user_id: int, filters: Filters, page_size: int, position: Position | None, now: int
+) -> tuple[Page, Worked | None]:
+    """Return a page of timers, and the person's present if it was read.
+
+    The present contains all open timers, so the list of them needs no other read.
+    """
+    if filters == Filters(is_open=True) and position is None:
+        present = timesheets.present(user_id, now_ms=now)
+        found = sorted(
+            (timer for timer in present.timers if timer.is_open),
+            key=lambda timer: (timer.start_ms, timer.ulid),
+            reverse=True,
+        )
+        if len(found) <= page_size:
+            return Page(found, None, None), present
+    return timers.page(user_id, filters, page_size=page_size, position=position), None
+
+
 def _shown(timer: Timer, now: int) -> TimeLog:
     (named,) = names.of([timer], now_ms=now)
-    return TimeLog.of(named, now)
+    worked = working_times(timesheets, timer.user_id, [timer], now_ms=now)
+    return TimeLog.working(named, worked.of(timer), now)
 
 
 def _repo_keys(full_name: str | None, now: int) -> frozenset[str]:
@@ -618,13 +895,13 @@ def _link(position: Position | None, origin: str) -> str | None:
     return f"{origin}/api/timelogs/?{urlencode(parameters)}"
 
 
-def _idempotency(key: str | None, operation: str, request: StartRequest | AddRequest) -> Idempotency | None:
+def _idempotency(key: str | None, operation: str, request: BaseModel | None) -> Idempotency | None:
     if key is None:
         return None
-    return Idempotency(digest(key), digest(operation, request.model_dump_json()))
+    return Idempotency(digest(key), digest(operation, request.model_dump_json() if request else ""))
 
 
-def _cause(idempotency_key: str | None, request: TransitionRequest | None) -> str:
+def _cause(idempotency_key: str | None, request: BaseModel | None) -> str:
     """Return an id of the request. Repeated requests with the same Idempotency-Key have the same id."""
     if not idempotency_key:
         return app.lambda_context.aws_request_id
@@ -643,6 +920,6 @@ _health_cache: list[tuple[int, Health]] = []
 def _health() -> Health:
     now = now_ms()
     if not _health_cache or _health_cache[0][0] <= now:
-        health = health_store.read(now_ms=now, stale_after_ms=settings().stale_after_ms)
+        health = health_store.read(now_ms=now)
         _health_cache[:] = [(now + _HEALTH_CACHE_MS, health)]
     return _health_cache[0][1]

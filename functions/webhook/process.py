@@ -53,7 +53,7 @@ def _queue_reply(reply: ReplyEvent) -> None:
 
 
 table = Table(settings().table_name)
-timers = TimerStore(table, exclusive=settings().exclusive)
+timers = TimerStore(table)
 issue_timers = IssueTimers(table, timers)
 health = HealthStore(table)
 hooks = HookStore(table)

@@ -16,20 +16,24 @@ _DYNAMIC_IMPORT = re.compile(r'(?<=import\(")[^"]+(?="\))')
 _EXPORT = re.compile(r"\bexport (?=(?:async function|class|const|function|let)\b)")
 # The declaration or the use of a private name. Strings of the scripts have no `#` in such a place.
 _PRIVATE_NAME = re.compile(r"(?:(?<=[.;{}])|(?<=\basync)|(?<=\b[gs]et))#[A-Za-z_]\w*")
-# The last semicolon of a block, the last comma of an object or of arguments, and a line break after a
-# statement. No line break ends a statement, because the formatter writes all semicolons. A test checks that
-# strings of the scripts do not match.
-_SPARE_CHARACTERS = re.compile(r";(?=\})|,(?=[)}])|(?<=[)}])\n")
-# A style sheet within a script, and the characters in it that can be removed.
+# The beginning of a class, which no class of the scripts contains.
+_CLASS = re.compile(r"(?=\bclass [A-Z])")
+# The last semicolon of a block, the last comma of an object, of an array or of arguments, and a line break
+# after a statement. No line break ends a statement, because the formatter writes all semicolons. A test
+# checks that strings of the scripts do not match.
+_SPARE_CHARACTERS = re.compile(r""";(?=\})|,(?=[)}])|(?<=[\w)\]}"`]),(?=\])|(?<=[)}])\n""")
+# A style sheet within a script, its private custom properties, and the characters in it that can be removed.
 _STYLE_SHEET = re.compile(r"(?<=replaceSync\(`)[^`]*")
-_SPARE_IN_STYLES = re.compile(r";?\s*([{}])\s*|\s*([;,])\s*|(:)\s+|\s+")
+_PRIVATE_PROPERTY = re.compile(r"--_[\w-]+")
+_SPARE_IN_STYLES = re.compile(r";?\s*([{}])\s*|\s*([;,>])\s*|(:)\s+|\s+")
+_LEADING_ZERO = re.compile(r"(?<![\w.])0(?=\.\d)")
 
 
 def minified(path: Path) -> str:
     """Return a script without comments and unnecessary white space."""
     # rjsmin does not support nested template literals. A test therefore checks that all tokens are kept.
     text: str = rjsmin.jsmin(path.read_text(encoding="utf-8"))
-    return _SPARE_CHARACTERS.sub("", _STYLE_SHEET.sub(_without_spare_characters, text))
+    return _SPARE_CHARACTERS.sub("", _STYLE_SHEET.sub(_minified_styles, text))
 
 
 def bundled(path: Path) -> str:
@@ -66,11 +70,15 @@ def _part(entry: Path, module: Path, text: str) -> str:
 
 
 def _shorten_private_names(text: str) -> str:
-    """Rename private fields and methods. Classes share the new names, as they may share the written ones."""
+    """Rename the private fields and methods of each class."""
+    return "".join(_with_short_names(_PRIVATE_NAME, "#", one) for one in _CLASS.split(text))
+
+
+def _with_short_names(pattern: re.Pattern[str], prefix: str, text: str) -> str:
     names: dict[str, str] = {}
-    for name in _PRIVATE_NAME.findall(text):
-        names.setdefault(name, f"#{_letters(len(names))}")
-    return _PRIVATE_NAME.sub(lambda name: names[name[0]], text)
+    for name in pattern.findall(text):
+        names.setdefault(name, prefix + _letters(len(names)))
+    return pattern.sub(lambda name: names[name[0]], text)
 
 
 def _letters(number: int) -> str:
@@ -79,5 +87,7 @@ def _letters(number: int) -> str:
     return (_letters(following - 1) if following else "") + chr(ord("a") + last)
 
 
-def _without_spare_characters(style_sheet: re.Match[str]) -> str:
-    return _SPARE_IN_STYLES.sub(lambda spare: spare[1] or spare[2] or spare[3] or " ", style_sheet[0])
+def _minified_styles(style_sheet: re.Match[str]) -> str:
+    text = _LEADING_ZERO.sub("", style_sheet[0])
+    text = _SPARE_IN_STYLES.sub(lambda spare: spare[1] or spare[2] or spare[3] or " ", text)
+    return _with_short_names(_PRIVATE_PROPERTY, "--_", text)

@@ -26,9 +26,12 @@ Item = dict[str, Any]
 Key = tuple[str, str]
 
 # The functions that write to the table. The receiver only queues deliveries, so it continues.
-INVOKED_FUNCTIONS = ("TimelogsFunction", "AuthFunction", "StaleSweeperFunction")
-PROCESSOR = "WebhookProcessFunction"
-_PROCESSOR_SOURCE = "WebhookProcessFunctionDeliveries"
+INVOKED_FUNCTIONS = ("TimelogsFunction", "AuthFunction", "ScheduleFunction", "StaleSweeperFunction")
+# The event sources of the functions that read a queue or the table's stream.
+EVENT_SOURCES = {
+    "WebhookProcessFunction": ("WebhookProcessFunctionDeliveries",),
+    "TimesheetsFunction": ("TimesheetsFunctionChanges", "TimesheetsFunctionRepeated"),
+}
 # The item that marks a table whose items are all being replaced, also those of people's access.
 _FULL_RESTORE: Key = (RESTORE_PK, FULL_RESTORE_SK)
 # BatchWriteItem accepts 25 items.
@@ -67,16 +70,17 @@ def restored_table(stack: DeployedStack, at: datetime) -> str:
 def pause(stack: DeployedStack, *, drain_s: float) -> None:
     """Stop the functions that write to the table, and wait until running invocations have ended.
 
-    Lambda refuses invocations of a function whose reserved concurrency is 0. The queue keeps its messages
-    while its event source mapping is disabled; throttled messages would become dead letters.
+    Lambda refuses invocations of a function whose reserved concurrency is 0. Queues and the stream keep their
+    messages while their event source mappings are disabled; throttled messages would become dead letters.
     """
     functions = stack.aws.client("lambda")
-    mapping = stack.resources[_PROCESSOR_SOURCE]
-    functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+    for mapping in _mappings(stack):
+        functions.update_event_source_mapping(UUID=mapping, Enabled=False)
     for name in INVOKED_FUNCTIONS:
         functions.put_function_concurrency(FunctionName=stack.resources[name], ReservedConcurrentExecutions=0)
-    while functions.get_event_source_mapping(UUID=mapping)["State"] != "Disabled":
-        time.sleep(1)
+    for mapping in _mappings(stack):
+        while functions.get_event_source_mapping(UUID=mapping)["State"] != "Disabled":
+            time.sleep(1)
     time.sleep(drain_s)
 
 
@@ -85,7 +89,7 @@ def longest_run_s(stack: DeployedStack) -> int:
     functions = stack.aws.client("lambda")
     return max(
         functions.get_function_configuration(FunctionName=stack.resources[name])["Timeout"]
-        for name in (*INVOKED_FUNCTIONS, PROCESSOR)
+        for name in (*INVOKED_FUNCTIONS, *EVENT_SOURCES)
     )
 
 
@@ -94,7 +98,12 @@ def resume(stack: DeployedStack) -> None:
     functions = stack.aws.client("lambda")
     for name in INVOKED_FUNCTIONS:
         functions.delete_function_concurrency(FunctionName=stack.resources[name])
-    functions.update_event_source_mapping(UUID=stack.resources[_PROCESSOR_SOURCE], Enabled=True)
+    for mapping in _mappings(stack):
+        functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+
+
+def _mappings(stack: DeployedStack) -> list[str]:
+    return [stack.resources[source] for sources in EVENT_SOURCES.values() for source in sources]
 
 
 def check_restored_table(dynamodb: "DynamoDBClient", table: str, restored: str) -> None:

@@ -86,12 +86,14 @@ def openapi_document() -> str:
     os.environ.setdefault("TABLE_NAME", "none")
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     import auth.api
+    import schedule.api
     import timelogs.api
 
     document = _describe(timelogs.api.app)
-    account = _describe(auth.api.app)
-    document["paths"] |= account["paths"]
-    document["components"]["schemas"] |= account["components"]["schemas"]
+    for app in (auth.api.app, schedule.api.app):
+        others = _describe(app)
+        document["paths"] |= others["paths"]
+        document["components"]["schemas"] |= others["components"]["schemas"]
     # Powertools drops an empty list, which in OpenAPI means that no credentials are required.
     document["paths"]["/api/health/"]["get"]["security"] = []
     document["paths"]["/api/github-timer-webhook/"] = {"get": _ABOUT_WEBHOOK, "post": _WEBHOOK}
@@ -104,7 +106,13 @@ def _describe(app: APIGatewayHttpResolver) -> dict[str, Any]:
         version=__version__,
         description="Time tracking for GitHub issues. Times are in UTC (RFC 3339), durations in seconds.",
         license_info=License(name="Apache-2.0", identifier="Apache-2.0"),
-        tags=[Tag(name="timers"), Tag(name="account"), Tag(name="webhook"), Tag(name="operation")],
+        tags=[
+            Tag(name="timers"),
+            Tag(name="account"),
+            Tag(name="schedule"),
+            Tag(name="webhook"),
+            Tag(name="operation"),
+        ],
         security_schemes={
             "token": HTTPBearer(bearerFormat="itt_..."),
             "session": APIKey(name=SESSION_COOKIE, in_=APIKeyIn.cookie),

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from tests.support.fake_github.model import Account
 
+# The login of the stack's admin.
+ADMIN = "boss"
 _WIDGET_PAGE = Path(__file__).with_name("widget_page.html")
 # Cold starts are slow when several functions start at once on few cores.
 _TIMEOUT_MS = 60_000
@@ -74,7 +76,12 @@ def github() -> Iterator[FakeGitHub]:
 def site(
     github: FakeGitHub, other_sites: OtherSites, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    parameters = {"GitHubUrl": github.url, "GitHubApiUrl": github.url, "AllowedOrigins": other_sites.wiki}
+    parameters = {
+        "GitHubUrl": github.url,
+        "GitHubApiUrl": github.url,
+        "AllowedOrigins": other_sites.wiki,
+        "AdminLogins": ADMIN,
+    }
     with LocalStack(free_port(), tmp_path_factory.mktemp("stack"), parameters=parameters) as stack:
         client = github.new_oauth_app(stack.url + CALLBACK_PATH)
         credentials = {"client_id": client.client_id, "client_secret": client.client_secret}

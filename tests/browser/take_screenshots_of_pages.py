@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.present import Present
 from tests.browser.seed import REPO, finished_timer, put_timers
 from tests.browser.timesheet import open_timesheet
-from tests.browser.widget import Widget
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -63,6 +63,8 @@ def test_pages(
     size = {"width": width, "height": 1000 if width > 1000 else 780}
     sheet = open_timesheet(open_page, sign_in, ann, color_scheme=scheme, viewport=size)
     page = sheet.page
+    page.get_by_role("button", name="Use Mon").click()
+    expect(page.get_by_role("region", name="When do you work?")).to_have_count(0)
 
     def take(name: str) -> None:
         page.screenshot(path=FOLDER / f"page-{name}-{width}-{scheme}.png", animations="disabled")
@@ -75,21 +77,24 @@ def test_pages(
     started = {"github_repo": REPO, "github_issue_number": 12, "at": begin.isoformat()}
     assert site.send("POST", "/api/timelogs/start/", started, token=token).status == 201
     page.reload()
-    Widget(page).expect_state("Running", 12)
-    expect(sheet.entry("running")).to_contain_text("1h")
+    Present(page).expect_counting(12)
+    expect(sheet.entry("counting")).to_contain_text("1h")
     sheet.expect_ready()
-    if width > 1000:
-        take("chart")
-    else:
-        scroll_to("#results")
-        take("chart")
+    take("present")
+    scroll_to("#day")
+    take("day")
+    scroll_to("#results")
+    take("chart")
     scroll_to("section:has(> #entries)")
     take("history")
     page.get_by_role("button", name="Edit").nth(1).click()
     take("edit")
     create_tokens(page)
-    scroll_to("body")
+    scroll_to("section:has(> #tokens)")
     take("tokens")
+    scroll_to("body")
+    page.get_by_role("button", name="Change working hours").click()
+    take("hours")
     page.goto("/embed.html")
     preview = page.get_by_role("region", name="Preview")
     expect(preview.get_by_role("button", name="Stop")).to_be_visible()

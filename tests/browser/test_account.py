@@ -154,7 +154,7 @@ def test_an_account_is_deleted_after_confirmation(
 def test_the_account_page_is_usable_by_keyboard(account_page: Page) -> None:
     def tab_to(role: Any, name: str) -> None:
         target = account_page.get_by_role(role, name=name, exact=True)
-        for _ in range(20):
+        for _ in range(60):
             account_page.keyboard.press("Tab")
             if target.evaluate("element => element === document.activeElement"):
                 return

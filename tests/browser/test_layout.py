@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import signed_in
-from tests.browser.seed import finished_timer, put_timers
+from tests.browser.present import Present
+from tests.browser.seed import REPO, days_ago, finished_timer, put_timers
 from tests.browser.timesheet import open_timesheet
 
 if TYPE_CHECKING:
@@ -113,7 +114,9 @@ def assert_durations_are_whole(page: Page, *, least: int) -> None:
 @pytest.mark.parametrize("locale", LOCALES)
 def test_durations_never_break(open_sheet: Callable[[str], Page], locale: str) -> None:
     page = open_sheet(locale)
-    page.locator("summary").click()
+    page.locator("#days-table summary").click()
+    page.locator("#day-date").fill(days_ago(2).isoformat())
+    page.locator("#day-table summary").click()
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
         assert_durations_are_whole(page, least=15)
@@ -131,6 +134,37 @@ def test_durations_never_break(open_sheet: Callable[[str], Page], locale: str) -
     page.get_by_role("dialog").get_by_role("button").last.click()
     expect(page.locator("#status")).to_contain_text(re.compile(r"23.?h.59.?m"))
     assert_durations_are_whole(page, least=10)
+
+
+# The issues of all timers in responses have a long title.
+_WITH_LONG_TITLES = """(() => {
+    const title = "Add a dark colour scheme to the settings and all their nested panels";
+    const { text } = Response.prototype;
+    Response.prototype.text = async function () {
+        const body = await text.call(this);
+        return body.replace(/"github_issue_title":\\s*null/gu, `"github_issue_title":"${title}"`);
+    };
+})()"""
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_waiting_timers_fit(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, ann_elsewhere: Callable[..., Any], locale: str
+) -> None:
+    for number in (7, 8, 9, 10):
+        ann_elsewhere("start/", {"github_repo": REPO, "github_issue_number": number})
+    page = open_page(locale=locale)
+    page.add_init_script(_WITH_LONG_TITLES)
+    present = Present(sign_in(page, ann))
+    expect(present.waiting).to_have_count(3)
+    expect(present.waiting.first).to_contain_text("nested panels")
+    for width in (360, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        for button in present.waiting.get_by_role("button").all():
+            box = button.bounding_box()
+            assert box
+            assert box["height"] < box["width"]
 
 
 @pytest.mark.parametrize("locale", LOCALES)

@@ -125,7 +125,7 @@ def test_pages_are_in_german_for_a_german_browser(
     expect(page.get_by_role("region", name="Einträge").get_by_role("heading", level=3).first).to_have_text(
         re.compile("(Montag|Dienstag|Mittwoch|Donnerstag|Freitag|Samstag|Sonntag), .*(?:min|h)$")
     )
-    expect(page.locator("issue-timer").get_by_role("button", name="Starten")).to_be_visible()
+    expect(page.get_by_role("region", name="Jetzt").get_by_role("button", name="Starten")).to_be_visible()
     page.get_by_role("link", name="Konto").click()
     expect(page.get_by_role("button", name="Token erstellen")).to_be_visible()
     expect(page).to_have_title("Konto · Issue Timer")

@@ -61,9 +61,9 @@ def test_the_parts_of_a_period_are_exported_neutrally_and_in_the_readers_locale(
     _, local = export(sheet, tmp_path, "CSV with semicolons")
     for content, separator, part in ((neutral, ",", "615"), (local, ";", "615")):
         (row,) = read(content, separator)
-        assert (row["part_seconds"], row["active_time"]) == (part, "0:20:15")
+        assert (row["part_working_seconds"], row["active_time"]) == (part, "0:20:15")
     sheet.choose("Custom period", From=days_ago(3).isoformat(), To=days_ago(3).isoformat())
-    assert [row["part_seconds"] for row in read(export(sheet, tmp_path)[1])] == ["600", "90"]
+    assert [row["part_working_seconds"] for row in read(export(sheet, tmp_path)[1])] == ["600", "90"]
     stored = sheet.stored_timers()[0]
     sheet.page.evaluate(
         """([id, end_time]) => fetch(`/api/timelogs/${id}/`, {
@@ -74,4 +74,4 @@ def test_the_parts_of_a_period_are_exported_neutrally_and_in_the_readers_locale(
         [stored["id"], stored["start_time"].replace(".000Z", ".250Z")],
     )
     rows = read(export(sheet, tmp_path, "CSV with semicolons")[1], ";")
-    assert [row["part_seconds"] for row in rows] == ["0,25", "90"]
+    assert [row["part_working_seconds"] for row in rows] == ["0,25", "90"]

@@ -150,7 +150,7 @@ def test_a_thousand_entries_are_loaded_page_by_page(
     assert sorted(sheet.issues()) == sorted(f"{REPO}#{i + 1}" for i in range(1000))
     expect(sheet.days).to_have_count(100)
     # The focus moves to the first new entry, because the button is hidden.
-    expect(sheet.entries.nth(900).get_by_role("button").first).to_be_focused()
+    expect(sheet.entries.nth(900).get_by_role("button", name="Edit")).to_be_focused()
 
 
 @pytest.mark.parametrize("entries_a_day", [1, 10])
@@ -193,7 +193,7 @@ def test_empty_pages_of_a_list_are_skipped(sheet: Timesheet) -> None:
     more.click()
     expect(more).to_be_hidden()
     expect(sheet.page.get_by_text("4 entries")).to_be_visible()
-    expect(sheet.entries.last.get_by_role("button").first).to_be_focused()
+    expect(sheet.entries.last.get_by_role("button", name="Edit")).to_be_focused()
     sheet.page.get_by_role("button", name="Export CSV").click()
     expect(sheet.status).to_have_text("4 entries exported.")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.present import Present
 from tests.browser.seed import REPO, ZONE, days_ago, finished_timer, put_timers
 from tests.browser.timesheet import IN_BERLIN, Timesheet, open_timesheet
 from tests.browser.widget import OFFLINE, Widget, noon_zone
@@ -65,8 +66,8 @@ def running(
     page = open_page(**IN_BERLIN | {"timezone_id": noon_zone()})
     page.clock.install()
     sheet = Timesheet(sign_in(page, ann))
-    expect(sheet.entry("running")).to_be_visible()
-    Widget(page).expect_state("Running")
+    expect(sheet.entry("counting")).to_be_visible()
+    Present(page).expect_counting()
     sheet.expect_ready()
     return sheet
 
@@ -75,10 +76,10 @@ def test_running_time_is_updated_live(running: Timesheet, browser_errors: Browse
     browser_errors.allow(OFFLINE)
     running.page.route("**/api/**", lambda route: route.abort())
     running.page.clock.fast_forward("03:00:00")
-    expect(Widget(running.page).clock()).to_contain_text("03:00:")
-    for shown in (running.entry("running"), running.days, running.total):
+    expect(Present(running.page).clock()).to_contain_text("03:00:")
+    for shown in (running.entry("counting"), running.days, running.total):
         expect(shown).to_contain_text("3h")
-    Widget(running.page).button("Pause").click()
+    Present(running.page).button("Pause").click()
     running.page.clock.fast_forward("01:00:00")
     running.page.wait_for_timeout(300)
     expect(running.total).to_have_text("3h")
@@ -101,10 +102,10 @@ def test_totals_include_a_running_timer_whose_entry_is_not_loaded(
     page = open_page(**IN_BERLIN | {"timezone_id": noon_zone()})
     page.clock.install()
     sheet = Timesheet(sign_in(page, ann))
-    Widget(page).expect_state("Running")
+    Present(page).expect_counting()
     sheet.expect_ready()
     expect(sheet.entries).to_have_count(100)
-    expect(sheet.entry("running")).to_have_count(0)
+    expect(sheet.entry("counting")).to_have_count(0)
     browser_errors.allow(OFFLINE)
     page.route("**/api/**", lambda route: route.abort())
     page.clock.fast_forward("03:00:00")
@@ -164,7 +165,7 @@ def test_times_follow_a_change_of_the_time_zone(
     for zone, times in (("Europe/Berlin", "09:00.*10:30"), ("Etc/GMT-5", "1[23]:00.*1[34]:30")):
         devtools.send("Emulation.setTimezoneOverride", {"timezoneId": zone})
         with page.expect_request(f"**/api/timelogs/totals/?*until=*time_zone={zone.replace('/', '%2F')}"):
-            Widget(page).poll()
+            Present(page).poll()
         expect(sheet.entries).to_contain_text(re.compile(times))
         devtools.send("Emulation.setTimezoneOverride", {"timezoneId": ""})
 
@@ -176,7 +177,7 @@ def test_entries_are_loaded_again_at_midnight(
     page = open_page(timezone_id="UTC")
     page.clock.install()
     days = []
-    history = re.compile(r"/api/timelogs/\?since=(....-..-..)T00")
+    history = re.compile(r"/api/timelogs/\?since=(....-..-..)T00(?=.*time_zone)")
     page.on("request", lambda request: days.extend(history.findall(request.url)))
     Timesheet(sign_in(page, ann)).expect_ready()
     # The server does not respond while a day passes.
@@ -186,11 +187,11 @@ def test_entries_are_loaded_again_at_midnight(
     assert days == [(datetime.now(UTC) - timedelta(days=ago)).date().isoformat() for ago in (29, 28)]
 
 
-def test_the_widgets_time_of_today_includes_added_and_deleted_entries(
+def test_the_time_of_today_includes_added_and_deleted_entries(
     open_page: OpenPage, sign_in: SignIn, ann: Account
 ) -> None:
     sheet = open_timesheet(open_page, sign_in, ann, timezone_id=noon_zone())
-    today = Widget(sheet.page).element.get_by_role("timer", name="Today")
+    today = Present(sheet.page).today
     expect(today).to_have_text("00:00:00")
     sheet.page.get_by_role("button", name="Add time").click()
     sheet.save()
@@ -200,12 +201,12 @@ def test_the_widgets_time_of_today_includes_added_and_deleted_entries(
     expect(today).to_have_text("00:00:00")
 
 
-def test_the_widget_and_the_entries_agree(sheet: Timesheet) -> None:
-    widget = Widget(sheet.page)
-    widget.start("octocat/spoon-knife#4")
+def test_the_present_and_the_entries_agree(sheet: Timesheet) -> None:
+    present = Present(sheet.page)
+    present.start("octocat/spoon-knife#4")
     entry = sheet.entry("octocat/spoon-knife#4")
-    expect(entry).to_contain_text("running")
-    widget.button("Pause").click()
+    expect(entry).to_contain_text("counting")
+    present.button("Pause").click()
     expect(entry).to_contain_text("paused")
     entry.get_by_role("button", name="Edit").click()
     expect(sheet.dialog.get_by_label("Start", exact=True)).to_be_hidden()
@@ -215,7 +216,8 @@ def test_the_widget_and_the_entries_agree(sheet: Timesheet) -> None:
     entry.get_by_role("button", name="Delete").click()
     sheet.dialog.get_by_role("button", name="Delete").click()
     expect(entry).to_have_count(0)
-    expect(widget.timers).to_have_count(0)
+    expect(present.timers).to_have_count(0)
+    expect(sheet.status).to_contain_text("deleted")
 
 
 def test_a_timer_started_elsewhere_appears_without_moving_the_focus(
@@ -229,8 +231,8 @@ def test_a_timer_started_elsewhere_appears_without_moving_the_focus(
     last.focus()
     sheet.page.evaluate("""async () => {
         await fetch("/api/timelogs/start/", { method: "POST" });
-        await document.querySelector("issue-timer").manager.refresh();
+        dispatchEvent(new Event("online"));
     }""")
-    expect(sheet.entry("running")).to_be_visible()
+    expect(sheet.entry("counting")).to_be_visible()
     expect(sheet.entries).to_have_count(151)
     expect(last).to_be_focused()

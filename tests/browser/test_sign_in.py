@@ -202,7 +202,7 @@ def test_an_open_form_is_not_saved_as_another_user(
 ) -> None:
     browser_errors.allow("status of 401 ")
     ann_page.get_by_role("button", name="Add time").click()
-    ann_page.get_by_label("Description").fill("Secret")
+    ann_page.get_by_role("dialog").get_by_label("Description").fill("Secret")
     ann_page.context.clear_cookies()
     ann_page.get_by_role("button", name="Save").click()
     expect(ann_page.get_by_role("alert").filter(has_text="Sign in again in another tab")).to_be_visible()
@@ -218,7 +218,7 @@ def test_a_tab_that_slept_does_not_disturb_another_user(ann_widget: Widget, gith
     bob = sign_in_as_bob_in_another_tab(ann_widget.page, github)
     page.goto("/")
     page.get_by_role("button", name="Add time").click()
-    page.get_by_label("Description").fill("Half of it")
+    page.get_by_role("dialog").get_by_label("Description").fill("Half of it")
     blocked = BlockedRequests(ann_widget.page, "**/api/timelogs/?*")
     ann_widget.page.evaluate("document.querySelector('issue-timer').manager.connect()")
     blocked.first()
@@ -227,7 +227,7 @@ def test_a_tab_that_slept_does_not_disturb_another_user(ann_widget: Widget, gith
     with ann_widget.page.expect_response("**/api/auth/me/"):
         blocked.first().continue_()
     page.wait_for_timeout(1000)
-    expect(page.get_by_label("Description")).to_have_value("Half of it", timeout=1000)
+    expect(page.get_by_role("dialog").get_by_label("Description")).to_have_value("Half of it", timeout=1000)
     expect(page.get_by_text(f"Signed in as {bob.login}")).to_be_visible()
 
 

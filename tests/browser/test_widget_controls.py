@@ -18,7 +18,7 @@ from tests.support.fake_github.model import Account
 def test_a_timer_is_started_paused_resumed_and_stopped(ann_widget: Widget, site: Site, ann: Account) -> None:
     ann_widget.record_events()
     ann_widget.start(f"https://github.com/{REPO}/issues/7")
-    ann_widget.expect_state("Running")
+    ann_widget.expect_state("Counting")
     expect(ann_widget.notice).to_have_text(f"Started {REPO}#7.")
     link = ann_widget.element.get_by_role("link", name=f"{REPO}#7")
     expect(link).to_have_attribute("href", f"https://github.com/{REPO}/issues/7")
@@ -32,7 +32,7 @@ def test_a_timer_is_started_paused_resumed_and_stopped(ann_widget: Widget, site:
     assert paused >= 1
 
     ann_widget.button("Resume").click()
-    ann_widget.expect_state("Running")
+    ann_widget.expect_state("Counting")
     expect(ann_widget.notice).to_have_text(f"Resumed {REPO}#7.")
 
     ann_widget.button("Stop").click()
@@ -73,7 +73,7 @@ def test_all_controls_work_by_keyboard(ann_widget: Widget) -> None:
     tab_to("")
     page.keyboard.type(f"{REPO} 7")
     page.keyboard.press("Enter")
-    ann_widget.expect_state("Running")
+    ann_widget.expect_state("Counting")
     expect(ann_widget.issue).to_be_focused()
     expect(ann_widget.issue).to_have_value("")
     page.get_by_role("heading", name="Work").click()
@@ -83,7 +83,7 @@ def test_all_controls_work_by_keyboard(ann_widget: Widget) -> None:
     # The same button now resumes the timer.
     expect(ann_widget.button("Resume")).to_be_focused()
     page.keyboard.press("Enter")
-    ann_widget.expect_state("Running")
+    ann_widget.expect_state("Counting")
     ann_widget.expect_sent()
     expect(ann_widget.button("Pause")).to_be_focused()
     tab_to("Stop")
@@ -93,7 +93,7 @@ def test_all_controls_work_by_keyboard(ann_widget: Widget) -> None:
     expect(ann_widget.issue).to_be_focused()
 
 
-def test_a_second_enter_after_stop_leaves_the_next_timer_running(
+def test_a_second_enter_after_stop_leaves_the_next_timer_open(
     ann_widget: Widget, site: Site, ann: Account
 ) -> None:
     for number in (7, 8, 9):
@@ -101,11 +101,11 @@ def test_a_second_enter_after_stop_leaves_the_next_timer_running(
     ann_widget.expect_sent()
     address = ann_widget.page.url
     # The focus moves to the next timer. If the last timer was stopped, the focus moves to the previous timer.
-    for stopped, beside in ((8, 7), (7, 9)):
+    for stopped, beside, state in ((8, 7, "Waiting"), (7, 9, "Counting")):
         ann_widget.element.get_by_role("button", name=f"Stop \u2068{REPO}#{stopped}").press("Enter")
         expect(ann_widget.timers.filter(has_text=f"#{beside}")).to_be_focused()
         ann_widget.page.keyboard.press("Enter")
-        ann_widget.expect_state("Running", beside)
+        ann_widget.expect_state(state, beside)
         ann_widget.expect_sent()
     assert ann_widget.page.url == address
     # The Tab key moves the focus on from the focused timer.
@@ -147,45 +147,49 @@ def test_the_page_can_set_the_issue_or_its_repository(ann_widget: Widget) -> Non
     }""")
     expect(ann_widget.issue).to_have_value(f"{REPO}#7")
     ann_widget.element.get_by_role("button", name="Start", exact=True).click()
-    ann_widget.expect_state("Running", 7)
+    ann_widget.expect_state("Counting", 7)
     ann_widget.start("#8")
-    ann_widget.expect_state("Running", 8)
+    ann_widget.expect_state("Counting", 8)
     ann_widget.expect_sent()
 
 
 def test_starting_an_issue_with_an_open_timer_resumes_it(ann_widget: Widget) -> None:
     ann_widget.start(f"{REPO}#7")
-    ann_widget.expect_state("Running")
+    ann_widget.expect_state("Counting")
     ann_widget.expect_sent()
     ann_widget.start(f"{REPO.upper()}#7")
-    expect(ann_widget.notice).to_contain_text("is already running")
+    expect(ann_widget.notice).to_have_text(f"{REPO}#7: Counting")
+    ann_widget.expect_sent()
     ann_widget.button("Pause").click()
     ann_widget.expect_state("Paused")
     ann_widget.start(f"{REPO}#7")
-    ann_widget.expect_state("Running")
+    ann_widget.expect_state("Counting")
     expect(ann_widget.timers).to_have_count(1)
     ann_widget.expect_sent()
 
 
-def test_several_running_timers_are_listed_newest_first(ann_widget: Widget) -> None:
-    for number in (7, 8, 9):
+def test_several_timers_are_listed_newest_first(ann_widget: Widget) -> None:
+    for number in (7, 8):
         ann_widget.start(f"{REPO}#{number}")
-        ann_widget.expect_state("Running", number)
+        ann_widget.expect_state("Counting", number)
     ann_widget.element.get_by_role("button", name=f"Pause \u2068{REPO}#8").click()
     ann_widget.expect_state("Paused", 8)
+    ann_widget.start(f"{REPO}#9")
+    ann_widget.expect_state("Counting", 9)
     ann_widget.expect_sent()
     ann_widget.page.reload()
     expect(ann_widget.timers).to_have_count(3)
     shown = [ann_widget.timers.nth(place).inner_text() for place in range(3)]
     assert [re.search(rf"{REPO}#(\d)", text)[1] for text in shown] == ["9", "8", "7"]  # type: ignore[index]
+    ann_widget.expect_state("Counting", 9)
     ann_widget.expect_state("Paused", 8)
-    ann_widget.expect_state("Running", 9)
+    ann_widget.expect_state("Waiting", 7)
 
 
 def test_a_refused_action_is_reverted_and_reported(ann_widget: Widget, browser_errors: BrowserErrors) -> None:
     browser_errors.allow(r"status of 400 .*/pause/$")
     ann_widget.start(f"{REPO}#7")
-    ann_widget.expect_state("Running")
+    ann_widget.expect_state("Counting")
     ann_widget.expect_sent()
     ann_widget.record_events()
 
@@ -198,7 +202,7 @@ def test_a_refused_action_is_reverted_and_reported(ann_widget: Widget, browser_e
     expect(ann_widget.notice).to_have_text("Reverted: Not on a Sunday.")
     # The server's messages are always in English.
     expect(ann_widget.notice.locator("[lang=en]")).to_have_text("Not on a Sunday.")
-    ann_widget.expect_state("Running")
+    ann_widget.expect_state("Counting")
     (event,) = ann_widget.events()
     assert (event["type"], event["code"], event["action"]) == ("issue-timer:problem", "refused", "pause")
     before = ann_widget.seconds()

@@ -102,14 +102,14 @@ def test_the_widget_works_in_any_page(open_host: OpenHost, head: str, direction:
     widget = open_host(head, direction)
     assert widget.page.locator("issue-timer").count() == 1
     widget.button("Resume").click()
-    widget.expect_state("Running")
+    widget.expect_state("Counting")
     widget.start(f"{REPO}#9")
-    widget.expect_state("Running", 9)
+    widget.expect_state("Counting", 9)
     widget.expect_sent()
     widget.element.evaluate("(element) => { element.lang = 'de' }")
     expect(widget.element.get_by_role("region")).to_have_attribute("lang", "de")
     widget.element.evaluate("(element) => { element.remove(); document.body.append(element) }")
-    widget.expect_state("Läuft", 9)
+    widget.expect_state("Zählt", 9)
 
 
 def test_an_element_that_a_page_has_defined_itself_stays(

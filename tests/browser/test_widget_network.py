@@ -34,7 +34,7 @@ def test_an_offline_action_counts_from_its_time(
     ann_widget.page.context.set_offline(True)
     ann_widget.button("Pause").click()
     ann_widget.expect_state("Paused")
-    expect(ann_widget.banner).to_contain_text("No connection. One change is waiting to be sent.")
+    expect(ann_widget.banner).to_contain_text("No connection. Changes waiting to be sent: 1.")
     expect(ann_widget.timers).to_contain_text("not sent yet")
     shown = ann_widget.seconds()
     ann_widget.page.wait_for_timeout(6000)
@@ -101,7 +101,7 @@ def test_an_action_in_an_expired_session_is_sent_after_signing_in(
     ann_widget.expect_sent()
     ann_widget.page.context.clear_cookies()
     ann_widget.button("Pause").click()
-    message = "Your session has expired. Sign in to continue. Your change is kept until then."
+    message = "Your session has expired. Sign in to continue. Your changes are kept until then."
     expect(ann_widget.element.locator("[part=sign-in]")).to_contain_text(message)
     expect(ann_widget.element.locator("[aria-live=polite]")).to_have_text(message)
     expect(ann_widget.sign_in_button).to_be_focused()
@@ -124,7 +124,7 @@ def test_a_users_actions_are_not_sent_as_another_user(
     ann_widget.page.context.clear_cookies()
     ann_widget.page.reload()
     ann_widget.sign_in(github, ann)
-    ann_widget.expect_state("Running")
+    ann_widget.expect_state("Counting")
     ann_widget.expect_sent()
     assert only_timer(site, ann)["user"] == ann.id
 
@@ -140,7 +140,7 @@ def test_an_unreachable_server_is_retried(
     expect(ann_widget.element.locator("[aria-live=polite]")).to_have_text("No connection. Trying again…")
     ann_widget.page.unroute("**/api/**")
     ann_widget.element.get_by_role("button", name="Try now").click()
-    ann_widget.expect_state("Running")
+    ann_widget.expect_state("Counting")
     expect(ann_widget.element.locator("[part=banner]")).to_be_hidden()
 
 
@@ -170,12 +170,12 @@ def test_the_widget_works_on_another_site(
     sign_in_by_popup(widget, github, ann)
     assert session_cookies(context) == []
     widget.start(f"{REPO}#7")
-    widget.expect_state("Running")
+    widget.expect_state("Counting")
     widget.expect_sent()
     assert only_timer(site, ann)["status"] == "running"
     # The browser stores the session for this site, so other tabs and reloaded pages also use the session.
     other = embedded(context.new_page(), site, other_sites)
-    other.expect_state("Running")
+    other.expect_state("Counting")
     widget.page.reload()
     widget.button("Stop").click()
     expect(other.timers).to_have_count(0)

@@ -35,7 +35,7 @@ def test_two_tabs_agree_immediately(ann_widget: Widget, browser_errors: BrowserE
     browser_errors.allow(OFFLINE)
     other = ann_widget.another_tab()
     ann_widget.start(f"{REPO}#7")
-    other.expect_state("Running")
+    other.expect_state("Counting")
     ann_widget.expect_sent()
     # The other tab shows the pause before the server has responded. The other tab sends no request of its
     # own.
@@ -51,7 +51,7 @@ def test_two_tabs_agree_immediately(ann_widget: Widget, browser_errors: BrowserE
     other.page.unroute("**/api/timelogs/**")
 
     other.button("Resume").click()
-    ann_widget.expect_state("Running")
+    ann_widget.expect_state("Counting")
     other.expect_sent()
     for _ in range(3):
         assert abs(ann_widget.seconds() - other.seconds()) <= 1
@@ -72,7 +72,7 @@ def test_users_see_only_their_own_timers(
     for widget, number in ((ann_widget, 7), (bob_widget, 8)):
         widget.expect_sent()
         widget.page.reload()
-        widget.expect_state("Running", number)
+        widget.expect_state("Counting", number)
         expect(widget.timers).to_have_count(1)
 
 
@@ -85,7 +85,7 @@ def test_an_action_made_before_a_reload_is_reported_as_own(
     expect(ann_widget.banner).to_be_visible()
     ann_widget.page.unroute("**/start/")
     ann_widget.page.reload()
-    ann_widget.expect_state("Running")
+    ann_widget.expect_state("Counting")
     ann_widget.expect_sent()
     # There is no notice that the timer was started elsewhere.
     assert ann_widget.notice.inner_text() == ""
@@ -124,7 +124,7 @@ def test_a_timer_started_by_an_assignment_shows_with_its_time(
     site.deliver("issues", assigned(ann, datetime.now(UTC) - timedelta(minutes=12)))
     site.process_everything()
     ann_widget.page.reload()
-    ann_widget.expect_state("Running", ASSIGNED)
+    ann_widget.expect_state("Counting", ASSIGNED)
     expect(ann_widget.timers).to_contain_text("assigned to you")
     assert 12 * 60 <= ann_widget.seconds(ASSIGNED) < 12 * 60 + 60
 

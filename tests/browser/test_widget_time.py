@@ -37,7 +37,7 @@ def test_a_machine_clock_that_is_a_day_off_changes_nothing(
     widget.page.clock.install(time=datetime.now(UTC) + timedelta(days=1))
     widget.open()
     widget.sign_in(github, ann)
-    widget.expect_state("Running")
+    widget.expect_state("Counting")
     expected = datetime.now(UTC) - datetime.fromisoformat(started["start_time"])
     assert abs(widget.seconds() - expected.total_seconds()) < 30
     # The time of an action is also the server's time.
@@ -55,7 +55,7 @@ def test_setting_the_machine_clock_changes_nothing(
     widget.page.clock.install()
     widget.open()
     widget.sign_in(github, ann)
-    widget.expect_state("Running")
+    widget.expect_state("Counting")
     before, since = widget.seconds(), time.monotonic()
     with widget.page.expect_request("**/api/timelogs/?*") as request:
         widget.page.clock.set_system_time(datetime.now(UTC) + timedelta(days=1))
@@ -69,7 +69,7 @@ def running(ann_elsewhere: Callable[..., Any], ann_widget_with_clock: Widget) ->
     """Return a widget whose timer was started before the page was loaded, and whose clock tests can set."""
     ann_elsewhere("start/", ISSUE)
     ann_widget_with_clock.page.reload()
-    ann_widget_with_clock.expect_state("Running")
+    ann_widget_with_clock.expect_state("Counting")
     return ann_widget_with_clock
 
 
@@ -125,8 +125,8 @@ def test_setting_the_machine_clock_offline_does_not_invalidate_actions(
     offline: Widget, site: Site, ann: Account
 ) -> None:
     offline.record_events()
-    sleep(offline, timedelta(days=1))
-    expect(offline.clock()).to_contain_text("24:0")
+    sleep(offline, timedelta(hours=20))
+    expect(offline.clock()).to_contain_text("20:0")
     offline.button("Pause").click()
     offline.expect_state("Paused")
     offline.page.context.set_offline(False)
@@ -134,7 +134,7 @@ def test_setting_the_machine_clock_offline_does_not_invalidate_actions(
     offline.button("Resume").click()
     offline.expect_sent()
     assert [event["type"] for event in offline.events()] == ["issue-timer:pause", "issue-timer:resume"]
-    offline.expect_state("Running")
+    offline.expect_state("Counting")
     (timer,) = site.timers(REPO, 7, site.stack.mint_token(ann.id, login=ann.login))
     assert timer["status"] == "running"
 
@@ -169,7 +169,7 @@ def test_today_includes_all_timers_of_the_day(ann_widget: Widget, ann_elsewhere:
     span = min(1800.0, (now - begin).total_seconds() - 1)
     ann_elsewhere("", {"start_time": begin.isoformat(), "duration": span})
     ann_widget.start(f"{REPO}#7")
-    ann_widget.expect_state("Running")
+    ann_widget.expect_state("Counting")
     ann_widget.expect_sent()
     today = ann_widget.element.get_by_role("timer", name="Today")
     expect(today).not_to_have_text("–")

@@ -123,7 +123,7 @@ class Widget:
         """Start recording the widget's events. `events` returns the recorded events."""
         self.page.evaluate("""() => {
             window.recorded = [];
-            for (const name of ["start", "pause", "resume", "stop", "problem"]) {
+            for (const name of ["start", "pause", "resume", "stop", "focus", "counting", "problem"]) {
                 const record = ({ type, detail }) => recorded.push({ type, ...detail });
                 addEventListener(`issue-timer:${name}`, record);
             }

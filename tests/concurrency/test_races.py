@@ -9,7 +9,9 @@ import pytest
 
 from tests.concurrency.conftest import THREADS
 from tests.support.repositories import identified
+from timer_core.domain.corrections import Halves, with_pause
 from timer_core.domain.errors import (
+    InvalidInput,
     IssueTimerError,
     NotFound,
     OtherTimerOpen,
@@ -17,8 +19,8 @@ from timer_core.domain.errors import (
     TransitionNotAllowed,
 )
 from timer_core.domain.issues import Issue
-from timer_core.domain.state import Action, Status
-from timer_core.domain.timers import Timer
+from timer_core.domain.state import Action, State, Status
+from timer_core.domain.timers import Timer, pauses
 from timer_core.store.items import TimerItem
 from timer_core.store.keys import end_keys_of_open, issue_pk, user_pk
 from timer_core.store.queries import Filters
@@ -273,41 +275,76 @@ def test_moves_to_one_issue_and_starts_on_it_leave_one_timer_there(
     assert sorted(open_in_slots(table, ISSUE, *issues)) == sorted(open_in_indexes(table))
 
 
-class TestExclusive:
-    def test_of_fifty_starts_on_different_issues_one_timer_runs(
-        self, table: Table, threads: ThreadPoolExecutor
-    ) -> None:
-        store = TimerStore(table, exclusive=True)
-        responses = race(
-            threads,
-            [
-                lambda n=n: store.start(
-                    user_id=ANN, now_ms=T0 + n, issue=Issue("octocat", "Hello-World", 1 + n)
-                )
-                for n in range(THREADS)
-            ],
-        )
-        assert all(isinstance(response, tuple | TooMuchContention) for response in responses), responses
-        running = [timer for timer in timers_of(store) if timer.status is Status.RUNNING]
-        assert len(running) == 1
+def test_of_a_focus_a_pause_and_a_stop_each_finds_the_state_that_it_needs(
+    store: TimerStore, table: Table, threads: ThreadPoolExecutor
+) -> None:
+    """A focus succeeds until the timer is paused or stopped, and changes no time."""
+    ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
+    acts: list[Callable[[int], object]] = [
+        lambda n: store.focus(ANN, ulid, now_ms=T0 + 1_000 + n, cause=f"f{n}"),
+        lambda n: store.pause(ANN, ulid, now_ms=T0 + 1_000 + n, by="manual", cause=f"p{n}"),
+        lambda n: store.focus(ANN, ulid, now_ms=T0 + 1_000 + n, cause=f"f{n}", overtime=True),
+        lambda n: store.resume(ANN, ulid, now_ms=T0 + 1_000 + n, by="manual", cause=f"r{n}"),
+        lambda n: (
+            store.stop(ANN, ulid, now_ms=T0 + 1_000 + n, by="manual", cause=f"s{n}")
+            if n > 40
+            else store.get(ANN, ulid)
+        ),
+    ]
+    responses = race(threads, [lambda n=n: acts[n % 5](n) for n in range(THREADS)])
+    assert all(isinstance(one, Timer | TransitionNotAllowed) for one in responses), responses
+    timer = store.get(ANN, ulid)
+    assert timer.status is Status.STOPPED
+    state = State.started(T0)
+    for transition in timer.history[1:]:
+        # Each transition was allowed when it was written.
+        state = state.apply(transition)
+    assert (state.clock_ms, state.changed_ms) == (timer.clock_ms, timer.end_ms)
+    done = {transition.cause for transition in timer.history[1:]}
+    won = {
+        f"{'fpfrs'[n % 5]}{n}"
+        for n, one in enumerate(responses)
+        if isinstance(one, Timer) and (n % 5 < 4 or n > 40)
+    }
+    assert done == won
+    assert open_in_slots(table, ISSUE) == open_in_indexes(table) == []
 
-    def test_of_several_resumes_one_timer_runs(self, table: Table, threads: ThreadPoolExecutor) -> None:
-        store = TimerStore(table, exclusive=True)
-        ulids = [
-            store.start(user_id=ANN, now_ms=T0 + n, issue=Issue("octocat", "Hello-World", 1 + n))[0].ulid
-            for n in range(10)
-        ]
-        store.pause(ANN, ulids[-1], now_ms=T0 + MINUTE, by="manual", cause="before")
-        race(
-            threads,
-            [
-                lambda ulid=ulid, n=n: store.resume(
-                    ANN, ulid, now_ms=T0 + 2 * MINUTE + n, by="manual", cause=f"r{n}"
-                )
-                for n, ulid in enumerate(ulids)
-            ],
+
+def test_of_fifty_splits_each_leaves_two_timers_and_no_time_is_lost(
+    store: TimerStore, table: Table, threads: ThreadPoolExecutor
+) -> None:
+    ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
+    now_ms = T0 + THREADS * MINUTE
+    responses = race(
+        threads,
+        [lambda n=n: store.split(ANN, ulid, T0 + n * MINUTE, now_ms=now_ms) for n in range(1, THREADS)],
+    )
+    timers = timers_of(store)
+    assert len(timers) == 1 + sum(isinstance(one, Halves) for one in responses)
+    assert all(isinstance(one, Halves | InvalidInput | TooMuchContention) for one in responses), responses
+    assert sum(timer.active_ms(now_ms) for timer in timers) == now_ms - T0
+    (still_open,) = [timer.ulid for timer in timers if timer.is_open]
+    assert open_in_slots(table, ISSUE) == open_in_indexes(table) == [still_open]
+
+
+def test_simultaneous_corrections_of_pauses_do_not_overlap(
+    store: TimerStore, threads: ThreadPoolExecutor
+) -> None:
+    ulid = store.start(user_id=ANN, now_ms=T0, issue=ISSUE)[0].ulid
+    now_ms = T0 + 60 * MINUTE
+
+    def insert(number: int) -> object:
+        since_ms = T0 + (number % 10 * 5 + 1) * MINUTE
+        return store.correct(
+            ANN,
+            ulid,
+            lambda timer: with_pause(timer, since_ms, since_ms + MINUTE, now_ms, str(number)),
+            now_ms=now_ms,
         )
-        timers = timers_of(store)
-        assert sum(timer.status is Status.RUNNING for timer in timers) == 1
-        for timer in timers:
-            assert timer.active_ms(T0 + 3 * MINUTE) == active_by_history(timer, T0 + 3 * MINUTE)
+
+    responses = race(threads, [lambda n=n: insert(n) for n in range(THREADS)])
+    won = sum(isinstance(one, Timer) for one in responses)
+    assert all(isinstance(one, Timer | InvalidInput | TooMuchContention) for one in responses), responses
+    timer = store.get(ANN, ulid)
+    assert len(pauses(timer)) == won >= 1
+    assert timer.active_ms(now_ms) == (60 - won) * MINUTE

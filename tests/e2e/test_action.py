@@ -62,10 +62,10 @@ def test_a_command_counts_once_if_its_run_is_repeated(site: Site, workflow: Work
     assert sorted(timer["status"] for timer in site.timers(_REPO, number)) == ["running", "stopped"]
 
 
-def test_a_comment_without_a_command_is_ignored(workflow: Workflow) -> None:
-    run = workflow.run("issue_comment", comment("Thank you!", next(_NUMBERS)))
+def test_an_event_without_effect_is_ignored(workflow: Workflow) -> None:
+    run = workflow.run("issue_comment", comment("Thank you!", next(_NUMBERS)) | {"action": "edited"})
     assert run.outputs == {"status": "ignored"}
-    assert "no_command" in run.log
+    assert "not_handled" in run.log
 
 
 def test_a_wrong_secret_forwards_nothing(site: Site, workflow: Workflow) -> None:

@@ -44,7 +44,7 @@ def test_a_timer_can_be_started_paused_resumed_stopped_and_deleted(site: Site, s
     stopped = do("POST", f"{path}/stop")
     assert stopped["duration"] == stopped["active_duration"]
     assert do("GET", path) == stopped
-    part = {"part_duration": None, "part_first_day_duration": None}
+    part = dict.fromkeys(("part_working_duration", "part_active_duration", "part_first_day_working_duration"))
     assert {**stopped, **part} in do("GET", "/api/timelogs")["results"]
     do("DELETE", path, status=204)
     do("GET", path, status=404)

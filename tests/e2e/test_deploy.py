@@ -81,7 +81,7 @@ def test_the_same_sources_make_the_same_bytes(packages: list[Path]) -> None:
         {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
         for folder in packages
     )
-    assert len(first) == 8
+    assert len(first) == 11
     assert first == second
 
 
@@ -108,7 +108,7 @@ def test_every_packaged_file_is_readable_by_all_users(packages: list[Path]) -> N
 
 
 def test_layers_contain_no_packages_of_lambdas_runtime(packages: list[Path]) -> None:
-    for layer in ("TimerCoreLayer", "BackgroundLayer"):
+    for layer in ("TimerCoreLayer", "BackgroundLayer", "HolidaysLayer"):
         names = zipfile.ZipFile(packages[0] / f"{layer}.zip").namelist()
         assert names
         assert not {name.split("/")[1] for name in names} & set(IN_LAMBDA_RUNTIME)
@@ -142,6 +142,7 @@ def test_only_background_functions_have_cryptography(packages: list[Path]) -> No
         return any(name.startswith(f"python/{package}/") for name in names)
 
     assert holds("BackgroundLayer", "cryptography")
+    assert holds("HolidaysLayer", "holidays")
     assert not holds("TimerCoreLayer", "cryptography")
     assert not holds("BackgroundLayer", "timer_core")
     template = (packages[0] / "template.yaml").read_text()

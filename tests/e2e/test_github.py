@@ -81,13 +81,14 @@ TABLE = {
         ["Octocoders/Hello-World#1 assigned stopped by deleted"],
         "Octocoders/Hello-World#1",
     ),
+    # A sign of life.
+    "issue_comment.created": Row("accepted", ASSIGNED, UNTOUCHED),
     # Cards, whose issues GitHub does not have.
     "projects_v2_item.archived": Row("accepted", ASSIGNED, UNTOUCHED),
     "projects_v2_item.converted": Row("accepted", ASSIGNED, UNTOUCHED),
     "projects_v2_item.deleted": Row("accepted", ASSIGNED, UNTOUCHED),
     "projects_v2_item.restored": Row("accepted", ASSIGNED, UNTOUCHED),
     # Handled events that have no effect with this content.
-    "issue_comment.created": Row("no_command", ASSIGNED, UNTOUCHED),
     "issues.opened": Row("not_transferred", ASSIGNED, UNTOUCHED),
     "projects_v2_item.edited": Row("not_an_issue", ASSIGNED, UNTOUCHED),
     # Events that are not handled.

@@ -75,7 +75,9 @@ def test_the_api_conforms_to_its_description(
         # An invalid query can become valid when it is sent, because a list of one value looks like the value.
         excluded.append(negative_data_rejection)
     # Generated requests have neither a timer's id nor a valid signature, so half of the examples get one.
-    timer_actions = st.sampled_from([*_PREPARATIONS, None, None, None]) if "{timer_id}" in path else st.none()
+    # A request for a pause needs a timer with a pause.
+    preparations = [["start/", "pause/"]] if "{number}" in path else _PREPARATIONS
+    timer_actions = st.sampled_from([*preparations, None, None, None]) if "{timer_id}" in path else st.none()
     signed_event = st.sampled_from(_EVENTS) | st.none() if path == WEBHOOK_PATH else st.none()
 
     operation = schema[path][method]
@@ -89,6 +91,7 @@ def test_the_api_conforms_to_its_description(
     def holds(case: schemathesis.Case[Any], actions: list[str] | None, event: str | None) -> None:
         if actions is not None:
             case.path_parameters["timer_id"] = _new_timer(site, actions)
+            case.path_parameters |= {"number": 0} if "{number}" in path else {}
         # A valid id or signature can make a negative example valid.
         excluded_here = [negative_data_rejection] if actions or event else []
         response = case.call(
@@ -108,7 +111,8 @@ def test_the_api_conforms_to_its_description(
         body: dict[str, Any] = {}
         if "requestBody" in _DOCUMENT["paths"][path][method]:
             body = {"body": {}, "media_type": "application/json"}
-        case = operation.Case(path_parameters={"timer_id": ""}, **body)
-        actions, event = (None, "ping") if path == WEBHOOK_PATH else (["start/"], None)
+        parameters = {"timer_id": ""} | ({"number": 0} if "{number}" in path else {})
+        case = operation.Case(path_parameters=parameters, **body)
+        actions, event = (None, "ping") if path == WEBHOOK_PATH else (preparations[0], None)
         holds = example(case=case, actions=actions, event=event)(holds)
     holds()

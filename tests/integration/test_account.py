@@ -12,9 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auth.export import Changes, DeletedTimer, Export, KeyedRequest, ProfileExported, Slot, TimerExported
+from auth.export import (
+    CalendarExported,
+    Changes,
+    DeletedTimer,
+    KeyedRequest,
+    ProfileExported,
+    Slot,
+    TimerExported,
+)
 from auth.models import TokenShown
-from tests.support.app import ADMIN, EMBEDDER, ROUTES, WRITES, App, open_app
+from tests.support.app import ADMIN, DATES, EMBEDDER, ROUTES, WRITES, App, open_app
 from tests.support.browser import ORIGIN
 from tests.support.gateway import Context
 from tests.support.network import Network, refusal
@@ -32,9 +40,9 @@ from timer_core.services.access import revoke_access
 from timer_core.services.event_handler import EventHandler
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.items import (
+    CalendarItem,
     IdempotencyItem,
     ProfileItem,
-    RunLockItem,
     SlotItem,
     TimerItem,
     TokenItem,
@@ -87,7 +95,9 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "description": (TimerExported, ["description"]),
             "locked_until_ms": (TimerExported, ["locked_until"]),
             "history": (TimerExported, ["history"]),
-            "deleted_ms": (DeletedTimer, ["deleted", "locked_until"]),
+            "claims": (TimerExported, ["claims"]),
+            "signs": (TimerExported, ["signs_of_life"]),
+            "deleted_ms": (DeletedTimer, ["deleted", "locked_until", "claims"]),
             "expires_at": (DeletedTimer, ["kept_until"]),
         },
         {
@@ -99,9 +109,6 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "end_key",
             "open_shard",
             "open_since_ms",
-            "paused_ms",
-            "latest_start_ms",
-            "earliest_end_ms",
             "causes",
         },
     ),
@@ -159,7 +166,16 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
         {"changes": (Changes, ["changes"]), "expires_at": (Changes, ["kept_until"])},
         set(),
     ),
-    RunLockItem: ({"version": (Export, ["exclusive_runs"])}, set()),
+    CalendarItem: (
+        {
+            "versions": (CalendarExported, ["versions"]),
+            "exceptions": (CalendarExported, ["exceptions"]),
+            "assignment_starts": (CalendarExported, ["assignment_starts"]),
+            "chosen": (CalendarExported, ["chosen"]),
+            "version": (CalendarExported, ["version"]),
+        },
+        {"dirty_days", "dirty_changes", "stored_until_ms", "carry"},
+    ),
 }
 
 
@@ -346,7 +362,8 @@ class TestTokens:
         # This request records that the token was used.
         assert caller("GET", TIMERS).json()["results"][0]["id"] == timer
         before = app.items(str(ann.id), with_counts=True)
-        answer = caller(method, path.format(timer_id=timer, token_id=app.tokens.of(ann.id)[0].token_id))
+        token_id = app.tokens.of(ann.id)[0].token_id
+        answer = caller(method, path.format(timer_id=timer, token_id=token_id, number=0, **DATES))
         assert (answer.status, answer.json()["detail"]) == (403, "This token is read-only.")
         assert app.items(str(ann.id), with_counts=True) == before
 
@@ -377,7 +394,7 @@ class TestExport:
             "tokens": browser("GET", TOKENS).json()["results"],
             "deleted_timers": [],
             "requests": [],
-            "exclusive_runs": None,
+            "calendar": None,
             "next": None,
         }
         assert slot == {
@@ -389,9 +406,16 @@ class TestExport:
         # The request for the export is counted while the export is read, so the count may be missing.
         assert sum(one["changes"] for one in changes) in {4, 5}
         history = one.pop("history")
-        stopped = {"paused_by": None, "changed": _time(app.clock.ms), "locked_until": None}
+        stopped: dict[str, object] = {
+            "paused_by": None,
+            "changed": _time(app.clock.ms),
+            "locked_until": None,
+            "claims": [],
+            "signs_of_life": [],
+        }
         assert {name: one.pop(name) for name in stopped} == stopped
-        assert one == browser("GET", f"{TIMERS}{timer}/").json()
+        shown = browser("GET", f"{TIMERS}{timer}/").json()
+        assert one == {name: shown[name] for name in one}
         assert exported["profile"]["id"] == ann.id
         start_ms = app.clock.ms - 120_000
         assert [(entry["at"], entry["action"], entry["by"]) for entry in history] == [
@@ -423,6 +447,7 @@ class TestExport:
                 "id": deleted,
                 "deleted": _time(app.clock.ms - 1),
                 "locked_until": _time(app.clock.ms - 1),
+                "claims": [],
                 "kept_until": kept_until,
             }
         ]
@@ -433,24 +458,33 @@ class TestExport:
         assert (slot["timers"], slot["kept_until"]) == ([deleted, keyed], None)
 
     def test_every_item_of_the_partition_is_exported(self, shared_table: Table, github: FakeGitHub) -> None:
-        with open_app(shared_table, github, CONCURRENT_TIMERS="exclusive") as app:
+        with open_app(shared_table, github) as app:
             browser, ann = app.signed_in()
             app.token(browser)
             timers = [browser("POST", START, {}, idempotency_key=f"key {i}").json()["id"] for i in range(3)]
             browser("DELETE", f"{TIMERS}{timers[0]}/")
+            working_hours = {"time_zone": "UTC", "week": {"mon": [["09:00", "12:30"]]}}
+            off = {"date": "2030-01-01", "intervals": [], "reason": "New Year"}
+            own = working_hours | {"exceptions": [off], "assignment_starts": "self"}
+            assert browser("PUT", "/api/schedule/", own).status == 200
             kinds = {
                 "timer": "timers",
                 "key": "requests",
                 "writes": "changes",
                 "token": "tokens",
-                "run-lock": "exclusive_runs",
+                "calendar": "calendar",
                 "profile": "profile",
             }
             items = app.items(str(ann.id), with_counts=True)
             stored = [item for item in items if item["pk"]["S"] == f"user#{ann.id}"]
             assert {item["sk"]["S"].partition("#")[0] for item in stored} == kinds.keys()
             exported = browser("GET", EXPORT).json()
-        assert exported["exclusive_runs"] == 3
+        calendar = exported["calendar"]
+        (version,) = calendar["versions"]
+        assert (version["time_zone"], version["week"]["mon"]) == ("UTC", [["09:00", "12:30"]])
+        assert calendar["exceptions"] == [off]
+        assert [one["assignment_starts"] for one in calendar["assignment_starts"]] == ["self"]
+        assert (calendar["chosen"], calendar["version"]) == (True, 1)
         assert len(exported["timers"]) == 2
         assert [one["id"] for one in exported["deleted_timers"]] == timers[:1]
         assert sorted(one["timer"] for one in exported["requests"]) == sorted(timers)
@@ -779,7 +813,7 @@ class TestAccountDeletion:
             # The function that handled the deletion has cleared its cache already.
             app.cold_start()
         before = app.items(str(ann.id))
-        target = path.format(timer_id=f"{ann.id}-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a")
+        target = path.format(timer_id=f"{ann.id}-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a", number=0, **DATES)
         for _ in ("cold", "warm"):
             refused = browser(method, target, {"name": "one more"} if "tokens" in path else None)
             assert (refused.status, refused.json()["detail"][:30]) == (401, "Your account is being deleted.")
@@ -1012,7 +1046,7 @@ class TestWriteLimit:
             browser("POST", START, {})
         finally:
             network.close()
-        assert network.requests == ["UpdateItem", "PutItem"]
+        assert network.requests == ["UpdateItem", "PutItem", "GetItem", "Query"]
 
     def test_a_failed_count_does_not_fail_the_change(self, strict: App) -> None:
         browser, ann = strict.signed_in()

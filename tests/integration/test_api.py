@@ -21,6 +21,7 @@ from timer_core.domain.errors import ErrorCode
 from timer_core.domain.ids import new_ulid
 from timer_core.store.people import Person
 from timer_core.store.positions import Position
+from timer_core.store.progress import ProgressStore
 from timer_core.store.table import Table
 from timer_core.store.tokens import TokenStore
 
@@ -103,6 +104,11 @@ ROUTES = [
     ("POST", "/api/timelogs/start", None, 201),
     ("POST", "/api/timelogs/{}/pause", None, 200),
     ("POST", "/api/timelogs/{}/stop", None, 200),
+    ("POST", "/api/timelogs/{}/focus", None, 200),
+    ("POST", "/api/timelogs/{}/pauses", None, 400),
+    ("PUT", "/api/timelogs/{}/pauses/0", {"start": "2026-01-31T09:00:00Z"}, 404),
+    ("DELETE", "/api/timelogs/{}/pauses/0", None, 404),
+    ("POST", "/api/timelogs/{}/split", {"at": "2026-01-31T09:00:00Z"}, 400),
     ("GET", "/api/timelogs/{}", None, 200),
     ("PATCH", "/api/timelogs/{}", {"description": "x"}, 200),
     ("DELETE", "/api/timelogs/{}", None, 204),
@@ -317,6 +323,7 @@ class TestStart:
             "is_paused": False,
             "paused_duration": 0,
             "last_pause_time": None,
+            "pauses": [],
             "github_issue_url": None,
             "github_issue_number": None,
             "github_repo": None,
@@ -324,7 +331,21 @@ class TestStart:
             "description": "",
             "source": "manual",
             "stopped_by": None,
+            "last_sign_at": time_of(clock.ms),
             "created": time_of(clock.ms),
+            "working_duration": 0,
+            "is_counting": True,
+            "waiting_for": None,
+            "counting_share": 1,
+            # Without another sign of life, the timer becomes stale.
+            "counting_changes_at": time_of(clock.ms + 24 * 3_600_000),
+            "why": {
+                "rule": "only",
+                "action": "start",
+                "by": "manual",
+                "at": time_of(clock.ms),
+                "timer": None,
+            },
         }
 
     def test_the_response_has_the_location_of_the_new_timer(self, api: Api) -> None:
@@ -705,7 +726,7 @@ class TestIdempotencyKey:
         assert (first.status, again.status) == (200, 200)
         again_seen, first_seen = again.json(), first.json()
         for seen in (first_seen, again_seen):
-            seen.pop("active_duration")
+            del seen["active_duration"], seen["working_duration"]
         assert again_seen == first_seen
 
     def test_a_key_cannot_be_reused_for_another_request(self, api: Api) -> None:
@@ -769,12 +790,12 @@ class TestPatch:
         assert (corrected["start_time"], corrected["end_time"]) == (time_of(clock.ms), time_of(clock.ms))
 
     @pytest.mark.parametrize("state", ["running", "paused"])
-    def test_an_open_timer_keeps_its_start(self, api: Api, clock: Clock, state: str) -> None:
+    def test_an_open_timer_gets_no_end(self, api: Api, clock: Clock, state: str) -> None:
         timer = start(api.ann, 7)
         if state == "paused":
             act(api.ann, timer, "pause")
         clock.advance(60)
-        refused = problem(patch(api.ann, timer, {"start_time": time_of(clock.ms)}), 400)
+        refused = problem(patch(api.ann, timer, {"end_time": time_of(clock.ms)}), 400)
         assert state in refused["detail"]
 
     @pytest.mark.parametrize(
@@ -1127,7 +1148,8 @@ class TestHealth:
     ) -> None:
         person = new_person()
         _, token = TokenStore(table).mint(person, name="test", now_ms=0)
-        with loaded("timelogs.api", table_name, STALE_AFTER_HOURS="1") as module:
+        ProgressStore(table).note_stale(1, after=None)
+        with loaded("timelogs.api", table_name) as module:
             ann, nobody = Client(module.handler, token), Client(module.handler)
             clock = Clock(1_763_900_000_000)
             module.now_ms = clock  # type: ignore[attr-defined]
@@ -1150,21 +1172,9 @@ class TestHealth:
         }
 
 
-class TestExclusive:
-    def test_starting_or_resuming_a_timer_pauses_the_other(
-        self, table_name: str, table: Table, new_person: Callable[[], Person]
-    ) -> None:
-        _, token = TokenStore(table).mint(new_person(), name="test", now_ms=0)
-        with loaded("timelogs.api", table_name, CONCURRENT_TIMERS="exclusive") as module:
-            ann = Client(module.handler, token)
-            first, second = start(ann, 7), start(ann, 8)
-            assert [get(ann, timer)["status"] for timer in (first, second)] == ["paused", "running"]
-            act(ann, first, "resume")
-            assert [get(ann, timer)["status"] for timer in (first, second)] == ["running", "paused"]
-
-    def test_by_default_timers_run_in_parallel(self, api: Api) -> None:
-        first, second = start(api.ann, 7), start(api.ann, 8)
-        assert [get(api.ann, timer)["status"] for timer in (first, second)] == ["running", "running"]
+def test_several_timers_can_run_at_once(api: Api) -> None:
+    first, second = start(api.ann, 7), start(api.ann, 8)
+    assert [get(api.ann, timer)["status"] for timer in (first, second)] == ["running", "running"]
 
 
 class TestUnexpectedErrors:

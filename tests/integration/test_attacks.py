@@ -22,7 +22,7 @@ import urllib3
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.support.app import ADMIN, EMBEDDER, KEY, ROUTES, WRITES, App, open_app
+from tests.support.app import ADMIN, DATES, EMBEDDER, KEY, ROUTES, WRITES, App, open_app
 from tests.support.browser import HOST, ORIGIN, Browser, redirect_target
 from tests.support.gateway import Client
 from tests.support.handlers import loaded
@@ -447,7 +447,7 @@ def test_another_site_cannot_make_a_browser_write(app: App, method: str, path: s
     browser, ann = app.signed_in()
     timer = browser("POST", START, {}).json()["id"]
     made = browser("POST", "/api/auth/tokens/", {"name": "kept"}).json()["id"]
-    target = path.format(timer_id=timer, token_id=made)
+    target = path.format(timer_id=timer, token_id=made, number=0, **DATES)
     before = app.items(str(ann.id))
     for name, headers in _FORGERIES.items():
         answer = browser(method, target, cookies=None, context=None, **headers)
@@ -489,8 +489,15 @@ def test_another_persons_timer_is_out_of_reach(app: App, method: str, path: str,
     timer = browser("POST", START, {}).json()["id"]
     before = app.items(str(ann.id))
     ask = _as(app, credentials)
-    body = {"description": "mine"} if method == "PATCH" else None
-    answer = ask(method, path.format(timer_id=timer), body)
+    time = "2026-01-31T09:00:00Z"
+    pause = {"start": time, "end": time}
+    bodies = {
+        "PATCH": {"description": "mine"},
+        "PUT": pause,
+        "POST": pause if path.endswith("/pauses/") else {"at": time},
+    }
+    body = bodies.get(method) if method != "POST" or path.endswith(("/pauses/", "/split/")) else None
+    answer = ask(method, path.format(timer_id=timer, number=0), body)
     assert (answer.status, answer.headers["content-type"]) == (403, "application/problem+json")
     assert app.items(str(ann.id)) == before
 
@@ -521,7 +528,7 @@ def test_tokens_and_embedding_sites_cannot_manage_the_account(
     body: dict[str, Any] | None = {"name": "x"} if path == "/api/auth/tokens/" else None
     if path == "/api/auth/logout/":
         body = {"everywhere": True}
-    answer = ask(method, path.format(token_id=made), body)
+    answer = ask(method, path.format(token_id=made, number=0, **DATES), body)
     may = path == "/api/auth/session/" and credentials == "embedded"
     assert answer.status == (200 if may else 403)
     assert made in {token.token_id for token in app.tokens.of(ann.id)}
@@ -755,7 +762,7 @@ def test_the_webhook_refuses_sessions_and_tokens(app: App, webhook: Client) -> N
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_the_api_refuses_signatures_of_webhooks(app: App, method: str, path: str) -> None:
-    target = path.format(timer_id="1-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a")
+    target = path.format(timer_id="1-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a", number=0, **DATES)
     signature = sign(WEBHOOK_SECRET, b"{}")
     for headers in (
         {"x_hub_signature_256": signature, "x_github_event": "ping", "x_github_delivery": "a"},
@@ -783,7 +790,7 @@ def test_no_secret_is_logged(
     written = io.StringIO()
     with ExitStack() as stack:
         stack.callback(setattr, app.github, "after_request", lambda *_: None)
-        for name in ("auth.api", "timelogs.api", "webhook.receive"):
+        for name in ("auth.api", "schedule.api", "timelogs.api", "webhook.receive"):
             stack.enter_context(_debugging(sys.modules[name].logger, written))
         known = _send_every_request(app)
         for signature in (sign(WEBHOOK_SECRET, b"{}"), "sha256=" + "0" * 64):
@@ -899,7 +906,7 @@ def _send_every_request(app: App) -> set[str]:
     browser("POST", START, {}, idempotency_key="a key")
     known.add(browser.cookies[SESSION_COOKIE])
     for method, path in ROUTES:
-        target = path.format(timer_id="1-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a")
+        target = path.format(timer_id="1-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a", number=0, **DATES)
         if (method, path) != ("DELETE", ME):
             browser(method, target, {})
             browser(method, target, {}, origin=EVIL)

@@ -4,14 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from botocore.awsrequest import AWSResponse
-from pynamodb.connection import Connection
 
-from tests.support.connection import REGION, connect
+from tests.support.connection import connect
 from tests.support.network import (
     Fault,
     Network,
-    Send,
     conflict,
     lost_request,
     lost_response,
@@ -23,7 +20,6 @@ from tests.support.table import empty_table
 from timer_core.domain.errors import TooMuchContention
 from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
-from timer_core.domain.state import Status
 from timer_core.domain.timers import Timer, finished
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.keys import issue_pk
@@ -255,42 +251,3 @@ class TestEveryRequest:
         response = request_.ask(bench, request_.issue, ulid)
         assert request_.done(bench, bench.timers(), response)
         assert bench.network.next_writes == []
-
-
-class TestAnotherRequestInBetween:
-    """A second request may run completely between any two DynamoDB calls of the first."""
-
-    @pytest.mark.parametrize("call", range(4))
-    @pytest.mark.parametrize("first", ["start", "resume", "deliver"])
-    @pytest.mark.parametrize("other", ["start", "resume", "resume-the-paused", "deliver"])
-    def test_exclusive_timers_do_not_run_together(
-        self, bench: Bench, dynamodb: str, first: str, other: str, call: int
-    ) -> None:
-        def act(store: TimerStore, table: Table, what: str, issue: Issue) -> None:
-            if what == "start":
-                store.start(user_id=ANN, now_ms=T0 + 4 * MINUTE, issue=issue)
-            elif what == "deliver":
-                event = Event(f"d{issue.number}", "assigned", T0 + 4 * MINUTE, frozenset({ANN}))
-                IssueTimers(table, store).apply(event, issue, now_ms=T0 + 4 * MINUTE)
-            else:
-                ulid = started[9 if what == "resume-the-paused" else issue.number]
-                store.resume(ANN, ulid, now_ms=T0 + 4 * MINUTE, by="manual", cause=f"r{issue.number}")
-
-        table = bench.table
-        store = TimerStore(table, exclusive=True)
-        started: dict[int, str] = {}
-        for minute, number in enumerate((7, 8, 9)):
-            if number == 9 or "resume" in (first if number == 7 else other):
-                issue = identified(Issue("octocat", "Hello-World", number))
-                started[number] = store.start(user_id=ANN, now_ms=T0 + minute, issue=issue)[0].ulid
-        store.pause(ANN, started[9], now_ms=T0 + MINUTE, by="manual", cause="before")
-
-        def in_between(_operation: str, send: Send) -> AWSResponse:
-            elsewhere = Table(table.name, Connection(region=REGION, host=dynamodb))
-            act(TimerStore(elsewhere, exclusive=True), elsewhere, other, OTHER)
-            return send()
-
-        bench.network.faults = {len(bench.network.requests) + call: in_between}
-        act(store, table, first, ISSUE)
-        running = [timer for timer in bench.timers() if timer.status is Status.RUNNING]
-        assert len(running) == 1

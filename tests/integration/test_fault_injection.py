@@ -49,11 +49,10 @@ class Scenario:
     name: str
     before: Sequence[Event]
     delivery: Event
-    exclusive: bool = False
     manual_elsewhere: bool = False
 
     def __str__(self) -> str:
-        return f"{self.name}{'-exclusive' if self.exclusive else ''}"
+        return self.name
 
 
 SCENARIOS = [
@@ -66,8 +65,8 @@ SCENARIOS = [
     Scenario("late-start-merges", [closed(20), assigned(30), unassigned(40)], assigned(25)),
     Scenario("late-unassign", [assigned(10), closed(50)], unassigned(20)),
     Scenario("nothing-to-do", [assigned(10)], assigned(20)),
-    Scenario("exclusive-start", [], assigned(10), exclusive=True, manual_elsewhere=True),
-    Scenario("late-close-splits", [assigned(10), reopened(60)], closed(50), exclusive=True),
+    Scenario("start-beside-another", [], assigned(10), manual_elsewhere=True),
+    Scenario("late-close-splits-one", [assigned(10), reopened(60)], closed(50)),
 ]
 
 
@@ -87,7 +86,7 @@ class Slots:
         self.users = {ANN: 10 * number, BOB: 10 * number + 1}
         # The first delivery of the repository also stores its name.
         self.issue = identified(Issue("octocat", f"Hello-{number}", number))
-        self.timers = TimerStore(table, exclusive=scenario.exclusive)
+        self.timers = TimerStore(table)
         self.issue_timers = IssueTimers(table, self.timers)
         if scenario.manual_elsewhere:
             elsewhere = Issue("octocat", "Elsewhere", number)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.calendars import put_assignment_starts
 from tests.support.fake_github import FakeGitHub, faults
 from tests.support.fake_github.messages import Answer, Request
 from tests.support.fake_github.model import Account, Card, Comment, Issue
@@ -16,11 +17,13 @@ from tests.support.network import Killed
 from tests.support.product import SECRET, TOKEN, Product, ago, product
 from tests.support.repositories import identified
 from timer_core.clock import now_ms
+from timer_core.domain.calendar import AssignmentStarts
 from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue as Named
 from timer_core.domain.moves import Move
 from timer_core.github.api.errors import Unavailable
 from timer_core.github.messages import ReplyEvent, from_json
+from timer_core.store.calendars import Calendars
 from timer_core.store.health import HealthStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
@@ -350,14 +353,17 @@ class TestIncompleteDeliveries:
         assert team.spans(team.ann) == [("app#1", 0, None, "paused", 10)]
         assert [timer.status for timer in team.product.timers(team.bob.id)] == ["running"]
 
-    @pytest.mark.parametrize("member", ["user", "body"])
-    def test_a_comment_without_author_or_text_is_ignored(self, team: Team, member: str) -> None:
+    @pytest.mark.parametrize(("member", "status"), [("user", 200), ("body", 202)])
+    def test_a_comment_without_author_or_text_contains_no_command(
+        self, team: Team, member: str, status: int
+    ) -> None:
         issue = team.new_issue()
         team.pop_deliveries()
         team.github.comment(issue, team.ann, "/timer start")
         (comment,) = team.pop_deliveries()
         self.change(comment, "comment", member)
-        assert self.send(team, comment) == 200
+        assert self.send(team, comment) == status
+        team.product.process()
         assert team.spans(team.ann) == []
 
     @pytest.mark.parametrize("member", ["node_id", "project_node_id", "creator"])
@@ -958,6 +964,183 @@ class TestRepair:
         assert [request.path for request in team.github.requests] == ["/graphql"] * 3
 
 
+class TestActors:
+    """Each event has the person who caused it, whether it was delivered or backfilled."""
+
+    def acts(self, team: Team, who: Account) -> list[tuple[str, str, bool]]:
+        """Return the action, kind and ownership of each entry of a person's only history."""
+        (listed,) = team.product.timers(who.id)
+        timer = TimerStore(team.product.table).get(who.id, listed.ulid)
+        return [(one.action.value, one.by, one.by_owner) for one in timer.history]
+
+    @pytest.mark.parametrize("is_lost", [False, True], ids=["delivered", "backfilled"])
+    def test_a_history_says_what_its_owner_did(self, team: Team, is_lost: bool) -> None:
+        team.product.store_credential({"token": TOKEN})
+        issue, robot = team.new_issue(), team.github.new_user("robot[bot]", type="Bot")
+        team.github.assign(issue, team.ann, by=team.bob)
+        team.deliver()
+        team.at(1)
+        team.github.unassign(issue, team.ann, by=robot)
+        team.at(2)
+        team.github.assign(issue, team.ann, by=team.ann)
+        team.at(3)
+        team.github.label(issue, "bug", by=team.ann)
+        team.at(4)
+        team.github.close(issue, by=team.ann)
+        if is_lost:
+            team.pop_deliveries()
+            assert team.product.sweep()["reconcile"]["backfilled"] == 4
+        team.deliver()
+        assert self.acts(team, team.ann) == [
+            ("start", "assigned", False),
+            ("pause", "unassigned", False),
+            ("resume", "assigned", True),
+            ("start", "labeled", True),
+            ("stop", "closed", True),
+        ]
+
+    def test_moving_ones_own_card_is_an_own_act_and_moving_somebodys_is_not(self, team: Team) -> None:
+        team.product.store_credential({"token": TOKEN})
+        issue = team.new_issue()
+        for person in (team.ann, team.bob):
+            team.github.assign(issue, person)
+        card = team.github.add_card(team.github.new_project(team.name), issue)
+        team.at(1)
+        team.github.move_card(card, "In Progress", by=team.ann)
+        team.at(2)
+        team.github.archive_card(card, by=team.bob)
+        team.deliver()
+        assert self.acts(team, team.ann) == [("start", "assigned", False), ("start", "project.start", True)]
+        assert self.acts(team, team.bob) == [("start", "assigned", False)]
+
+    def test_a_command_on_a_running_timer_is_an_own_act(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        team.at(1)
+        team.github.comment(issue, team.ann, "/timer start")
+        team.deliver()
+        assert self.acts(team, team.ann) == [("start", "assigned", False), ("start", "comment.start", True)]
+
+    def test_restoring_a_repository_has_an_actor(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        team.at(1)
+        team.github.archive_repository(issue.repository, by=team.bob)
+        team.at(2)
+        team.github.archive_repository(issue.repository, archived=False, by=team.ann)
+        team.deliver()
+        assert self.acts(team, team.ann) == [
+            ("start", "assigned", False),
+            ("pause", "archived", False),
+            ("resume", "unarchived", True),
+        ]
+
+    def test_an_actor_who_is_not_tracked_is_not_stored(self, team: Team) -> None:
+        stranger, issue = team.github.new_user("stranger"), team.new_issue()
+        team.github.assign(issue, team.ann, by=stranger)
+        team.at(1)
+        team.github.close(issue, by=stranger)
+        team.at(2)
+        team.github.reopen(issue, by=team.bob)
+        team.deliver()
+        logged = team.product.processor.issue_timers.logged(identified_issue(issue))
+        assert [(event.kind, event.actor) for event in sorted(logged, key=lambda event: event.at_ms)] == [
+            ("assigned", 0),
+            ("closed", 0),
+            ("reopened", team.bob.id),
+        ]
+
+    @pytest.mark.parametrize("is_lost", [False, True], ids=["delivered", "backfilled"])
+    def test_with_self_only_ones_own_assignment_starts_a_timer(self, team: Team, is_lost: bool) -> None:
+        team.product.store_credential({"token": TOKEN})
+        calendars = Calendars(team.product.table)
+        put_assignment_starts(calendars, team.ann.id, AssignmentStarts.SELF, now_ms=team.t0 + MINUTE)
+        issue, other = team.new_issue(), team.new_issue()
+        team.github.assign(issue, team.ann, by=team.bob)
+        team.at(2)
+        team.github.assign(other, team.ann, by=team.bob)
+        team.github.unassign(issue, team.ann, by=team.bob)
+        # Bob's timers let the sweep compare both issues.
+        team.github.assign(issue, team.bob, by=team.ann)
+        team.github.assign(other, team.bob, by=team.ann)
+        team.deliver()
+        # The first assignment was before the choice, and the second one after it.
+        name = f"app#{issue.number}"
+        assert team.spans(team.ann) == [(name, 0, None, "paused", 2)]
+        team.at(3)
+        team.github.assign(issue, team.ann, by=team.bob)
+        team.at(4)
+        team.github.unassign(other, team.ann, by=team.bob)
+        team.at(5)
+        team.github.assign(other, team.ann, by=team.ann)
+        if is_lost:
+            team.pop_deliveries()
+            team.product.sweep()
+        team.deliver()
+        assert team.spans(team.ann) == [
+            (name, 0, None, "paused", 2),
+            (f"app#{other.number}", 5, None, "running", 55),
+        ]
+        assert len(team.product.timers(team.bob.id)) == 2
+
+
+class TestComments:
+    """A comment without a command is a sign of life of its author."""
+
+    def signs(self, team: Team, who: Account) -> list[float]:
+        (listed,) = team.product.timers(who.id)
+        timer = TimerStore(team.product.table).get(who.id, listed.ulid)
+        return [(ms - team.t0) / MINUTE for ms in timer.signs]
+
+    @pytest.mark.parametrize("backwards", [False, True], ids=["in-order", "backwards"])
+    def test_it_is_stored_with_the_timer_of_its_author_only(self, team: Team, backwards: bool) -> None:
+        issue = team.new_issue()
+        for person in (team.ann, team.bob):
+            team.github.assign(issue, person)
+        team.at(1)
+        team.github.comment(issue, team.ann, "I am on it.")
+        team.deliver(backwards=backwards)
+        assert (self.signs(team, team.ann), self.signs(team, team.bob)) == ([1], [])
+        assert [span[3] for span in team.spans(team.ann)] == ["running"]
+
+    def test_comments_of_bots_and_strangers_are_not_stored(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        for login, kind in (("robot[bot]", "Bot"), ("stranger", "User")):
+            team.github.comment(issue, team.github.new_user(login, type=kind), "Hello!")
+        team.deliver()
+        logged = team.product.processor.issue_timers.logged(identified_issue(issue))
+        assert [event.kind for event in logged] == ["assigned"]
+
+    def test_a_late_comment_opens_a_timer_again_that_the_sweeper_ended(self, team: Team) -> None:
+        issue = team.new_issue()
+        team.github.assign(issue, team.ann)
+        team.deliver()
+        team.at(10)
+        team.github.comment(issue, team.ann, "Still on it.")
+        (late,) = team.pop_deliveries()
+        (timer,) = team.product.timers(team.ann.id)
+        TimerStore(team.product.table).expire(
+            timer.user_id,
+            timer.ulid,
+            end_ms=team.t0 + 20 * MINUTE,
+            sign_ms=timer.start_ms,
+            now_ms=team.t0 + 30 * MINUTE,
+        )
+        assert [span[2:4] for span in team.spans(team.ann)] == [(20, "stopped")]
+        assert team.github.send(late) == 202
+        team.product.process()
+        assert [span[2:4] for span in team.spans(team.ann)] == [(None, "running")]
+        team.at(40)
+        team.github.close(issue)
+        team.deliver()
+        assert [span[2:] for span in team.spans(team.ann)] == [(40, "stopped", 40)]
+
+
+def identified_issue(issue: Issue) -> Named:
+    return Named.of(issue.repository.full_name, issue.number, repo_id=issue.repository.id)
+
+
 class TestFailures:
     @pytest.mark.parametrize(
         "fault",
@@ -1034,7 +1217,7 @@ class TestFailures:
             assert "There is no GitHub credential" in caplog.text or any(
                 "no GitHub credential" in str(getattr(record, "reason", "")) for record in caplog.records
             )
-            report = HealthStore(table).read(now_ms=now_ms(), stale_after_ms=MINUTE)
+            report = HealthStore(table).read(now_ms=now_ms())
             assert report.github_credential == "none"
             assert set(report.github_cannot) == {"project_cards", "replies", "redelivery", "reconcile"}
 
@@ -1046,11 +1229,11 @@ class TestFailures:
             team.github.comment(team.new_issue(), team.ann, "/timer start")
             team.deliver()
             store = HealthStore(table)
-            assert store.read(now_ms=now_ms(), stale_after_ms=MINUTE).github_cannot == ("replies",)
+            assert store.read(now_ms=now_ms()).github_cannot == ("replies",)
             team.github.tokens[TOKEN] = token
             team.github.comment(team.new_issue(), team.ann, "/timer start")
             team.deliver()
-            report = store.read(now_ms=now_ms(), stale_after_ms=MINUTE)
+            report = store.read(now_ms=now_ms())
             assert (report.github_credential, report.github_cannot) == ("token", ())
 
     def refused(self, github: FakeGitHub, running: Product) -> Team:
@@ -1115,13 +1298,13 @@ class TestFailures:
             assert cannot(running) == ("project_cards",)
 
     def test_before_the_first_check_health_reports_nothing_as_possible(self, table: Table) -> None:
-        report = HealthStore(table).read(now_ms=now_ms(), stale_after_ms=MINUTE)
+        report = HealthStore(table).read(now_ms=now_ms())
         assert report.github_credential is None
         assert report.github_cannot == ("project_cards", "replies", "redelivery", "reconcile")
 
 
 def cannot(running: Product) -> tuple[str, ...]:
-    return HealthStore(running.table).read(now_ms=now_ms(), stale_after_ms=MINUTE).github_cannot
+    return HealthStore(running.table).read(now_ms=now_ms()).github_cannot
 
 
 class TestEdges:

@@ -70,7 +70,7 @@ def repaired_ms(team: Team, path: str | None = None) -> int | None:
 
 
 def cannot(team: Team) -> tuple[str, ...]:
-    return HealthStore(team.product.table).read(now_ms=now_ms(), stale_after_ms=1).github_cannot
+    return HealthStore(team.product.table).read(now_ms=now_ms()).github_cannot
 
 
 @pytest.mark.usefixtures("small_pages")

@@ -9,8 +9,8 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.queries import Filters
-from timer_core.store.table import Table, Write
-from timer_core.store.timers import TimerStore
+from timer_core.store.table import Table
+from timer_core.store.timers import TimerChange, TimerStore
 from timer_core.store.writes import Idempotency, Patch
 
 # This time is far in the future, so that no back end's TTL deletes the tests' items.
@@ -24,8 +24,8 @@ OTHER = identified(Issue("octocat", "Hello-World", 8))
 class AnnsTimers:
     """Ann's timers; all times are in minutes."""
 
-    def __init__(self, table: Table, *, exclusive: bool = False) -> None:
-        self.store = TimerStore(table, exclusive=exclusive)
+    def __init__(self, table: Table) -> None:
+        self.store = TimerStore(table)
         self.issue_timers = IssueTimers(table, self.store)
 
     def start(
@@ -128,23 +128,15 @@ def test_a_start_and_stop_while_an_event_is_processed_count(
     """The first write of the derived timer is refused, because the slot has changed since it was read."""
     write_all = ann.store.write_all
 
-    def interrupted(writes: list[Write]) -> None:
+    def interrupted(change: TimerChange) -> None:
         monkeypatch.setattr(ann.store, "write_all", write_all)
         timer, _ = ann.start(10)
         ann.act("stop", timer, 11)
-        write_all(writes)
+        write_all(change)
 
     monkeypatch.setattr(ann.store, "write_all", interrupted)
     ann.deliver("assigned", 0, received=12)
     assert ann.spans() == [(0, 11, 11)]
-
-
-def test_with_exclusive_timers_a_late_event_does_not_take_the_time_of_a_later_timer(table: Table) -> None:
-    ann = AnnsTimers(table, exclusive=True)
-    ann.start(30, OTHER)
-    ann.deliver("assigned", 0, received=50)
-    assert ann.spans() == [(0, None, 30)]
-    assert ann.spans(issue=OTHER) == [(30, None, 30)]
 
 
 def test_an_unknown_kind_of_event_is_refused_and_later_events_count(ann: AnnsTimers) -> None:
@@ -170,12 +162,11 @@ class TestLocked:
     HOUR = 60.0
 
     def swept(self, ann: AnnsTimers) -> Timer:
-        """Return a timer that the sweeper stopped at its time limit, before the second assignment."""
+        """Return a timer that the sweeper stopped a day after its start."""
         ann.deliver("assigned", 0, received=0)
-        ann.deliver("assigned", 26 * self.HOUR, received=26 * self.HOUR)
         (timer,) = ann.store.page(ANN, Filters(), page_size=5).timers
-        limit_ms, now_ms = 24 * 60 * MINUTE, at(30 * self.HOUR)
-        assert ann.store.expire(ANN, timer.ulid, limit_ms=limit_ms, now_ms=now_ms, by="sweeper")
+        end_ms, now_ms = at(24 * self.HOUR), at(30 * self.HOUR)
+        assert ann.store.expire(ANN, timer.ulid, end_ms=end_ms, sign_ms=at(0), now_ms=now_ms)
         return timer
 
     def test_a_swept_timer_that_was_deleted_is_not_derived_again(self, ann: AnnsTimers) -> None:

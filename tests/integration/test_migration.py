@@ -318,7 +318,7 @@ class TestALaterVersion:
                 early = Event("d", "assigned", T0 - MINUTE, frozenset({ANN}))
                 events.apply(early, issue(7), now_ms=later_ms)
             case "swept":
-                store.expire(ANN, ulid, limit_ms=24 * 3_600_000, now_ms=later_ms, by="sweeper")
+                store.expire(ANN, ulid, end_ms=T0 + 24 * 3_600_000, sign_ms=T0, now_ms=later_ms)
             case "moved":
                 store.patch(ANN, ulid, Patch(issue=(issue(8),)), now_ms=later_ms)
             case _:

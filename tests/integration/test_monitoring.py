@@ -37,7 +37,7 @@ AWS_METRICS: dict[str, tuple[dict[str, str], set[str]]] = {
         {"QueueName": "AWS::SQS::Queue"},
         {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
     ),
-    "AWS/Lambda": ({"FunctionName": "AWS::Serverless::Function"}, {"Errors", "Throttles"}),
+    "AWS/Lambda": ({"FunctionName": "AWS::Serverless::Function"}, {"Errors", "Throttles", "IteratorAge"}),
     "AWS/ApiGateway": ({"ApiId": "AWS::Serverless::HttpApi"}, {"Count", "Latency", "4xx", "5xx"}),
     "AWS/DynamoDB": ({"TableName": "AWS::DynamoDB::Table"}, {"ReadThrottleEvents", "WriteThrottleEvents"}),
 }

@@ -195,12 +195,16 @@ def test_days_issues_rows_and_total_of_a_period_agree(
     starts = [row["start_time"] for row in rows]
     assert starts == sorted(starts, reverse=True)
     for row in rows:
-        assert round(row["part_duration"] * 1000) == expected[row["id"]].active_ms(since_ms, until_ms)
-        assert 0 <= row["part_first_day_duration"] <= row["part_duration"] <= row["active_duration"]
-    sum_ms = seconds([total["active_duration"]])
-    assert seconds([row["part_duration"] for row in rows]) == sum_ms
-    assert seconds([day["active_duration"] for day in total["days"]]) == sum_ms
-    assert seconds([issue["active_duration"] for issue in total["issues"]]) == sum_ms
+        active_ms = expected[row["id"]].active_ms(since_ms, until_ms)
+        assert round(row["part_active_duration"] * 1000) == active_ms
+        assert row["part_active_duration"] <= row["active_duration"]
+        working = row["part_working_duration"]
+        assert 0 <= row["part_first_day_working_duration"] <= working <= row["working_duration"]
+    for name in ("working_duration", "active_duration"):
+        sum_ms = seconds([total[name]])
+        assert seconds([row[f"part_{name}"] for row in rows]) == sum_ms
+        assert seconds([day[name] for day in total["days"]]) == sum_ms
+        assert seconds([issue[name] for issue in total["issues"]]) == sum_ms
     assert total["complete"]
 
     for day in total["days"]:
@@ -209,7 +213,7 @@ def test_days_issues_rows_and_total_of_a_period_agree(
         assert seconds([day["active_duration"]]) == sum(timer.active_ms(begin, end) for timer in made)
     by_issue: Counter[int | None] = Counter()
     for row in rows:
-        by_issue[row["github_issue_number"]] += round(row["part_duration"] * 1000)
+        by_issue[row["github_issue_number"]] += round(row["part_active_duration"] * 1000)
     assert {
         issue["github_issue_number"]: seconds([issue["active_duration"]]) for issue in total["issues"]
     } == {number: active_ms for number, active_ms in by_issue.items() if active_ms}
@@ -225,7 +229,8 @@ def test_an_entry_over_midnight_belongs_to_both_months(api: Api, clock: Clock) -
     may = {"since": "2026-05-01T00:00:00Z", "until": "2026-06-01T00:00:00Z"}
     for period, part in ((april, 600), (may, 9 * 3600 + 180)):
         (row,) = listed(api.ann, **period)
-        assert row["part_duration"] == row["part_first_day_duration"] == part
+        assert row["part_working_duration"] == row["part_first_day_working_duration"] == part
+        assert row["part_active_duration"] == part
         assert row["active_duration"] == row["duration"] == 9 * 3600 + 780
         assert totals(api.ann, **period)["active_duration"] == part
 
@@ -235,7 +240,8 @@ def test_the_first_day_of_a_part_is_that_of_the_time_zone(api: Api, clock: Clock
     times = {"start_time": "2026-05-01T18:00:00Z", "end_time": "2026-05-02T08:00:00Z"}
     api.ann("POST", "/api/timelogs/", times)
     (row,) = listed(api.ann, since="2026-05-01T00:00:00Z", time_zone="Asia/Kolkata")
-    assert (row["part_duration"], row["part_first_day_duration"]) == (14 * 3600, 1800)
+    assert row["part_working_duration"] == 14 * 3600
+    assert row["part_first_day_working_duration"] == 1800
 
 
 def test_a_list_without_a_period_has_neither_parts_nor_a_count(api: Api, clock: Clock) -> None:
@@ -243,7 +249,7 @@ def test_a_list_without_a_period_has_neither_parts_nor_a_count(api: Api, clock: 
     answer = api.ann("GET", "/api/timelogs/").json()
     assert answer["count"] is None
     (row,) = answer["results"]
-    assert (row["part_duration"], row["part_first_day_duration"]) == (None, None)
+    assert {row[name] for name in row if name.startswith("part_")} == {None}
 
 
 def test_an_open_timer_does_not_belong_to_a_period_in_the_future(api: Api, clock: Clock) -> None:
@@ -253,7 +259,7 @@ def test_an_open_timer_does_not_belong_to_a_period_in_the_future(api: Api, clock
     assert listed(api.ann, **tomorrow) == listed(api.ann, end_time__isnull="true", **tomorrow) == []
     assert totals(api.ann, **tomorrow)["issues"] == []
     (row,) = listed(api.ann, since=time_of(clock.ms - 30_000))
-    assert row["part_duration"] == 30
+    assert row["part_working_duration"] == row["part_active_duration"] == 30
 
 
 @pytest.mark.parametrize("days", [1, 2, 2.5, 63, 64, 65, 400, 3000])

@@ -162,6 +162,13 @@ def test_the_api_uses_all_of_its_permissions(app: App) -> None:
         target = (admin("GET", target.removeprefix(ORIGIN)).json())["next"]
     assert admin("GET", "/api/admin/health/").status == 200
     assert unused("TimelogsFunction") == set()
+    app.cold_start()
+    assert admin("PUT", "/api/admin/settings/", {"overtime_hours": 1}).status == 200
+    assert admin("PUT", "/api/admin/settings/", {"overtime_hours": 2}).status == 200
+    assert admin("PUT", "/api/schedule/", {"time_zone": "UTC", "week": None}).status == 200
+    past = {"time_zone": "UTC", "week": {}, "valid_from": "2020-01-01"}
+    assert admin("PUT", "/api/schedule/?preview=true", past).status == 200
+    assert unused("ScheduleFunction") == set()
     token = browser("POST", "/api/auth/tokens/", {"name": "test"}).json()["id"]
     assert browser("GET", "/api/auth/me/export/").status == 200
     assert browser("DELETE", f"/api/auth/tokens/{token}/").status == 204
@@ -172,7 +179,7 @@ def test_the_api_uses_all_of_its_permissions(app: App) -> None:
 @pytest.fixture(scope="module")
 def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
     """The receiver, the processor and the sweeper."""
-    with product(shared_table, github.url, CONCURRENT_TIMERS="exclusive") as running:
+    with product(shared_table, github.url) as running:
         running.store_credential({"token": TOKEN})
         yield running
 
@@ -210,6 +217,8 @@ def test_the_webhook_uses_all_of_its_permissions(
     (ann,) = team.people
     repository = github.new_repository(f"{team.name}/app")
     issue = github.new_issue(repository)
+    # The settings at the time of an assignment are read, unless they were read after it.
+    team.at(3_600)
     github.assign(issue, ann)
     github.archive_repository(repository)
     github.comment(issue, ann, "/timer pause")

@@ -19,8 +19,8 @@ from deployed_stack import DeployedStack
 from deployed_stack.errors import ToolError
 from deployed_stack.paths import ROOT
 from deployed_stack.restore import (
+    EVENT_SOURCES,
     INVOKED_FUNCTIONS,
-    PROCESSOR,
     Changes,
     check_restored_table,
     ensure_settings,
@@ -288,13 +288,16 @@ class OperatedStack(DeployedStack):
                 Runtime="python3.13",
                 Handler="handler.main",
             )["FunctionName"]
-            for name in (*INVOKED_FUNCTIONS, PROCESSOR)
+            for name in (*INVOKED_FUNCTIONS, *EVENT_SOURCES)
         }
         sqs = self.aws.client("sqs")
-        queue = sqs.create_queue(QueueName="deliveries")["QueueUrl"]
-        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        source = functions.create_event_source_mapping(FunctionName=PROCESSOR, EventSourceArn=arn)
-        self.resources["WebhookProcessFunctionDeliveries"] = source["UUID"]
+        for function, sources in EVENT_SOURCES.items():
+            for name in sources:
+                queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+                read = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+                arn = read["Attributes"]["QueueArn"]
+                source = functions.create_event_source_mapping(FunctionName=function, EventSourceArn=arn)
+                self.resources[name] = source["UUID"]
 
     def paused(self) -> set[str]:
         """Return the functions that are paused."""
@@ -303,11 +306,14 @@ class OperatedStack(DeployedStack):
             name: functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
             for name in INVOKED_FUNCTIONS
         }
-        source = self.resources["WebhookProcessFunctionDeliveries"]
-        state = functions.get_event_source_mapping(UUID=source)["State"]
-        return {name for name, limit in limits.items() if limit == 0} | (
-            {PROCESSOR} if state == "Disabled" else set()
-        )
+        states = {
+            function: {
+                functions.get_event_source_mapping(UUID=self.resources[source])["State"] for source in sources
+            }
+            for function, sources in EVENT_SOURCES.items()
+        }
+        without_sources = {function for function, found in states.items() if found == {"Disabled"}}
+        return {name for name, limit in limits.items() if limit == 0} | without_sources
 
     def restored_items(self) -> list[dict[str, Any]]:
         return items(self.aws.client("dynamodb"), "timers")
@@ -331,7 +337,7 @@ def make_restore(monkeypatch: pytest.MonkeyPatch, table: str, *options: str) -> 
 
 
 AGAIN = "make restore STACK=issue-timer-prod TABLE=restored"
-EVERYTHING = {*INVOKED_FUNCTIONS, PROCESSOR}
+EVERYTHING = {*INVOKED_FUNCTIONS, *EVENT_SOURCES}
 
 
 def test_a_mistyped_table_pauses_nothing(stack: OperatedStack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,7 +383,7 @@ def test_a_failure_names_the_command_that_continues(
     printed = f"{capsys.readouterr().err}\n{raised.value}"
     assert "the functions are paused" in printed
     assert AGAIN in printed
-    assert PROCESSOR in stack.paused()
+    assert stack.paused() >= EVENT_SOURCES.keys()
 
     stack.aws.events.unregister(f"before-call.{operation}", fail)
     make_restore(monkeypatch, "restored", "--yes")
@@ -413,8 +419,9 @@ def test_every_function_that_may_write_to_the_table_is_paused() -> None:
         for statement in policy["PolicyDocument"]["Statement"]
         if statement["Effect"] == "Allow" and "dynamodb:PutItem" in statement["Action"]
     }
-    assert writers == {*INVOKED_FUNCTIONS, PROCESSOR}
-    assert "WebhookProcessFunctionDeliveries" in translated().of_type("AWS::Lambda::EventSourceMapping")
+    assert writers == {*INVOKED_FUNCTIONS, *EVENT_SOURCES}
+    sources = {source for names in EVENT_SOURCES.values() for source in names}
+    assert sources == translated().of_type("AWS::Lambda::EventSourceMapping").keys()
 
 
 @pytest.mark.parametrize(("stage", "is_protected"), [("prod", True), ("dev", False)])

@@ -87,6 +87,7 @@ class _Account:
     def dynamodb_table(self, name: str, given: dict[str, Any]) -> dict[str, str]:
         backups = given.pop("PointInTimeRecoverySpecification")
         expiry = given.pop("TimeToLiveSpecification")
+        given["StreamSpecification"] |= {"StreamEnabled": True}
         given["SSESpecification"] = {"Enabled": given["SSESpecification"]["SSEEnabled"]}
         table = self["dynamodb"].create_table(TableName=name, **given)["TableDescription"]
         self["dynamodb"].update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=backups)

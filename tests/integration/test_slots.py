@@ -96,7 +96,9 @@ def test_a_slot_is_kept_while_it_has_an_open_timer(slots: TwoSlots) -> None:
 def test_a_timer_that_the_sweeper_ends_frees_its_slot(slots: TwoSlots) -> None:
     timer = slots.start()
     slots.now += 3 * DAY
-    assert slots.store.expire(slots.number, timer.ulid, limit_ms=DAY, now_ms=slots.now, by="sweeper")
+    assert slots.store.expire(
+        slots.number, timer.ulid, end_ms=slots.now - DAY, sign_ms=timer.start_ms, now_ms=slots.now
+    )
     assert slots.kept_ms() == KEPT_DAYS * DAY
 
 

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 
 from tests.support.examples import examples
 from tests.support.repositories import identified, repo_keys
+from timer_core.domain.corrections import Halves, with_pause
 from timer_core.domain.errors import (
     IdempotencyKeyReused,
     InvalidInput,
@@ -34,9 +35,10 @@ from timer_core.domain.errors import (
 from timer_core.domain.events import Event
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Timer, finished
+from timer_core.domain.timers import Timer, end_of_date, finished
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.services.offline import OfflineActions
+from timer_core.store.items import to_timer
 from timer_core.store.keys import end_key, slot_key, user_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
@@ -98,6 +100,13 @@ class Span:
             self.changed_by = event
         if event.manual or has_changed:
             self.events.append(event)
+        else:
+            self.note(event)
+
+    def note(self, event: "Step") -> None:
+        """Keep an own event that would start or resume a timer that runs."""
+        if event.own and event.action in ("start", "resume") and self.status == "running":
+            self.events.append(event)
 
     def _apply(self, action: str, at: int, by: str) -> None:
         if action == "pause" and self.status == "running":
@@ -105,6 +114,8 @@ class Span:
         elif action == "resume" and self.status == "paused":
             self.stretches.append([at, None])
             self.paused_by, self.changed = None, at
+        elif action == "focus" and self.status == "running":
+            self.changed = at
         elif action == "stop" and self.status != "stopped":
             if self.status == "running":
                 self.stretches[-1][1] = at
@@ -164,12 +175,18 @@ class Step:
     ulid: str = ""
     order: int = 0
     card: str = ""
+    # Whether the timer's owner caused the event.
+    own: bool = False
+    # The last sign of life that the sweeper knew when it stopped the timer.
+    sign: int = 0
 
     @property
     def sort_key(self) -> tuple[int, bool, int]:
         return (self.order, self.manual, self.number)
 
 
+# The statuses that allow each action.
+ALLOWED = {"pause": {"running"}, "resume": {"paused"}, "stop": {"running", "paused"}, "focus": {"running"}}
 # The kinds of event that have an effect on an open timer only after some kinds of event.
 RESUMES = {
     "assigned": {"unassigned", "unassigned.others"},
@@ -182,6 +199,7 @@ UNDOES = RESUMES | {
 }
 ABOUT_ONE_CARD = {"project.removed", "project.restored"}
 ACTIONS = {
+    "commented": "",
     "assigned": "start",
     "reopened": "start",
     "project.start": "start",
@@ -204,11 +222,15 @@ class SlotModel:
     base: Span | None = None
     events: list[Step] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
+    # The times of events about the person or by them, with or without effect.
+    signs: set[int] = field(default_factory=set)
 
     def derive(self) -> list[Span]:
         done: list[Span] = []
         current = deepcopy(self.base)
         for event in sorted(self.events, key=lambda event: event.sort_key):
+            if event.by == "sweeper" and (current is None or self.is_refuted(event, current)):
+                continue
             if current is None:
                 if event.action == "start":
                     current = Span(
@@ -227,6 +249,7 @@ class SlotModel:
                 assert last is not None
                 is_same_card = event.by not in ABOUT_ONE_CARD or event.card == last.card
                 if last.by not in UNDOES[event.by] or not is_same_card:
+                    current.note(event)
                     continue
             resumes = event.by in RESUMES or event.ulid
             current.apply(event, "resume" if resumes else event.action)
@@ -235,13 +258,29 @@ class SlotModel:
                 current = None
         return [*done, current] if current else done
 
-    def request(self, action: str, at: int, number: int, ulid: str = "") -> None:
+    def is_refuted(self, stop: Step, span: Span) -> bool:
+        """Whether the sweeper did not know a sign of life, which counts for its whole UTC date."""
+        return self.last_sign(span, end_of_date(stop.at)) > stop.sign
+
+    def last_sign(self, span: Span, until: int) -> int:
+        """Return the time of the last sign of life of a timer up to a time."""
+        acts = [max(event.at, span.start) for event in span.events if event.by != "sweeper"]
+        return max(at for at in (span.start, *acts, *self.signs) if at <= until)
+
+    def request(
+        self, action: str, at: int, number: int, ulid: str = "", by: str = "manual", sign: int = 0
+    ) -> None:
         latest = max((event.order for event in self.events if event.manual), default=0)
-        self.events.append(Step(at, True, number, action, "manual", ulid, max(at, latest)))
+        self.events.append(Step(at, True, number, action, by, ulid, max(at, latest), sign=sign))
         names = [span.ulid for span in self.spans]
         self.spans = self.derive()
         for span, name in zip(self.spans, names, strict=False):
             span.ulid = name
+
+    def fix(self, span: Span) -> None:
+        """Make a corrected timer the beginning of everything that is derived later."""
+        self.base = deepcopy(span)
+        self.spans = self.derive()
 
     def remove(self, gone: Span) -> None:
         """Remove a timer and its steps."""
@@ -318,6 +357,12 @@ class Person:
             if span.end is not None and span.end <= slot.locked_until:
                 self.finished[span.ulid] = row_of(span)
                 slot.remove(span)
+        slot.signs = {
+            at
+            for at in slot.signs
+            if at > slot.locked_until
+            or any(span.start <= at and (span.end is None or at < span.end) for span in slot.spans)
+        }
         kept = [event for span in slot.spans for event in span.events]
         slot.events = [
             event
@@ -496,7 +541,13 @@ class TimerMachine(RuleBasedStateMachine):
         if key is not None:
             person.keys[key] = (request, ulid, int(self.now / SECOND + DAY_S))
 
-    @rule(data=st.data(), action=st.sampled_from(["pause", "pause", "resume", "resume", "stop"]))
+    def act(self, person: Person, ulid: str, action: str, cause: str, at_ms: int | None = None) -> Timer:
+        if action == "focus":
+            return self.store.focus(person.user_id, ulid, now_ms=self.now, cause=cause, at_ms=at_ms)
+        transition: Callable[..., Timer] = getattr(self.store, action)
+        return transition(person.user_id, ulid, now_ms=self.now, by="manual", cause=cause, at_ms=at_ms)
+
+    @rule(data=st.data(), action=st.sampled_from(["pause", "pause", "resume", "resume", "stop", "focus"]))
     def transition(self, data: st.DataObject, action: str) -> None:
         person = self.a_person(data)
         ulid = self.a_timer(data, person)
@@ -505,17 +556,13 @@ class TimerMachine(RuleBasedStateMachine):
         cause = f"request{self.next()}"
 
         def ask() -> Timer:
-            timer: Timer = getattr(self.store, action)(
-                person.user_id, ulid, now_ms=self.now, by="manual", cause=cause
-            )
-            return timer
+            return self.act(person, ulid, action, cause)
 
         if ulid not in person.attributes:
             return self.refused(NotFound, ask)
         found = person.slot_of(ulid)
         status = found[2].status if found else "stopped"
-        allowed = {"pause": {"running"}, "resume": {"paused"}, "stop": {"running", "paused"}}
-        if found is None or status not in allowed[action]:
+        if found is None or status not in ALLOWED[action]:
             return self.refused(TransitionNotAllowed, ask, f"{action} a timer that is {status}")
         _, slot, span = found
         response = ask()
@@ -525,7 +572,7 @@ class TimerMachine(RuleBasedStateMachine):
 
     @rule(
         data=st.data(),
-        action=st.sampled_from(["pause", "resume", "stop"]),
+        action=st.sampled_from(["pause", "resume", "stop", "focus"]),
         ago=st.integers(0, 90) | st.integers(0, 3_600_000),
     )
     def send_an_offline_transition(self, data: st.DataObject, action: str, ago: int) -> None:
@@ -537,16 +584,12 @@ class TimerMachine(RuleBasedStateMachine):
         at, cause = self.now - ago, f"request{self.next()}"
 
         def ask() -> Timer:
-            timer: Timer = getattr(self.store, action)(
-                person.user_id, ulid, now_ms=self.now, by="manual", cause=cause, at_ms=at
-            )
-            return self.offline.rederive(timer, now_ms=self.now)
+            return self.offline.rederive(self.act(person, ulid, action, cause, at), now_ms=self.now)
 
         found = person.slot_of(ulid)
         if at < (found[2].changed if found else person.finished[ulid].end):
             return self.refused(TransitionTooEarly, ask)
-        allowed = {"pause": {"running"}, "resume": {"paused"}, "stop": {"running", "paused"}}
-        if found is None or found[2].status not in allowed[action]:
+        if found is None or found[2].status not in ALLOWED[action]:
             return self.refused(TransitionNotAllowed, ask)
         _, slot, span = found
         spelled = person.attributes[ulid].issue
@@ -615,42 +658,35 @@ class TimerMachine(RuleBasedStateMachine):
     def repeat_the_last_transition(self) -> None:
         assert self.repeatable
         person, action, ulid, cause, response = self.repeatable
-        again = getattr(self.store, action)(person.user_id, ulid, now_ms=self.now, by="manual", cause=cause)
-        assert again == response
+        assert self.act(person, ulid, action, cause) == response
 
-    @rule(data=st.data(), limit=st.sampled_from([1, 90, MINUTE, HOUR]))
-    def sweep(self, data: st.DataObject, limit: int) -> None:
+    @rule(data=st.data(), ago=st.sampled_from([0, 90, MINUTE, HOUR]))
+    def sweep(self, data: st.DataObject, ago: int) -> None:
+        """End a timer after its last sign of life; an event that arrives later may open it again."""
         person = self.a_person(data)
         ulid = self.a_timer(data, person)
         found = person.slot_of(ulid or "")
         if ulid is None:
             return
         self.repeatable = None
-        timer = self.store.expire(person.user_id, ulid, limit_ms=limit, now_ms=self.now, by="sweeper")
         if found is None or found[2].end is not None:
-            assert timer is None
+            assert self.expire(person, ulid, self.now, self.now) is None
             return
-        key, slot, span = found
-        left, end, active = limit, None, 0
-        for since, until in span.stretches:
-            assert since is not None
-            length = (max(self.now, span.changed) if until is None else until) - since
-            if length >= left:
-                end, active = since + left, limit
-                break
-            left -= length
-            active += length
-        if end is None:
-            until = span.stretches[-1][1]
-            end = max(self.now, span.changed) if until is None else until
-        slot.remove(span)
-        if slot.issue is None:
-            del person.slots[key]
-        person.lock_homes(ulid, self.now)
-        locked_until = max([self.now, end, *(event.at for event in span.events)])
-        person.finished[ulid] = Finished(
-            span.start, end, end - span.start - active, span.source, "sweeper", locked_until
-        )
+        _, slot, span = found
+        last = max([span.changed, *(event.order for event in slot.events), *slot.signs])
+        end = max(self.now - ago, last)
+        # A correction is a sign of life at the time at which it was made.
+        claims = self.store.get(person.user_id, ulid).claims
+        until = end_of_date(end)
+        sign = max([slot.last_sign(span, until), *(one.made_ms for one in claims if one.made_ms <= until)])
+        assert self.expire(person, ulid, end, sign - 1) is None
+        timer = self.expire(person, ulid, end, sign)
+        assert timer is not None
+        assert timer.last_sign_until(until) == sign
+        slot.request("stop", end, self.next(), by="sweeper", sign=sign)
+
+    def expire(self, person: Person, ulid: str, end: int, sign: int) -> Timer | None:
+        return self.store.expire(person.user_id, ulid, end_ms=end, sign_ms=sign, now_ms=self.now)
 
     # ------------------------------------------------------------ corrections
 
@@ -700,8 +736,14 @@ class TimerMachine(RuleBasedStateMachine):
 
         if ulid not in person.attributes:
             return self.refused(NotFound, ask)
+        if max(new_start or 0, new_end or 0) > self.now:
+            return self.refused(InvalidInput, ask, "future")
         if row is None:
-            return self.refused(TransitionNotAllowed, ask, "correct the times of a timer that is")
+            if new_end is not None:
+                return self.refused(TransitionNotAllowed, ask, "correct the end of a timer that is")
+            assert found is not None
+            assert new_start is not None
+            return self.correct_start(person, *found, new_start, ask)
         corrected = replace(
             row,
             start=row.start if new_start is None else new_start,
@@ -714,6 +756,108 @@ class TimerMachine(RuleBasedStateMachine):
         corrected.locked_until = max(corrected.locked_until, corrected.end)
         person.lock_homes(ulid, corrected.locked_until)
         person.finished[ulid] = corrected
+        return None
+
+    def correct_start(
+        self, person: Person, key: str, slot: SlotModel, span: Span, start: int, ask: Callable[[], Timer]
+    ) -> None:
+        first_pause = span.stretches[0][1]
+        if first_pause is not None and start > first_pause:
+            return self.refused(InvalidInput, ask, "do not fit")
+        before = span.start
+        locked_until = max(start, before)
+        if any(event.at <= locked_until for event in span.events[1:]):
+            # The model does not know which acts the corrected timer keeps.
+            return None
+        ask()
+        self.repeatable = None
+        later = [event for event in slot.events if event.at > locked_until]
+        was_base = slot.base is not None and slot.base.ulid == span.ulid
+        fixed = deepcopy(slot.base) if was_base and slot.base else deepcopy(span)
+        if not was_base:
+            fixed.stretches, fixed.paused_by, fixed.changed_by = [[start, None]], None, span.events[0]
+            fixed.changed = before
+        fixed.stretches[0][0] = start
+        if fixed.changed == before:
+            # The owner's own start is kept as an act, so no later transition can be earlier.
+            fixed.changed = max(start, before) if fixed.source == "manual" else start
+        fixed.events = []
+        slot.remove(span)
+        person.lock(key, locked_until)
+        slot.events = [*later]
+        slot.fix(fixed)
+        return None
+
+    @rule(data=st.data(), after=st.integers(0, 10 * MINUTE), length=st.integers(1, HOUR))
+    def insert_a_pause(self, data: st.DataObject, after: int, length: int) -> None:
+        """Insert a pause after the last transition of an open timer."""
+        person = self.a_person(data)
+        ulid = self.a_timer(data, person)
+        if ulid is None or (found := person.slot_of(ulid)) is None or found[2].status == "stopped":
+            return None
+        key, slot, span = found
+        since = span.changed + after
+        until = since + length
+
+        def ask() -> Timer:
+            return self.store.correct(
+                person.user_id,
+                ulid,
+                lambda timer: with_pause(timer, since, until, self.now),
+                now_ms=self.now,
+            )
+
+        if until > self.now:
+            return self.refused(InvalidInput, ask, "future")
+        if span.status == "paused":
+            return self.refused(InvalidInput, ask, "another pause")
+        ask()
+        self.repeatable = None
+        fixed = deepcopy(span)
+        fixed.stretches[-1][1] = since
+        fixed.stretches.append([until, None])
+        fixed.changed, fixed.events = until, []
+        later = [event for event in slot.events if event.at > until]
+        slot.remove(span)
+        person.lock(key, until)
+        slot.events = later
+        slot.fix(fixed)
+        return None
+
+    @rule(data=st.data(), after=st.integers(0, HOUR))
+    def split(self, data: st.DataObject, after: int) -> None:
+        """Divide an open timer after its last transition."""
+        person = self.a_person(data)
+        ulid = self.a_timer(data, person)
+        if ulid is None or (found := person.slot_of(ulid)) is None or found[2].status != "running":
+            return None
+        key, slot, span = found
+        at = span.changed + after
+
+        def ask() -> Halves:
+            return self.store.split(person.user_id, ulid, at, now_ms=self.now)
+
+        if not span.start < at < self.now:
+            return self.refused(InvalidInput, ask)
+        halves = ask()
+        self.repeatable = None
+        second = halves.second.ulid
+        later = [event for event in slot.events if event.at > at]
+        ended = deepcopy(span)
+        ended.stretches[-1][1] = ended.end = at
+        ended.stopped_by = "correction"
+        begun = Step(at, True, self.next(), "start", "correction", order=at)
+        slot.remove(span)
+        if slot.issue is None:
+            del person.slots[key]
+            key, slot = second, person.slots.setdefault(second, SlotModel(None))
+        else:
+            person.homes.setdefault(second, set()).add(key)
+        person.lock_homes(ulid, at)
+        person.finished[ulid] = replace(row_of(ended), locked_until=at)
+        slot.events = later
+        slot.fix(Span(second, "correction", [[at, None]], changed=at, changed_by=begun))
+        person.learn(second, replace(person.attributes[ulid]))
         return None
 
     @rule(data=st.data())
@@ -813,18 +957,29 @@ class TimerMachine(RuleBasedStateMachine):
             users = frozenset(
                 data.draw(st.sets(st.sampled_from([p.user_id for p in self.people]), min_size=1))
             )
+        actor = data.draw(st.sampled_from([0, *(person.user_id for person in self.people)]), "actor")
+        if kind == "commented":
+            users = frozenset({actor or self.people[0].user_id})
         card = data.draw(st.sampled_from(["card 1", "card 2"])) if kind.startswith("project") else ""
-        event = Event(f"delivery{self.next():04d}", kind, at, users, except_users=others, card=card)
+        event = Event(
+            f"delivery{self.next():04d}", kind, at, users, except_users=others, card=card, actor=actor
+        )
         self.log[issue.key].append(event)
         for person in self.people:
-            if not event.concerns(person.user_id):
+            if person.user_id == actor or (users is not None and person.user_id in users):
+                slot = person.slots.setdefault(issue.key, SlotModel(issue))
+                if at > slot.locked_until:
+                    slot.signs.add(at)
+            if not event.concerns(person.user_id) or not ACTIONS[kind]:
                 # The log contains the event, but the event concerns only other people.
                 continue
             slot = person.slots.setdefault(issue.key, SlotModel(issue))
             person.lock(issue.key, 0)
             if at > slot.locked_until:
                 number = self.next()
-                slot.events.append(Step(at, False, number, ACTIONS[kind], kind, order=at, card=card))
+                own = person.user_id == actor
+                step = Step(at, False, number, ACTIONS[kind], kind, order=at, card=card, own=own)
+                slot.events.append(step)
         self.repeatable = None
         self.deliver(event, issue)
 
@@ -918,12 +1073,14 @@ class TimerMachine(RuleBasedStateMachine):
                     slots.add((user_id, item["open_ulid"]["S"], issue.key))
         assert slots == {found for found in still_open if found[2]}
         for person in self.people:
-            items = list(self.table.query_all(user_pk(person.user_id), index="by-end"))
+            found = self.table.query_all(user_pk(person.user_id), index="by-end")
+            items = [item for item in found if "deleted_ms" not in item]
             mine = {ulid for user_id, ulid, _ in still_open if user_id == person.user_id}
             assert {item["sk"]["S"].removeprefix("timer#") for item in items if "end_ms" not in item} == mine
             for item in items:
-                end_ms = int(item["end_ms"]["N"]) if "end_ms" in item else None
-                assert item["end_key"]["S"] == end_key(int(item["start_ms"]["N"]), end_ms)
+                timer = to_timer(item)
+                end_ms = None if timer.is_open else timer.reach.until_ms
+                assert item["end_key"]["S"] == end_key(timer.start_ms, end_ms)
 
     @rule(data=st.data())
     def get_shows_what_the_list_shows(self, data: st.DataObject) -> None:

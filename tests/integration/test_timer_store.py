@@ -15,12 +15,12 @@ from timer_core.domain.errors import (
     TransitionNotAllowed,
 )
 from timer_core.domain.issues import Issue
-from timer_core.domain.state import Action, Status, Transition
+from timer_core.domain.state import Action, Transition
 from timer_core.domain.timers import finished
 from timer_core.store import queries, writes
 from timer_core.store.queries import Filters, Page
 from timer_core.store.table import RawItem, Table, Write
-from timer_core.store.timers import TimerStore
+from timer_core.store.timers import TimerChange, TimerStore
 from timer_core.store.writes import Idempotency, Patch
 
 ANN, BOB = 21031067, 583231
@@ -101,16 +101,6 @@ def test_an_idempotency_key_starts_one_timer_even_without_an_issue(store: TimerS
     assert later.ulid != first.ulid
 
 
-def test_exclusive_timers_pause_each_other(table: Table) -> None:
-    store = TimerStore(table, exclusive=True)
-    first = start(store, T0, ISSUE)
-    second = start(store, T0 + 1_000, OTHER)
-    assert store.get(ANN, first).status is Status.PAUSED
-    store.resume(ANN, first, now_ms=T0 + 3_000, by="manual", cause="a")
-    assert (store.get(ANN, second).status, store.get(ANN, first).status) == ("paused", "running")
-    assert store.get(ANN, first).active_ms(T0 + 4_000) == 2_000
-
-
 class TestManyTransitions:
     """A timer has at most `MAX_OF_EACH_KIND` manual transitions, not counting the stop."""
 
@@ -128,11 +118,9 @@ class TestManyTransitions:
         return ulid
 
     @pytest.mark.parametrize("at_ms", [None, T0 + 70])
-    @pytest.mark.parametrize("exclusive", [False, True])
     def test_a_resume_beyond_the_limit_is_refused_and_says_what_to_do(
-        self, table: Table, exclusive: bool, at_ms: int | None
+        self, store: TimerStore, at_ms: int | None
     ) -> None:
-        store = TimerStore(table, exclusive=exclusive)
         ulid = self.fill(store)
         before = store.get(ANN, ulid)
         with pytest.raises(
@@ -156,16 +144,6 @@ class TestManyTransitions:
         assert (stopped.clock_ms, stopped.paused_ms, len(stopped.history)) == (30, 70, 7)
         assert store.get(ANN, ulid) == stopped
 
-    def test_a_full_timer_is_paused_by_another_one_if_timers_are_exclusive(
-        self, table: Table, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(timers, "MAX_OF_EACH_KIND", 1)
-        store = TimerStore(table, exclusive=True)
-        ulid = start(store)
-        start(store, T0 + 50, OTHER)
-        paused = store.get(ANN, ulid)
-        assert (paused.status, paused.clock_ms, paused.paused_by) == ("paused", 50, "exclusive")
-
     def with_events(self, store: TimerStore) -> str:
         """Return a running timer with a manual start and the maximum number of transitions by events."""
         ulid = start(store)
@@ -173,14 +151,10 @@ class TestManyTransitions:
         for number in range(6):
             action = Action.RESUME if number % 2 else Action.PAUSE
             timer = timer.apply(Transition(T0 + number, action, f"comment.{action}", f"event{number}"))
-        store.write_all([writes.put_changed(timer)])
+        store.write_all(TimerChange(ANN, [writes.put_changed(timer)], T0, T0))
         return ulid
 
-    @pytest.mark.parametrize("exclusive", [False, True])
-    def test_transitions_by_events_leave_the_manual_ones_their_places(
-        self, table: Table, exclusive: bool
-    ) -> None:
-        store = TimerStore(table, exclusive=exclusive)
+    def test_transitions_by_events_leave_the_manual_ones_their_places(self, store: TimerStore) -> None:
         ulid = self.with_events(store)
         for number in range(1, 6):
             act = store.pause if number % 2 else store.resume
@@ -280,10 +254,11 @@ class TestPatch:
             store.patch(ANN, ulid, patch, now_ms=T0 + 60 * MINUTE)
         assert store.get(ANN, ulid) == before
 
-    def test_the_times_of_an_open_timer_cannot_be_corrected(self, store: TimerStore) -> None:
+    def test_an_open_timer_gets_no_end(self, store: TimerStore) -> None:
         ulid = start(store)
-        with pytest.raises(TransitionNotAllowed, match="running"):
-            store.patch(ANN, ulid, Patch(start_ms=T0 - 1), now_ms=T0 + 1)
+        with pytest.raises(TransitionNotAllowed, match="correct the end of a timer that is running"):
+            store.patch(ANN, ulid, Patch(start_ms=T0 - 1, end_ms=T0), now_ms=T0 + 1)
+        assert store.get(ANN, ulid).start_ms == T0
 
     def test_an_open_timer_moves_to_another_issue_with_its_slot(self, store: TimerStore) -> None:
         ulid = start(store)
@@ -335,7 +310,7 @@ class TestPatch:
 
         def move_concurrently(wanted: Write) -> RawItem:
             writes.append(wanted)
-            if len(writes) == 2:
+            if len(writes) == 1:
                 monkeypatch.setattr(store._table, "write", write)
                 store.patch(ANN, ulid, Patch(issue=(OTHER,)), now_ms=T0 + 2)
             return write(wanted)
@@ -343,7 +318,7 @@ class TestPatch:
         monkeypatch.setattr(store._table, "write", move_concurrently)
         assert store.patch(ANN, ulid, Patch(issue=(ISSUE,)), now_ms=T0 + 2).issue == ISSUE
         assert store.get(ANN, ulid).issue == ISSUE
-        assert len(writes) == 2
+        assert len(writes) == 1
 
     def test_a_timer_can_be_removed_from_its_issue(self, store: TimerStore) -> None:
         ulid = start(store)
@@ -498,14 +473,17 @@ class TestLists:
         assert (page.next.start_ms, page.next.backwards) == (T0 + 7 * MINUTE, False)
 
 
-def test_an_expired_timer_ends_where_its_active_time_reached_the_limit(store: TimerStore) -> None:
+def test_an_expired_timer_ends_at_the_given_time(store: TimerStore) -> None:
     ulid = start(store)
     store.pause(ANN, ulid, now_ms=T0 + 10 * MINUTE, by="manual", cause="a")
     store.resume(ANN, ulid, now_ms=T0 + 20 * MINUTE, by="manual", cause="b")
-    store.pause(ANN, ulid, now_ms=T0 + 90 * MINUTE, by="manual", cause="c")
+    # A sign of life counts for its whole date.
+    store.pause(ANN, ulid, now_ms=T0 + 3_000 * MINUTE, by="manual", cause="c")
     assert list(store.open_timers(before_ms=T0)) == []
-    timer = store.expire(ANN, ulid, limit_ms=60 * MINUTE, now_ms=T0 + 200 * MINUTE, by="sweeper")
+    end_ms, sign_ms = T0 + 70 * MINUTE, T0 + 20 * MINUTE
+    assert store.expire(ANN, ulid, end_ms=end_ms, sign_ms=sign_ms - 1, now_ms=T0 + 4_000 * MINUTE) is None
+    timer = store.expire(ANN, ulid, end_ms=end_ms, sign_ms=sign_ms, now_ms=T0 + 4_000 * MINUTE)
     assert timer is not None
     assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (T0 + 70 * MINUTE, 60 * MINUTE, 10 * MINUTE)
     assert store.get(ANN, ulid) == timer
-    assert store.expire(ANN, ulid, limit_ms=1, now_ms=T0 + 300 * MINUTE, by="sweeper") is None
+    assert store.expire(ANN, ulid, end_ms=end_ms, sign_ms=sign_ms, now_ms=T0 + 5_000 * MINUTE) is None

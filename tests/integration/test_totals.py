@@ -39,6 +39,7 @@ def test_a_person_without_timers_has_no_totals(api: Api, clock: Clock) -> None:
         "since": time_of(clock.ms - 30 * DAY * 1000),
         "until": time_of(clock.ms),
         "time_zone": "UTC",
+        "working_duration": 0,
         "active_duration": 0,
         "days": [],
         "issues": [],
@@ -55,8 +56,13 @@ def test_time_is_added_up_per_day_and_per_issue(api: Api, clock: Clock) -> None:
     found = totals(api)
     assert found["active_duration"] == 3 * HOUR + 30.5
     assert found["days"] == [
-        {"date": day_of(noon - DAY * 1000), "active_duration": 2 * HOUR + 30.5},
-        {"date": day_of(noon), "active_duration": HOUR},
+        # Entries that overlap count in full.
+        {
+            "date": day_of(noon - DAY * 1000),
+            "working_duration": 2 * HOUR + 30.5,
+            "active_duration": 2 * HOUR + 30.5,
+        },
+        {"date": day_of(noon), "working_duration": HOUR, "active_duration": HOUR},
     ]
     assert found["issues"] == [
         {
@@ -64,6 +70,7 @@ def test_time_is_added_up_per_day_and_per_issue(api: Api, clock: Clock) -> None:
             "github_issue_number": 7,
             "github_issue_url": ISSUE.format(7),
             "github_issue_title": None,
+            "working_duration": 3 * HOUR,
             "active_duration": 3 * HOUR,
             "timers": 2,
         },
@@ -72,6 +79,7 @@ def test_time_is_added_up_per_day_and_per_issue(api: Api, clock: Clock) -> None:
             "github_issue_number": None,
             "github_issue_url": None,
             "github_issue_title": None,
+            "working_duration": 30.5,
             "active_duration": 30.5,
             "timers": 1,
         },
@@ -102,7 +110,7 @@ def test_the_days_are_those_of_the_time_zone(api: Api, clock: Clock) -> None:
     assert [day["active_duration"] for day in totals(api)["days"]] == [2 * HOUR, 2 * HOUR]
     # India is five and a half hours ahead, so both sides of midnight in UTC are on the same day there.
     assert totals(api, time_zone="Asia/Kolkata")["days"] == [
-        {"date": day_of(midnight), "active_duration": 4 * HOUR}
+        {"date": day_of(midnight), "working_duration": 4 * HOUR, "active_duration": 4 * HOUR}
     ]
 
 

@@ -308,7 +308,7 @@ class TestFailures:
                 "a failure that is tried again",
             )
             processor.process("a failure for good", receives=10)
-        health = HealthStore(table).read(now_ms=now_ms(), stale_after_ms=24 * 60 * MINUTE)
+        health = HealthStore(table).read(now_ms=now_ms())
         assert (health.webhook_success_rate, health.open_timers) == (0.75, 1)
 
     def test_an_invalid_repository_name_is_ignored(self, processor: Processor) -> None:
@@ -500,16 +500,39 @@ class TestLocked:
         assert processor.spans(processor.ann) == [(1, 5, "stopped", 4)]
         assert processor.only(processor.ann).description == "x"
 
-    def test_a_timer_that_the_sweeper_stopped_stays_stopped(self, processor: Processor) -> None:
+    def test_the_stop_by_the_sweeper_locks_no_late_events(self, processor: Processor) -> None:
         events = [
             processor.event("assigned", 1, processor.ann),
-            processor.event("unassigned", 20, processor.ann),
+            processor.event("unassigned", 5, processor.ann),
         ]
         processor.process(events[0])
-        ulid = processor.only(processor.ann).ulid
-        processor.store.expire(processor.ann, ulid, limit_ms=9 * MINUTE, now_ms=now_ms(), by="sweeper")
-        processor.process(*events, processor.event("reopened", 30, processor.ann))
+        timer = processor.only(processor.ann)
+        processor.store.expire(
+            processor.ann,
+            timer.ulid,
+            end_ms=timer.start_ms + 9 * MINUTE,
+            sign_ms=timer.start_ms,
+            now_ms=now_ms(),
+        )
         assert processor.spans(processor.ann) == [(1, 10, "stopped", 9)]
+        processor.process(*events)
+        assert processor.spans(processor.ann) == [(1, None, "paused", 4)]
+
+    def test_a_late_comment_before_the_sweepers_stop_opens_the_timer_again(
+        self, processor: Processor
+    ) -> None:
+        processor.process(processor.event("assigned", 1, processor.ann))
+        timer = processor.only(processor.ann)
+        end_ms = timer.start_ms + 9 * MINUTE
+        processor.store.expire(
+            processor.ann, timer.ulid, end_ms=end_ms, sign_ms=timer.start_ms, now_ms=now_ms()
+        )
+        processor.process(processor.event("commented", 5, processor.ann))
+        again = processor.only(processor.ann)
+        assert (again.ulid, again.status, again.signs) == (timer.ulid, "running", (T0 + 5 * MINUTE,))
+        # It has its slot again, so another event continues it.
+        processor.process(processor.event("closed", 30))
+        assert processor.spans(processor.ann) == [(1, 30, "stopped", 29)]
 
     def test_events_after_a_correction_start_a_new_timer(self, processor: Processor) -> None:
         self.deliver_history(processor)
@@ -517,31 +540,6 @@ class TestLocked:
         processor.store.patch(processor.ann, ulid, Patch(end_ms=T0 + 8 * MINUTE), now_ms=T0 + 15 * MINUTE)
         processor.process(processor.event("reopened", 20, processor.ann))
         assert processor.spans(processor.ann) == [(1, 8, "stopped", 7), (20, None, "running", 40)]
-
-
-class TestExclusive:
-    def test_an_assignment_pauses_the_users_other_timer(
-        self, shared_table: Table, new_person: Callable[[], Person]
-    ) -> None:
-        with another_processor(shared_table, new_person, CONCURRENT_TIMERS="exclusive") as processor:
-            other = new_issue()
-            processor.process(
-                processor.event("assigned", 1, processor.ann),
-                processor.event("assigned", 5, processor.ann, issue=other),
-            )
-            assert processor.spans(processor.ann) == [(1, None, "paused", 4)]
-            (running,) = processor.timers(processor.ann, other)
-            assert running.status == "running"
-
-    def test_another_users_timer_keeps_running(
-        self, shared_table: Table, new_person: Callable[[], Person]
-    ) -> None:
-        with another_processor(shared_table, new_person, CONCURRENT_TIMERS="exclusive") as processor:
-            processor.process(
-                processor.event("assigned", 1, processor.ann),
-                processor.event("assigned", 5, processor.bob, issue=new_issue()),
-            )
-            assert processor.spans(processor.ann) == [(1, None, "running", 59)]
 
 
 def test_an_ignored_event_is_logged_with_its_delivery(

@@ -154,6 +154,7 @@ class TestAccepted:
             users=(21031067,),
             title="Spelling error in the README file",
             repo_id=186853002,
+            actor=21031067,
         )
         assert before - 2_000 <= event.at_ms <= now_ms()
         assert len(message["Body"]) < 400

@@ -30,8 +30,10 @@ test("a timer is one line with all columns", () => {
   const timer = stoppedTimer({
     start_time: "2026-11-24T22:30:00.250Z",
     end_time: "2026-11-25T00:00:30.500Z",
-    active_duration: 5430.25,
-    part_duration: 30.5,
+    working_duration: 5430.25,
+    active_duration: 9000,
+    part_working_duration: 30.5,
+    part_active_duration: 60,
     paused_duration: 12.5,
     github_issue_title: "Say hello",
   });
@@ -40,7 +42,8 @@ test("a timer is one line with all columns", () => {
     line,
     "1-01,stopped,octo-org,octo-org/hello-world,7,Say hello," +
       "https://github.com/octo-org/hello-world/issues/7,,manual,2026-11-24T22:30:00.250Z," +
-      "2026-11-25T00:00:30.500Z,2026-11-24 23:30:00,2026-11-25 01:00:30,5430.25,1:30:30,30.5,0:00:30,12.5",
+      "2026-11-25T00:00:30.500Z,2026-11-24 23:30:00,2026-11-25 01:00:30,5430.25,1:30:30,30.5,0:00:30," +
+      "9000,2:30:00,60,0:01:00,12.5",
   );
 });
 
@@ -51,13 +54,15 @@ test("missing values are empty", () => {
     github_issue_number: null,
     github_issue_url: null,
     end_time: null,
+    working_duration: 0,
     active_duration: 0,
-    part_duration: null,
+    part_working_duration: null,
+    part_active_duration: null,
   });
   const [, line] = toCsv([timer]).split("\r\n");
   assert.equal(
     line,
-    "1-01,stopped,,,,,,,manual,2026-11-24T09:00:00.000Z,,2026-11-24 10:00:00,,0,0:00:00,,0:00:00,0",
+    "1-01,stopped,,,,,,,manual,2026-11-24T09:00:00.000Z,,2026-11-24 10:00:00,,0,0:00:00,,0:00:00,0,0:00:00,,0:00:00,0",
   );
 });
 
@@ -110,7 +115,7 @@ for (const [locale, separator] of /** @type {const} */ ([
 }
 
 test("a file with semicolons has decimal commas, and quotes a field with a semicolon", () => {
-  const timer = stoppedTimer({ description: "a;b, c", active_duration: 5430.25, part_duration: 30.5 });
+  const timer = stoppedTimer({ description: "a;b, c", active_duration: 5430.25, part_active_duration: 30.5 });
   const [header, line] = toCsv([timer], dialectOf("de")).split("\r\n");
   assert.ok(header.startsWith("\ufeffid;status;organization;"));
   assert.ok(line.includes(';"a;b, c";manual;'), line);
@@ -131,10 +136,10 @@ for (const [text, field] of [
 
 test("the column of parts has the exact parts, so that their sum is that of the totals", () => {
   const parts = [0.001, 59.999, 3600, 86_399.5];
-  const timers = parts.map((part_duration) => stoppedTimer({ part_duration }));
+  const timers = parts.map((part_working_duration) => stoppedTimer({ part_working_duration }));
   for (const dialect of [NEUTRAL, dialectOf("de")]) {
     const [header, ...lines] = toCsv(timers, dialect).trim().split("\r\n");
-    const column = header.split(dialect.separator).indexOf("part_seconds");
+    const column = header.split(dialect.separator).indexOf("part_working_seconds");
     const exported = lines.map((line) => Number(line.split(dialect.separator)[column].replace(",", ".")));
     assert.deepEqual(exported, parts);
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { apportion, figureOf, roundTotals, withGains } from "../../web/page/figures.js";
+import { apportion, figureOf, hasOtherActive, roundTotals, withGains } from "../../web/page/figures.js";
 import { stoppedTimer } from "./support/timers.js";
 
 /** @import { Figure } from "../../web/page/types.d.ts" */
@@ -52,27 +52,32 @@ for (let seed = 1; seed <= 300; seed += 1) {
     }));
     const durations = days.map(({ rows }) => sumOf(...rows));
     const all = days.flatMap(({ rows }) => rows);
-    const active_duration = Number(sumOf(...all).toFixed(3));
+    const working_duration = Number(sumOf(...all).toFixed(3));
+    /** @param {number} working */
+    const durationsOf = (working) => ({ working_duration: working, active_duration: working * 2 });
     const count = 1 + random(5);
     const issues = Array.from({ length: count }, (_, issue) => ({
       github_repo: "a/b",
       github_issue_number: issue,
       github_issue_url: null,
       github_issue_title: null,
-      active_duration: sumOf(...all.filter((_, index) => index % count === issue)),
+      ...durationsOf(sumOf(...all.filter((_, index) => index % count === issue))),
       timers: 1,
     }));
     const totals = {
-      active_duration,
-      days: days.map(({ date }, index) => ({ date, active_duration: durations[index] })),
+      ...durationsOf(working_duration),
+      days: days.map(({ date }, index) => ({ date, ...durationsOf(durations[index]) })),
       issues,
       complete: true,
     };
 
-    const { sum, days: ofDays, issues: ofIssues } = roundTotals(totals);
-    assert.ok(active_duration - sum.shown < sum.unit);
+    const { sum, days: ofDays, issues: ofIssues, active } = roundTotals(totals);
+    assert.ok(working_duration - sum.shown < sum.unit);
     checkSum([...ofDays.values()], sum);
     checkSum(ofIssues, sum);
+    assert.equal(active.sum.exact, 2 * sum.exact);
+    checkSum([...active.days.values()], active.sum);
+    checkSum(active.issues, active.sum);
     days.forEach(({ date, rows }) => {
       const day = ofDays.get(date);
       assert.ok(day);
@@ -105,35 +110,53 @@ test("parts of which some are missing are rounded down", () => {
   );
 });
 
+/** @param {number} working_duration @param {number} active_duration */
+function durations(working_duration, active_duration) {
+  return { working_duration, active_duration };
+}
+
 const TOTALS = {
-  active_duration: 3600,
-  days: [{ date: "2026-11-24", active_duration: 3600 }],
-  issues: [{ ...stoppedTimer(), active_duration: 3600, timers: 1 }],
+  ...durations(3600, 7200),
+  days: [{ date: "2026-11-24", ...durations(3600, 7200) }],
+  issues: [{ ...stoppedTimer(), ...durations(3600, 7200), timers: 1 }],
   complete: true,
 };
 
 test("time that running timers gained counts for today and for their issues", () => {
   const other = stoppedTimer({ github_issue_number: 8 });
+  const waiting = stoppedTimer({ github_issue_number: 9 });
   const gains = [
-    { timer: stoppedTimer({ github_repo: "OCTO-ORG/hello-world" }), seconds: 30 },
-    { timer: other, seconds: 12 },
+    { timer: stoppedTimer({ github_repo: "OCTO-ORG/hello-world" }), ...durations(30, 30) },
+    { timer: other, ...durations(12, 30) },
+    { timer: waiting, ...durations(0, 30) },
   ];
   const totals = withGains(TOTALS, "2026-11-25", gains);
-  assert.equal(totals.active_duration, 3642);
+  assert.deepEqual([totals.working_duration, totals.active_duration], [3642, 7290]);
   assert.deepEqual(totals.days, [
-    { date: "2026-11-24", active_duration: 3600 },
-    { date: "2026-11-25", active_duration: 42 },
+    { date: "2026-11-24", ...durations(3600, 7200) },
+    { date: "2026-11-25", ...durations(42, 90) },
   ]);
   assert.deepEqual(
-    totals.issues.map((issue) => [issue.github_issue_number, issue.active_duration]),
+    totals.issues.map((issue) => [
+      issue.github_issue_number,
+      issue.working_duration,
+      issue.active_duration,
+      issue.timers,
+    ]),
     [
-      [7, 3630],
-      [8, 12],
+      [7, 3630, 7230, 1],
+      [8, 12, 30, 1],
+      [9, 0, 30, 1],
     ],
   );
-  assert.equal(withGains(TOTALS, "2026-11-24", gains).days[0].active_duration, 3642);
+  assert.equal(withGains(TOTALS, "2026-11-24", gains).days[0].working_duration, 3642);
 });
 
 test("totals without running timers do not change", () => {
   assert.equal(withGains(TOTALS, "2026-11-25", []), TOTALS);
+});
+
+test("active time is shown beside working time if they differ by a minute", () => {
+  assert.equal(hasOtherActive(durations(3600, 3659)), false);
+  assert.equal(hasOtherActive(durations(3600, 3660)), true);
 });

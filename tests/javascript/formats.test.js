@@ -75,3 +75,16 @@ test("times follow a change of the browser's time zone", () => {
 test("weeks begin on the weekday of the locale's region", () => {
   assert.deepEqual(["de", "en-GB", "en-US", "ar-EG"].map(firstWeekdayOf), [1, 1, 7, 6]);
 });
+
+test("a balance has a sign, unless it is less than a minute", () => {
+  const formats = formatsIn("en-GB");
+  assert.deepEqual(
+    [1800, -3660, 59, -59].map((seconds) => formats.balance(seconds)),
+    ["+30m", "\u22121h\u00a01m", "0m", "0m"],
+  );
+});
+
+test("a share is a percentage", () => {
+  assert.equal(formatsIn("en-GB").percent(1 / 3), "33%");
+  assert.equal(formatsIn("de", german).percent(0.5), "50\u00a0%");
+});

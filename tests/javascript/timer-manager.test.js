@@ -41,11 +41,14 @@ test("a manager uses the machine's time until the server responds", async () => 
   assert.ok(Math.abs(page.manager.now - page.server.now) <= 1_000);
 });
 
-test("starting requires an issue", async () => {
+test("a timer can be started without an issue", async () => {
   await page.connect();
-  // @ts-expect-error: the issue is missing.
-  assert.throws(() => page.manager.start(), TypeError);
-  assert.deepEqual(page.browser.stored, []);
+  page.manager.start({ description: "Planning" });
+  const [{ github_repo, github_issue_url, description }] = page.manager.state.timers;
+  assert.deepEqual([github_repo, github_issue_url, description], [null, null, "Planning"]);
+  await flush();
+  const [{ body }] = page.server.sent("POST");
+  assert.deepEqual(Object.keys(body), ["description", "at"]);
 });
 
 test("actions show immediately, are sent in order and are reported when they are confirmed", async () => {
@@ -442,27 +445,6 @@ test("changes on other devices are not reported as this tab's", async () => {
   );
 });
 
-test("a pause caused by this tab's start is reported as this tab's", async () => {
-  const first = page.server.start(7);
-  await page.connect();
-  // On a stack with exclusive timers, a start pauses the other timers.
-  onPost("/start/", () => {
-    page.server.change(first, "pause", Date.parse(page.server.calls.at(-1)?.body.at));
-    return undefined;
-  });
-  await page.browser.pass(1_000);
-  page.manager.start(issue(8));
-  await flush();
-  assert.deepEqual(page.shown, ["8 running", "7 paused"]);
-  assert.deepEqual(
-    page.reported.map(({ action, timer, isOwn }) => [action, timer.github_issue_number, isOwn]),
-    [
-      ["start", 8, true],
-      ["pause", 7, true],
-    ],
-  );
-});
-
 test("an action of another tab shows before the server has responded", async () => {
   const timer = page.server.start(7);
   await page.connect();
@@ -680,15 +662,138 @@ test("no seconds are lost while the page is hidden", async () => {
   assert.ok(Math.abs(page.manager.active(page.manager.state.timers[0]) - before - passed) < 0.01);
 });
 
-// ------------------------------------------------------------------ today
+// ------------------------------------------------------------------ counting
 
-test("today's seconds grow with each running timer", async () => {
-  page.server.start(7);
+test("the timer that counts is the first, and the others keep their working time", async () => {
+  page.server.start(7, page.server.now - 600_000);
+  page.server.start(8, page.server.now - 60_000);
+  await page.connect();
+  const [counting, waiting] = page.manager.state.timers;
+  assert.deepEqual([counting.github_issue_number, waiting.waiting_for], [8, "focus"]);
+  await page.browser.pass(10_000);
+  assert.deepEqual(
+    [counting, waiting].map((timer) => Math.round(page.manager.working(timer))),
+    [70, 540],
+  );
+  page.manager.focus(waiting.id);
+  const first = () =>
+    page.manager.state.timers.map((timer) => [timer.github_issue_number, timer.is_counting]);
+  const expected = [
+    [7, true],
+    [8, false],
+  ];
+  assert.deepEqual(first(), expected);
+  await flush();
+  assert.deepEqual(first(), expected);
+  assert.deepEqual(
+    page.server.sent("POST").map(({ path }) => path),
+    [`/api/timelogs/${waiting.id}/focus/`],
+  );
+  assert.deepEqual(
+    page.reported.map(({ action, isOwn }) => [action, isOwn]),
+    [["focus", true]],
+  );
+});
+
+test("keeping a timer counting is sent with the wish for overtime", async () => {
+  const timer = page.server.start(7);
+  page.server.wait(timer, "schedule");
+  await page.connect();
+  page.manager.focus(timer.id, true);
+  assert.equal(page.manager.state.timers[0].is_counting, true);
+  await flush();
+  assert.equal(page.server.sent("POST")[0].body.overtime, true);
+});
+
+test("counting ends and begins by itself, and the server is asked soon afterwards", async () => {
+  const timer = page.server.start(7, page.server.now - 60_000);
+  timer.counting_changes_at = new Date(page.server.now + 5_000).toISOString();
+  await page.connect();
+  page.server.calls = [];
+  await page.browser.pass(5_500);
+  assert.equal(page.manager.state.timers[0].waiting_for, "schedule");
+  assert.equal(page.server.calls.length, 0);
+  page.server.wait(timer, "schedule");
+  timer.counting_changes_at = new Date(page.server.now + 50_000).toISOString();
+  await page.browser.pass(4_000);
+  // The new list and, because of it, the new total of today.
+  assert.equal(page.server.calls.length, 2);
+  assert.equal(page.reported.at(-1).action, "counting");
+  page.server.intercept = loseConnection;
+  await page.browser.pass(60_000);
+  const [shown] = page.manager.state.timers;
+  assert.equal(shown.is_counting, true);
+  assert.ok(Math.abs(page.manager.working(shown) - 79) <= 2);
+});
+
+test("while a timer waits for the next day, polls are as rare as ever and there are no ticks", async () => {
+  const timer = page.server.start(7);
+  page.server.wait(timer, "schedule");
+  timer.counting_changes_at = new Date(page.server.now + 50_000_000).toISOString();
+  await page.connect();
+  await page.browser.pass(1_000);
+  page.server.calls = [];
+  page.manager.addEventListener("tick", () => assert.fail("A tick"));
+  await page.browser.pass(60_000);
+  assert.equal(page.server.calls.length, 4);
+});
+
+test("another device's switch is reported once, for the timer that counts now", async () => {
+  const timer = page.server.start(7);
   page.server.start(8);
   await page.connect();
-  assert.equal(Math.round(page.manager.today ?? 0), 600);
-  await page.browser.pass(10_000);
-  assert.equal(Math.round(page.manager.today ?? 0), 620);
+  page.server.change(timer, "focus");
+  await page.browser.pass(15_100);
+  assert.deepEqual(
+    page.reported.map(({ action, timer: { github_issue_number: number }, isOwn }) => [action, number, isOwn]),
+    [["counting", 7, false]],
+  );
+});
+
+test("the consequences of own actions are not reported as changes made elsewhere", async () => {
+  page.server.start(7);
+  await page.connect();
+  page.manager.start(issue(8));
+  await flush();
+  page.manager.pause(page.manager.state.timers[0].id);
+  await flush();
+  page.manager.resume(page.manager.state.timers.find(({ status }) => status === "paused")?.id ?? "");
+  await flush();
+  page.manager.stop(page.manager.state.timers[0].id);
+  await flush();
+  assert.deepEqual(
+    page.reported.map(({ action, isOwn }) => [action, isOwn]),
+    ["start", "pause", "resume", "stop"].map((action) => [action, true]),
+  );
+  assert.equal(page.manager.state.timers[0].is_counting, true);
+});
+
+// ------------------------------------------------------------------ today
+
+test("today's seconds grow with each timer that counts", async () => {
+  for (const [policy, seconds] of /** @type {const} */ ([
+    ["focus", 610],
+    ["parallel", 620],
+  ])) {
+    page.tearDown();
+    page = await setUp();
+    page.server.policy = policy;
+    page.server.start(7);
+    page.server.start(8);
+    await page.connect();
+    assert.equal(Math.round(page.manager.today ?? 0), 600);
+    await page.browser.pass(10_000);
+    assert.equal(Math.round(page.manager.today ?? 0), seconds);
+  }
+});
+
+test("today's seconds stop growing at the end of the working hours", async () => {
+  const timer = page.server.start(7);
+  timer.counting_changes_at = new Date(page.server.now + 5_000).toISOString();
+  await page.connect();
+  page.server.intercept = loseConnection;
+  await page.browser.pass(20_000);
+  assert.equal(Math.round(page.manager.today ?? 0), 605);
 });
 
 test("today's seconds are requested again after one, two and three minutes, and with a new list", async () => {
@@ -736,7 +841,7 @@ test("a slow response about today that arrives after another user has signed in 
     if (!call.path.includes("/totals/")) return undefined;
     count += 1;
     const delay = count === 1 ? 40_000 : 5_000;
-    const body = { active_duration: count * 1_000, until: new Date(page.server.now).toISOString() };
+    const body = { working_duration: count * 1_000, until: new Date(page.server.now).toISOString() };
     return new Promise((resolve) => setTimeout(() => resolve(page.server.respond(200, body)), delay));
   };
   page.server.start(7);

@@ -1,4 +1,4 @@
-"""The functions auth and timelogs in this process, and a fake GitHub to sign in with."""
+"""The functions auth, schedule and timelogs in this process, and a fake GitHub to sign in with."""
 
 from __future__ import annotations
 
@@ -54,6 +54,8 @@ ROUTES = [
     for method, operation in operations.items()
     if operation.get("security") != []
 ]
+# The dates in the paths of these routes.
+DATES = {"valid_from": "2026-11-30", "date": "2026-12-24"}
 WRITES = [(method, path) for method, path in ROUTES if method != "GET"]
 _numbers = count(1)
 
@@ -70,12 +72,12 @@ class MonotonicClock:
 
 @dataclass
 class App:
-    """The functions auth and timelogs, which keep their caches until ``cold_start`` is called.
+    """The functions auth, schedule and timelogs, which keep their caches until ``cold_start`` is called.
 
     Attributes
     ----------
     clock
-        The clock of both functions.
+        The clock of the functions.
     seconds
         The monotonic clock by which the functions' cached secrets expire.
     """
@@ -84,6 +86,7 @@ class App:
     client: OAuthApp
     table: Table
     auth: ModuleType
+    schedule: ModuleType
     timelogs: ModuleType
     secret_arn: str
     oauth_parameter: str
@@ -108,7 +111,15 @@ class App:
 
     def browser(self) -> Browser:
         """Return a browser without cookies."""
-        return Browser({"/api/auth/": self.auth.handler, "": self.timelogs.handler})
+        schedule = self.schedule.handler
+        return Browser(
+            {
+                "/api/auth/": self.auth.handler,
+                "/api/schedule": schedule,
+                "/api/admin/settings": schedule,
+                "": self.timelogs.handler,
+            }
+        )
 
     def caller(self, credentials: str, scheme: str = "Token") -> Callable[..., Answer]:
         """Return a client that sends credentials in the ``Authorization`` header, and no browser headers."""
@@ -176,7 +187,7 @@ class App:
 
     def cold_start(self) -> None:
         """Empty the functions' caches of callers and session keys."""
-        for function in (self.auth, self.timelogs):
+        for function in (self.auth, self.schedule, self.timelogs):
             vars(function).update(guard=request_guard.RequestGuard(function.table, function.logger))
         request_guard.sessions.cache_clear()
 
@@ -202,7 +213,12 @@ class App:
         ]
 
     def _handler(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
-        function = self.auth if event["rawPath"].startswith("/api/auth/") else self.timelogs
+        path = event["rawPath"]
+        function = self.timelogs
+        if path.startswith("/api/auth/"):
+            function = self.auth
+        elif path.startswith(("/api/schedule", "/api/admin/settings")):
+            function = self.schedule
         answer: dict[str, Any] = function.handler(event, context)
         return answer
 
@@ -234,16 +250,17 @@ def open_app(table: Table, github: FakeGitHub, **variables: str) -> Iterator[App
             "ALLOWED_ORIGINS": f"https://other.example.org,{EMBEDDER}",
             "ADMIN_LOGINS": ADMIN,
         }
-        auth, timelogs = (
+        auth, schedule, timelogs = (
             stack.enter_context(loaded(name, table.name, **own | variables))
-            for name in ("auth.api", "timelogs.api")
+            for name in ("auth.api", "schedule.api", "timelogs.api")
         )
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         clock, seconds = Clock(now_ms()), MonotonicClock()
         patch.setattr(auth, "now_ms", clock)
+        patch.setattr(schedule, "now_ms", clock)
         patch.setattr(timelogs, "now_ms", clock)
         patch.setattr(secrets, "time", seconds)
-        app = App(github, client, table, auth, timelogs, secret["ARN"], oauth, clock, seconds)
+        app = App(github, client, table, auth, schedule, timelogs, secret["ARN"], oauth, clock, seconds)
         app.sign_with(KEY)
         app.cold_start()
         yield app

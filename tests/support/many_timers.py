@@ -20,14 +20,13 @@ if TYPE_CHECKING:
 
 HOUR_MS = 3_600_000
 FIRST_USER = 10_000_000
-TIMERS_PER_USER = 10
 _REPOSITORIES = 40
 # BatchWriteItem's limit.
 _BATCH = 25
 
 
 def open_timers(count: int, *, stale: int, now_ms: int) -> Iterator[Timer]:
-    """Yield running timers on different issues, stale ones first.
+    """Yield running timers of different people on different issues, stale ones first.
 
     Parameters
     ----------
@@ -39,7 +38,7 @@ def open_timers(count: int, *, stale: int, now_ms: int) -> Iterator[Timer]:
             at_ms = now_ms - 25 * HOUR_MS - (stale - number) * 1000
         else:
             at_ms = now_ms - 23 * HOUR_MS * (count - number) // (count - stale)
-        user_id = FIRST_USER + number // TIMERS_PER_USER
+        user_id = FIRST_USER + number
         yield Timer.start(
             user_id=user_id,
             ulid=derived_ulid(at_ms, str(number)),

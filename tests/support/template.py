@@ -107,6 +107,8 @@ class Template:
         name, attribute = path.split(".", 1) if isinstance(path, str) else path
         if attribute == "QueueName":
             return name
+        if attribute == "StreamArn":
+            return f"{self._getatt([name, 'Arn'])}/stream/2026-01-01T00:00:00.000"
         if attribute != "Arn":
             raise LookupError(f"{attribute} of {name}")
         return _ARNS[self.resources[name]["Type"]].format(name)

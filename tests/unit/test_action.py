@@ -144,10 +144,10 @@ def test_a_repeated_run_sends_the_same_delivery(run: Callable[..., Run], server:
 
 
 def test_an_ignored_event_is_not_a_failure(run: Callable[..., Run], server: Server) -> None:
-    server.answers = [Answer(200, {"status": "ignored", "reason": "no_command"})]
+    server.answers = [Answer(200, {"status": "ignored", "reason": "not_handled"})]
     result = run(fail_on_error="true")
     assert (result.exit_status, result.outputs) == (0, {"status": "ignored"})
-    assert result.log.endswith(': ignored ("no_command")\n')
+    assert result.log.endswith(': ignored ("not_handled")\n')
 
 
 def test_a_name_under_localhost_resolves_to_this_machine(run: Callable[..., Run], server: Server) -> None:

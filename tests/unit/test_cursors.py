@@ -39,7 +39,7 @@ def test_decoding_a_cursor_of_all_open_timers_returns_its_position(
 
 
 @pytest.mark.parametrize(
-    "sk", ["profile", "run-lock", "timer#01JD3K5W9GZ8Q4T1M6V7X0Y2BC", f"key#{'0f' * 16}", "writes#29000000"]
+    "sk", ["profile", "timer#01JD3K5W9GZ8Q4T1M6V7X0Y2BC", f"key#{'0f' * 16}", "writes#29000000"]
 )
 def test_decoding_a_cursor_of_an_export_returns_its_position(sk: str) -> None:
     assert decode_cursor(encode_cursor(ExportPosition(sk)), ExportPosition.parse) == ExportPosition(sk)

@@ -111,6 +111,7 @@ def test_an_event_has_a_kind_a_time_and_users(name: str) -> None:
         users=users,
         title=TITLE,
         repo_id=HELLO_WORLD,
+        actor=CODERTOCAT,
     )
 
 
@@ -126,6 +127,7 @@ def test_a_deletion_with_an_old_guid_has_the_time_of_receipt() -> None:
         ms(received),
         None,
         title=TITLE,
+        actor=CODERTOCAT,
     )
 
 
@@ -137,7 +139,7 @@ def test_every_kind_of_event_has_an_effect() -> None:
     # Transfers of issues are moves. New names of repositories change only what is shown.
     kinds -= {"transferred", "renamed"}
     kinds |= {TRIGGERS.kind_of_status(status) for status in ("In Progress", "In review", "Done", "")}
-    kinds |= {"unassigned.others", "project.removed", "project.restored"}
+    kinds |= {"unassigned.others", "project.removed", "project.restored", "commented"}
     assert kinds == set(EFFECTS)
 
 
@@ -527,6 +529,7 @@ class TestComments:
                 written,
                 (CODERTOCAT,),
                 title=TITLE,
+                actor=CODERTOCAT,
             ),
             CommentEvent(
                 GUID,
@@ -552,15 +555,47 @@ class TestComments:
         ]
         assert [event.at_ms - commands[0].at_ms for event in commands] == [0, 1, 2]
 
-    @pytest.mark.parametrize("text", ["Thanks!", "", "> /timer start", "use /timer start"])
-    def test_an_ordinary_comment_is_ignored(self, text: str) -> None:
-        assert deliver("issue_comment.created", self.comment(text)) == Ignored("no_command")
+    @pytest.mark.parametrize("text", ["Thanks!", "", None, "> /timer start", "use /timer start"])
+    def test_an_ordinary_comment_is_a_sign_of_life_of_its_author(self, text: str | None) -> None:
+        body = self.comment("")
+        body["comment"]["body"] = text
+        body["comment"]["user"] = {"id": 5, "type": "User"}
+        event = deliver("issue_comment.created", body, "2019-05-15T15:21:00Z")
+        assert event == IssueEvent(
+            delivery=GUID,
+            kind="commented",
+            repo_id=HELLO_WORLD,
+            repo="Codertocat/Hello-World",
+            number=1,
+            at_ms=ms(body["comment"]["created_at"]),
+            users=(5,),
+            title=TITLE,
+            actor=5,
+        )
 
     @pytest.mark.parametrize("text", ["/timer", "/timer dance", "/timer log soon"])
-    def test_a_mistake_gets_a_reply_and_has_no_effect(self, text: str) -> None:
-        event = deliver("issue_comment.created", self.comment(text))
-        assert isinstance(event, CommentEvent)
-        assert len(event.mistakes) == 1
+    def test_a_mistake_gets_a_reply_and_is_only_a_sign_of_life(self, text: str) -> None:
+        events = deliver_all("issue_comment.created", self.comment(text))
+        assert not isinstance(events, Ignored)
+        sign, reply = events
+        assert isinstance(sign, IssueEvent)
+        assert sign.kind == "commented"
+        assert isinstance(reply, CommentEvent)
+        assert len(reply.mistakes) == 1
+
+    @pytest.mark.parametrize(
+        ("text", "kinds"),
+        [
+            ("/timer log 1h", ["comment.log", "commented"]),
+            ("/timer log 1h\n/timer pause", ["comment.log", "comment.pause"]),
+        ],
+    )
+    def test_logged_time_without_another_command_is_a_sign_of_life_too(
+        self, text: str, kinds: list[str]
+    ) -> None:
+        events = deliver_all("issue_comment.created", self.comment(text))
+        assert not isinstance(events, Ignored)
+        assert [event.kind for event in events if isinstance(event, IssueEvent)] == kinds
 
     def test_a_pull_request_has_no_timer(self) -> None:
         body = self.comment("/timer start")
@@ -583,10 +618,59 @@ class TestComments:
         body["comment"]["user"] = user
         assert deliver("issue_comment.created", body) == Ignored(reason)
 
-    def test_a_comment_without_a_text_is_ignored(self) -> None:
-        body = self.comment("")
-        body["comment"]["body"] = None
-        assert deliver("issue_comment.created", body) == Ignored("no_command")
+
+class TestActors:
+    """The actor of an event is the person who caused it."""
+
+    ISSUE_EVENTS = (
+        "issues.assigned",
+        "issues.unassigned",
+        "issues.closed",
+        "issues.deleted",
+        "issues.reopened",
+    )
+    CARD_EVENTS = ("projects_v2_item.archived", "projects_v2_item.deleted", "projects_v2_item.restored")
+    OTHERS = ("issues.labeled", "issues.unlabeled", "repository.archived", "repository.deleted")
+
+    @pytest.mark.parametrize("name", [*ISSUE_EVENTS, *CARD_EVENTS, *OTHERS])
+    @pytest.mark.parametrize(
+        ("sender", "actor"),
+        [
+            ({"login": "octocat", "id": 583231, "type": "User"}, 583231),
+            ({"login": "octocat", "id": 583231}, 583231),
+            ({"login": "github-actions[bot]", "id": 41898282, "type": "Bot"}, 0),
+            ({"login": "imported", "id": 7, "type": "Mannequin"}, 0),
+            ({"login": "ghost", "id": 10137, "type": "User"}, 0),
+            (None, 0),
+        ],
+        ids=["person", "without a type", "bot", "mannequin", "ghost", "null"],
+    )
+    def test_the_actor_is_the_sender_if_it_is_a_person(
+        self, name: str, sender: dict[str, Any] | None, actor: int
+    ) -> None:
+        event = deliver(name, payload(name) | {"sender": sender})
+        assert isinstance(event, IssueEvent | CardEvent | RepositoryEvent)
+        assert event.actor == actor
+
+    def test_without_a_sender_the_actor_is_unknown(self) -> None:
+        body = payload("issues.assigned")
+        del body["sender"]
+        event = deliver("issues.assigned", body)
+        assert isinstance(event, IssueEvent)
+        assert (event.actor, event.users) == (0, (CODERTOCAT,))
+
+    def test_an_unnamed_unassignment_has_an_actor_too(self) -> None:
+        event = deliver("issues.unassigned", payload("issues.unassigned") | {"assignee": None})
+        assert isinstance(event, IssueEvent)
+        assert (event.kind, event.actor) == ("unassigned.others", CODERTOCAT)
+
+    def test_the_actor_of_a_command_is_the_author_of_its_comment(self) -> None:
+        body = payload("issue_comment.created")
+        body["comment"] |= {"body": "/timer start", "user": {"id": 5, "type": "User"}}
+        events = deliver_all("issue_comment.created", body)
+        assert not isinstance(events, Ignored)
+        assert isinstance(events[0], IssueEvent)
+        assert (events[0].actor, events[0].users) == (5, (5,))
 
 
 class TestMoves:
@@ -632,6 +716,7 @@ class TestRepositories:
             # The payload has only the time of the last change, which can be long ago.
             at_ms=ms(self.RECEIVED),
             received_ms=ms(self.RECEIVED),
+            actor=CODERTOCAT,
         )
 
     @pytest.mark.parametrize("name", ["organization.renamed", "installation_target.renamed"])
@@ -673,6 +758,7 @@ class TestCards:
             content="I_1",
             at_ms=ms("2022-06-08T20:34:26Z"),
             status="In Progress",
+            actor=4595477,
         )
 
     def test_a_removed_status_is_empty(self) -> None:
@@ -723,6 +809,7 @@ class TestCards:
             content="I_kwDOCG5vGM5La0aB",
             at_ms=ms(happened),
             kind=kind,
+            actor=CODERTOCAT,
         )
 
     @pytest.mark.parametrize("action", ["archived", "deleted", "restored", "converted"])

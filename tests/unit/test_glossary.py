@@ -17,7 +17,6 @@ PYTHON = ("bench", "functions", "github_action", "layers", "scripts", "tests")
 FORMER = {
     "Door": "RequestGuard",
     "EventsMadeUpFor": "EventsBackfilled",
-    "FocusItem": "RunLockItem",
     "Intake": "EventHandler",
     "LeavingStore": "AccountDeletionStore",
     "Pauses": "CircuitBreaker",
@@ -52,6 +51,12 @@ def cells(column: int) -> list[str]:
     """Return the texts in backticks in one column of all tables."""
     rows = [line.strip("|").split(" | ") for line in PAGE.splitlines() if line.startswith("| ")]
     return [quoted for row in rows for quoted in re.findall(r"`([^`]+)`", row[column])]
+
+
+def test_each_word_has_one_row() -> None:
+    rows = [line.strip("| ").split(" | ")[0] for line in PAGE.splitlines() if line.startswith("| ")]
+    words = [word for row in rows if row not in {"word", "---"} for word in row.split(", ")]
+    assert sorted(words) == sorted(set(words))
 
 
 @cache

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from timer_core.api.models import AddRequest, PatchRequest, StartRequest, TimeLog, format_time, to_ms, to_time
+from timer_core.api.models import (
+    AddRequest,
+    PatchRequest,
+    StartRequest,
+    TimerFacts,
+    format_time,
+    to_ms,
+    to_time,
+)
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.domain.state import Action, Transition
@@ -28,11 +36,11 @@ def started() -> Timer:
 
 
 def shown(timer: Timer, now_ms: int) -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads(TimeLog.of(timer, now_ms).model_dump_json())
+    parsed: dict[str, Any] = json.loads(TimerFacts.of(timer, now_ms).model_dump_json())
     return parsed
 
 
-class TestTimeLog:
+class TestTimerFacts:
     def test_shows_a_running_timer(self) -> None:
         assert shown(started(), T0 + 1_234) == {
             "id": f"583231-{ULID}",
@@ -46,6 +54,7 @@ class TestTimeLog:
             "is_paused": False,
             "paused_duration": 0,
             "last_pause_time": None,
+            "pauses": [],
             "github_issue_url": URL,
             "github_issue_number": 7,
             "github_repo": "octocat/Hello-World",
@@ -53,6 +62,7 @@ class TestTimeLog:
             "description": "",
             "source": "assigned",
             "stopped_by": None,
+            "last_sign_at": "2025-11-23T12:13:20.123Z",
             "created": "2025-11-23T12:13:20.124Z",
         }
 

@@ -20,7 +20,7 @@ DEFAULTS = Parameters(TEMPLATE, {}).values
 def test_parameters_that_are_not_configured_have_their_defaults() -> None:
     values = Parameters(TEMPLATE, {"AdminLogins": "octocat"}).values
     assert values == DEFAULTS | {"AdminLogins": "octocat"}
-    assert (values["AllowedOrigins"], values["StaleAfterHours"]) == ("", "24")
+    assert (values["AllowedOrigins"], values["WritesPerMinute"]) == ("", "120")
     assert values["SweepSchedule"] == "cron(0 3 * * ? *)"
 
 

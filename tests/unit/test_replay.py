@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 
 from tests.support.examples import examples
 from timer_core.domain import timers as timers_module
+from timer_core.domain.calendar import AssignmentStarts, Calendar, Policy
 from timer_core.domain.events import EFFECTS, Event, distinct, guid_time
 from timer_core.domain.issues import Issue
 from timer_core.domain.replay import replay
 from timer_core.domain.state import Action, Transition
-from timer_core.domain.timers import Timer
+from timer_core.domain.timers import Claim, Timer, end_of_date
 
 ISSUE = Issue("octocat", "hello-world", 7)
-ANN, BOB = 1, 2
+ANN, BOB, STRANGER = 1, 2, 3
 T0 = 1_763_900_000_000
 NOW = T0 + 10_000_000
 
@@ -25,31 +26,45 @@ NOW = T0 + 10_000_000
 class Slots:
     """Two people's timers on an issue, kept in memory. A test delivers the events one by one."""
 
-    def __init__(self) -> None:
+    def __init__(self, calendar: Calendar | None = None) -> None:
         self.issue = ISSUE
+        self.calendar = calendar or Calendar()
+        self.locked_until_ms = 0
         self.events: dict[str, Event] = {}
         self.timers: dict[int, dict[str, Timer]] = {ANN: {}, BOB: {}}
 
     def deliver(self, event: Event) -> None:
         self.events.setdefault(event.delivery, event)
-        for user_id, timers in self.timers.items():
-            if not event.concerns(user_id):
-                continue
-            outcome = replay(
-                issue=self.issue,
-                user_id=user_id,
-                now_ms=NOW,
-                events=self.events.values(),
-                timers=timers.values(),
-                locked_until_ms=0,
-                used_ulids=timers.keys(),
-            )
-            for timer in outcome.vanished:
-                del timers[timer.ulid]
-            for timer in outcome.changed:
-                timers[timer.ulid] = replace(timer, version=timer.version + 1)
-            open_timers = [timer.ulid for timer in timers.values() if timer.is_open]
-            assert open_timers == ([outcome.open_ulid] if outcome.open_ulid else [])
+        for user_id in self.timers:
+            if event.concerns(user_id) or event.actor == user_id:
+                self.rederive(user_id)
+
+    def rederive(self, user_id: int) -> None:
+        timers = self.timers[user_id]
+        outcome = replay(
+            issue=self.issue,
+            user_id=user_id,
+            now_ms=NOW,
+            events=self.events.values(),
+            timers=timers.values(),
+            locked_until_ms=self.locked_until_ms,
+            used_ulids=timers.keys(),
+            calendar=self.calendar,
+        )
+        for timer in outcome.vanished:
+            del timers[timer.ulid]
+        for timer in outcome.changed:
+            timers[timer.ulid] = replace(timer, version=timer.version + 1)
+        open_timers = [timer.ulid for timer in timers.values() if timer.is_open]
+        assert open_timers == ([outcome.open_ulid] if outcome.open_ulid else [])
+
+    def sweep(self, user_id: int, end_ms: int) -> None:
+        """End a person's open timer as the sweeper does."""
+        for timer in self.timers[user_id].values():
+            if timer.is_open:
+                self.timers[user_id][timer.ulid] = timer.expire(
+                    end_ms, timer.last_sign_until(end_of_date(end_ms))
+                )
 
     def request(self, user_id: int, action: str, at_ms: int, number: int) -> None:
         """Apply a request as the API does; a request that the API would refuse has no effect."""
@@ -74,6 +89,15 @@ class Slots:
         elif action == "stop" and current:
             timers[current.ulid] = current.stop(at_ms, "manual", f"request{number}")
 
+    def only(self, user_id: int) -> Timer:
+        (timer,) = self.timers[user_id].values()
+        return timer
+
+    def histories(self, user_id: int) -> list[tuple[tuple[Transition, ...], tuple[int, ...]]]:
+        """Return the history and the signs of life of each timer of a person."""
+        timers = sorted(self.timers[user_id].values(), key=lambda timer: timer.start_ms)
+        return [(timer.history, timer.signs) for timer in timers]
+
     def spans(self, user_id: int) -> list[tuple[int, int | None, str, int, int, str, str]]:
         """Return the visible attributes of a person's timers, without the ids."""
         return sorted(
@@ -93,11 +117,17 @@ class Reference:
     last: Event | None = None
     # While the timer is paused, the event that began its last stretch.
     before: Event | None = None
+    choice: AssignmentStarts = AssignmentStarts.ANY
+
+    def assignment_starts(self, event: Event, user_id: int) -> bool:
+        return self.choice == "any" or (self.choice == "self" and event.actor == user_id)
 
     def run(self, user_id: int, events: list[Event]) -> list[tuple[int, int | None, int]]:
         spans: list[tuple[int, int | None, int]] = []
         for event in events:
             if user_id in event.except_users or (event.users is not None and user_id not in event.users):
+                continue
+            if event.kind in ASSIGNMENTS and not self.assignment_starts(event, user_id):
                 continue
             at, is_running = event.at_ms, self.start is not None and self.paused_at is None
             if event.kind in STOPS and self.start is not None:
@@ -124,6 +154,7 @@ class Reference:
         return event.kind not in ABOUT_ONE_CARD or event.card == self.last.card
 
 
+ASSIGNMENTS = {"reopened", "assigned"}
 STARTS = {"reopened", "assigned", "labeled", "project.start", "comment.start"}
 STOPS = {"closed", "deleted", "comment.stop", "project.stop"}
 # Maps from each kind of event to the kinds of event whose pauses or stretches it ends; empty for all.
@@ -152,7 +183,8 @@ ABOUT_SOME = ["reopened", "labeled", "unlabeled", "project.start", "project.star
 ABOUT_ALL = ["closed", "deleted", "project.pause", "project.removed", "project.removed", "project.stop"]
 ABOUT_ALL += ["archived", "unarchived"]
 ABOUT_OTHERS = ["unassigned.others"]
-KINDS = [*ABOUT_ONE, *ABOUT_SOME, *ABOUT_ALL, *ABOUT_OTHERS]
+BY_THEMSELVES = ["commented", "commented", *(kind for kind in ABOUT_ONE if kind.startswith("comment."))]
+KINDS = [*ABOUT_ONE, *ABOUT_SOME, *ABOUT_ALL, *ABOUT_OTHERS, "commented"]
 
 
 def test_the_histories_contain_every_kind_of_event() -> None:
@@ -168,45 +200,56 @@ def histories(draw: st.DrawFn, most: int = 9) -> list[Event]:
     """Draw an issue's events in chronological order, with at most one event per second."""
     kinds = draw(st.lists(st.sampled_from(KINDS), max_size=most))
     events, at_ms = [], T0
-    people = st.sampled_from([ANN, BOB])
+    people, actors = st.sampled_from([ANN, BOB]), st.sampled_from([ANN, BOB, STRANGER, 0])
     for number, kind in enumerate(kinds):
         at_ms += 1000 * draw(st.integers(1, 500))
         users: frozenset[int] | None = None
-        if kind in ABOUT_ONE:
+        actor = draw(actors)
+        if kind in BY_THEMSELVES:
+            actor = draw(people)
+            users = frozenset({actor})
+        elif kind in ABOUT_ONE:
             users = frozenset({draw(people)})
         elif kind in ABOUT_SOME:
             users = draw(st.frozensets(people, min_size=1))
         others = draw(st.frozensets(people)) if kind in ABOUT_OTHERS else frozenset()
         card = draw(st.sampled_from(["card 1", "card 1", "card 2"])) if kind.startswith("project") else ""
-        events.append(Event(guid_of(number), kind, at_ms, users, except_users=others, card=card))
+        events.append(Event(guid_of(number), kind, at_ms, users, except_users=others, card=card, actor=actor))
     return events
 
 
+def calendar_of(choice: AssignmentStarts) -> Calendar:
+    return Calendar(policies=(Policy(assignment_starts=choice),))
+
+
 @settings(max_examples=examples(5))
-@given(histories())
-def test_timers_follow_the_rules_when_events_arrive_in_order(events: list[Event]) -> None:
-    slots = Slots()
+@given(histories(), st.sampled_from(AssignmentStarts))
+def test_timers_follow_the_rules_when_events_arrive_in_order(
+    events: list[Event], choice: AssignmentStarts
+) -> None:
+    slots = Slots(calendar_of(choice))
     for event in events:
         slots.deliver(event)
     for user_id in (ANN, BOB):
         seen = sorted((t.start_ms, t.end_ms, t.active_ms(NOW)) for t in slots.timers[user_id].values())
-        assert seen == Reference().run(user_id, events)
+        assert seen == Reference(choice=choice).run(user_id, events)
 
 
 @settings(max_examples=examples(5))
-@given(histories(), st.data())
+@given(histories(), st.sampled_from(AssignmentStarts), st.data())
 def test_any_order_with_repetitions_produces_the_same_timers(
-    events: list[Event], data: st.DataObject
+    events: list[Event], choice: AssignmentStarts, data: st.DataObject
 ) -> None:
-    right = Slots()
+    right = Slots(calendar_of(choice))
     for event in events:
         right.deliver(event)
-    shuffled = Slots()
+    shuffled = Slots(calendar_of(choice))
     repeats = data.draw(st.lists(st.sampled_from(events), max_size=8)) if events else []
     for event in data.draw(st.permutations(events + repeats)):
         shuffled.deliver(event)
     for user_id in (ANN, BOB):
         assert shuffled.spans(user_id) == right.spans(user_id)
+        assert shuffled.histories(user_id) == right.histories(user_id)
 
 
 @given(histories(), st.data())
@@ -368,6 +411,7 @@ def test_locked_time_is_not_derived_again() -> None:
         timers=[],
         locked_until_ms=T0 + 1,
         used_ulids=frozenset(),
+        calendar=Calendar(),
     )
     assert outcome.changed == ()
 
@@ -530,8 +574,12 @@ class TestFull:
             for timer in slots.timers[ANN].values():
                 counted = [step for step in timer.history if step.action is not Action.STOP]
                 manual = [step for step in counted if step.by == "manual"]
+                noted = [
+                    step for step in timer.history[1:] if step.action is Action.START and step.by != "manual"
+                ]
                 assert len(manual) <= 3
-                assert len(counted) - len(manual) <= 3
+                assert len(noted) <= 3
+                assert len(counted) - len(manual) - len(noted) <= 3
         # A start that was requested with an earlier time than an event takes effect at the next event.
         for event in events:
             slots.deliver(event)
@@ -560,6 +608,326 @@ class TestFull:
                 slots.deliver(event)
         for user_id in (ANN, BOB):
             assert shuffled.spans(user_id) == in_order.spans(user_id)
+            assert shuffled.histories(user_id) == in_order.histories(user_id)
+
+    def test_own_events_without_effect_have_a_limit_of_their_own(self) -> None:
+        slots = Slots()
+        slots.deliver(Event(guid_of(0), "assigned", T0, frozenset({ANN}), actor=ANN))
+        for number in range(1, 6):
+            slots.deliver(
+                Event(guid_of(number), "assigned", T0 + number * 1_000, frozenset({ANN}), actor=ANN)
+            )
+        slots.deliver(Event(guid_of(6), "comment.pause", T0 + 6_000, frozenset({ANN}), actor=ANN))
+        timer = slots.only(ANN)
+        assert [one.cause for one in timer.history] == [guid_of(n) for n in (0, 1, 2, 3, 6)]
+        assert timer.status == "paused"
+        # The others are ordinary signs of life.
+        assert timer.signs == (T0 + 5_000,)
+
+
+class TestOwnActs:
+    """A history says which transitions the timer's owner caused, also those that changed nothing."""
+
+    ANN_ONLY = frozenset({ANN})
+
+    def test_a_transition_by_an_event_names_whether_its_owner_caused_it(self) -> None:
+        slots = Slots()
+        slots.deliver(Event("a", "assigned", T0, self.ANN_ONLY, actor=BOB))
+        slots.deliver(Event("b", "comment.pause", T0 + 1_000, self.ANN_ONLY, actor=ANN))
+        slots.deliver(Event("c", "closed", T0 + 2_000, actor=0))
+        slots.deliver(Event("d", "assigned", T0 + 3_000, self.ANN_ONLY, actor=ANN))
+        stopped, running = sorted(slots.timers[ANN].values(), key=lambda timer: timer.start_ms)
+        assert [one.by_owner for one in stopped.history] == [False, True, False]
+        assert [one.by_owner for one in running.history] == [True]
+
+    @pytest.mark.parametrize(
+        "kind", ["assigned", "labeled", "project.start", "comment.start", "comment.resume"]
+    )
+    def test_an_own_event_on_a_running_timer_is_noted(self, kind: str) -> None:
+        slots = Slots()
+        slots.deliver(Event("a", "assigned", T0, self.ANN_ONLY, actor=BOB))
+        before = slots.only(ANN)
+        slots.deliver(Event("b", kind, T0 + 1_000, self.ANN_ONLY, actor=ANN))
+        timer = slots.only(ANN)
+        assert timer.history[1:] == (Transition(T0 + 1_000, Action.START, kind, "b", by_owner=True),)
+        assert (timer.state, timer.signs) == (before.state, ())
+
+    @pytest.mark.parametrize("actor", [BOB, STRANGER, 0])
+    def test_an_event_by_others_on_a_running_timer_is_only_a_sign_of_life(self, actor: int) -> None:
+        slots = Slots()
+        slots.deliver(Event("a", "assigned", T0, self.ANN_ONLY, actor=ANN))
+        slots.deliver(Event("b", "assigned", T0 + 1_000, self.ANN_ONLY, actor=actor))
+        assert (len(slots.only(ANN).history), slots.only(ANN).signs) == (1, (T0 + 1_000,))
+
+    def test_an_own_event_on_a_paused_timer_is_only_a_sign_of_life(self) -> None:
+        slots = Slots()
+        slots.request(ANN, "start", T0, 1)
+        slots.request(ANN, "pause", T0 + 1_000, 2)
+        slots.deliver(Event("a", "assigned", T0 + 2_000, self.ANN_ONLY, actor=ANN))
+        assert (len(slots.only(ANN).history), slots.only(ANN).signs) == (2, (T0 + 2_000,))
+
+    def test_a_noted_event_resumes_the_timer_once_a_late_pause_arrives(self) -> None:
+        slots = Slots()
+        slots.deliver(Event("a", "assigned", T0, self.ANN_ONLY, actor=BOB))
+        slots.deliver(Event("c", "assigned", T0 + 2_000, self.ANN_ONLY, actor=ANN))
+        slots.deliver(Event("b", "unassigned", T0 + 1_000, self.ANN_ONLY, actor=BOB))
+        assert [(one.action, one.by_owner) for one in slots.only(ANN).history] == [
+            ("start", False),
+            ("pause", False),
+            ("resume", True),
+        ]
+
+    def test_own_acts_and_signs_remain_when_the_events_have_expired(self) -> None:
+        slots = Slots()
+        slots.deliver(Event("a", "assigned", T0, self.ANN_ONLY, actor=ANN))
+        slots.deliver(Event("b", "assigned", T0 + 1_000, self.ANN_ONLY, actor=ANN))
+        slots.deliver(Event("c", "commented", T0 + 2_000, self.ANN_ONLY, actor=ANN))
+        slots.events.clear()
+        slots.locked_until_ms = T0 + 3_000
+        before = slots.only(ANN)
+        slots.deliver(Event("d", "commented", T0 + 4_000, self.ANN_ONLY, actor=ANN))
+        timer = slots.only(ANN)
+        assert timer.history == before.history
+        assert (before.signs, timer.signs) == ((T0 + 2_000,), (T0 + 4_000,))
+
+    def test_a_manual_focus_does_not_hide_which_card_started_the_timer(self) -> None:
+        slots = Slots()
+        slots.deliver(Event("a", "project.start", T0, self.ANN_ONLY, card="1"))
+        timer = slots.only(ANN).apply(Transition(T0 + 1_000, Action.FOCUS, "manual", "x"))
+        slots.timers[ANN][timer.ulid] = timer
+        slots.deliver(Event("b", "project.removed", T0 + 2_000, card="1"))
+        assert slots.only(ANN).status == "paused"
+
+
+class TestAssignmentStarts:
+    """The settings at the time of an assignment decide whether it starts a timer."""
+
+    ANN_ONLY = frozenset({ANN})
+    SELF, NEVER = calendar_of(AssignmentStarts.SELF), calendar_of(AssignmentStarts.NEVER)
+
+    @pytest.mark.parametrize("kind", ["assigned", "reopened"])
+    @pytest.mark.parametrize(
+        ("calendar", "actor", "count"),
+        [(SELF, ANN, 1), (SELF, BOB, 0), (SELF, 0, 0), (NEVER, ANN, 0), (Calendar(), 0, 1)],
+    )
+    def test_it_decides_by_who_assigned_or_reopened(
+        self, calendar: Calendar, actor: int, count: int, kind: str
+    ) -> None:
+        slots = Slots(calendar)
+        slots.deliver(Event("a", kind, T0, self.ANN_ONLY, actor=actor))
+        assert len(slots.timers[ANN]) == count
+
+    @pytest.mark.parametrize("kind", ["labeled", "project.start", "comment.start"])
+    def test_other_events_start_timers_as_before(self, kind: str) -> None:
+        slots = Slots(self.NEVER)
+        slots.deliver(Event("a", kind, T0, self.ANN_ONLY, actor=BOB))
+        assert slots.only(ANN).status == "running"
+
+    def test_an_assignment_by_others_does_not_resume_either(self) -> None:
+        slots = Slots(self.SELF)
+        slots.deliver(Event("a", "assigned", T0, self.ANN_ONLY, actor=ANN))
+        slots.deliver(Event("b", "unassigned", T0 + 1_000, self.ANN_ONLY, actor=BOB))
+        slots.deliver(Event("c", "assigned", T0 + 2_000, self.ANN_ONLY, actor=BOB))
+        assert (slots.only(ANN).status, slots.only(ANN).signs) == ("paused", (T0 + 2_000,))
+
+    def test_assigning_oneself_is_an_own_act_on_a_running_timer_even_if_it_starts_none(self) -> None:
+        slots = Slots(self.NEVER)
+        slots.request(ANN, "start", T0, 1)
+        slots.deliver(Event("a", "assigned", T0 + 1_000, self.ANN_ONLY, actor=ANN))
+        assert [one.is_own for one in slots.only(ANN).history] == [True, True]
+
+    @pytest.mark.parametrize("order", list(permutations(range(3))))
+    def test_each_event_counts_by_the_settings_at_its_time(self, order: tuple[int, ...]) -> None:
+        choices = ((0, AssignmentStarts.NEVER), (T0 + 2_000, AssignmentStarts.ANY))
+        slots = Slots(Calendar(assignment_starts=choices))
+        events = [Event(str(n), "assigned", T0 + n * 1_000, self.ANN_ONLY, actor=BOB) for n in (1, 2, 3)]
+        for index in order:
+            slots.deliver(events[index])
+        assert slots.only(ANN).start_ms == T0 + 2_000
+
+    def test_a_later_setting_leaves_locked_timers_as_they_are(self) -> None:
+        slots = Slots()
+        slots.deliver(Event("a", "assigned", T0, self.ANN_ONLY, actor=BOB))
+        slots.events.clear()
+        slots.locked_until_ms = T0 + 1_000
+        slots.calendar = self.NEVER
+        slots.deliver(Event("b", "closed", T0 + 2_000))
+        assert slots.only(ANN).end_ms == T0 + 2_000
+
+
+class TestSignsOfLife:
+    """A timer has the last sign of each UTC date on which it was open."""
+
+    ANN_ONLY = frozenset({ANN})
+    DAY = 86_400_000
+    NOON = T0 // DAY * DAY + DAY // 2
+
+    def comment(self, number: int, at_ms: int) -> Event:
+        return Event(guid_of(number), "commented", at_ms, self.ANN_ONLY, actor=ANN)
+
+    @given(st.permutations([0, 1, 2, 3, 4]))
+    def test_the_last_sign_of_each_date_is_kept(self, order: list[int]) -> None:
+        times = [self.NOON - 3_600_000, self.NOON, self.NOON + 1_000, self.NOON + self.DAY, self.NOON + 1]
+        slots = Slots()
+        slots.deliver(Event("a", "assigned", self.NOON - self.DAY, self.ANN_ONLY))
+        for number in order:
+            slots.deliver(self.comment(number, times[number]))
+        assert slots.only(ANN).signs == (self.NOON + 1_000, self.NOON + self.DAY)
+
+    def test_comments_before_and_after_a_timer_are_not_its_signs(self) -> None:
+        slots = Slots()
+        slots.deliver(self.comment(1, T0 - 1_000))
+        slots.deliver(Event("a", "assigned", T0, self.ANN_ONLY))
+        slots.deliver(Event("b", "closed", T0 + 5_000))
+        slots.deliver(self.comment(2, T0 + 6_000))
+        assert slots.only(ANN).signs == ()
+
+    def test_a_comment_starts_and_changes_no_timer(self) -> None:
+        slots = Slots()
+        slots.deliver(self.comment(1, T0))
+        assert slots.timers[ANN] == {}
+        slots.request(ANN, "start", T0 + 1_000, 1)
+        before = slots.only(ANN)
+        slots.deliver(self.comment(2, T0 + 2_000))
+        assert replace(slots.only(ANN), signs=(), version=1) == replace(before, version=1)
+
+    def test_what_a_person_does_to_others_is_a_sign_too(self) -> None:
+        slots = Slots()
+        slots.request(ANN, "start", T0, 1)
+        slots.deliver(Event("a", "assigned", T0 + 1_000, frozenset({BOB}), actor=ANN))
+        assert slots.only(ANN).signs == (T0 + 1_000,)
+
+    def test_an_event_about_everybody_is_only_a_sign_of_who_caused_it(self) -> None:
+        slots = Slots()
+        for user_id in (ANN, BOB):
+            slots.request(user_id, "start", T0, user_id)
+        slots.deliver(Event("a", "project.removed", T0 + 1_000, actor=ANN, card="1"))
+        assert [slots.only(user_id).signs for user_id in (ANN, BOB)] == [(T0 + 1_000,), ()]
+
+
+class TestSweeper:
+    """The sweeper's stop counts as long as no other sign of life up to it is known."""
+
+    ANN_ONLY = frozenset({ANN})
+    END = T0 + 100_000
+
+    def swept(self) -> Slots:
+        slots = Slots()
+        slots.deliver(Event("a", "assigned", T0, self.ANN_ONLY, actor=BOB))
+        slots.deliver(Event("b", "commented", T0 + 20_000, self.ANN_ONLY, actor=ANN))
+        slots.sweep(ANN, self.END)
+        return slots
+
+    def test_its_stop_is_kept_by_later_replays(self) -> None:
+        slots = self.swept()
+        before = slots.only(ANN)
+        slots.rederive(ANN)
+        assert slots.only(ANN) == before
+        assert (before.end_ms, before.stopped_by, before.history[-1].cause) == (
+            self.END,
+            "sweeper",
+            str(T0 + 20_000),
+        )
+
+    @pytest.mark.parametrize(
+        "event",
+        [
+            Event("c", "commented", T0 + 60_000, ANN_ONLY, actor=ANN),
+            Event("c", "commented", END, ANN_ONLY, actor=ANN),
+            Event("c", "assigned", T0 + 60_000, ANN_ONLY, actor=BOB),
+            Event("c", "assigned", T0 + 60_000, ANN_ONLY, actor=ANN),
+            Event("c", "assigned", T0 + 60_000, frozenset({BOB}), actor=ANN),
+        ],
+        ids=["comment", "comment at the end", "assigned", "assigned by herself", "assigned somebody else"],
+    )
+    def test_a_late_sign_before_the_stop_opens_the_timer_again(self, event: Event) -> None:
+        slots = self.swept()
+        (ulid,) = slots.timers[ANN]
+        slots.deliver(event)
+        timer = slots.only(ANN)
+        assert (timer.ulid, timer.status, timer.end_ms, timer.stopped_by) == (ulid, "running", None, None)
+        slots.sweep(ANN, event.at_ms + 80_000)
+        slots.rederive(ANN)
+        assert slots.only(ANN).end_ms == event.at_ms + 80_000
+
+    @pytest.mark.parametrize(
+        "event",
+        [
+            Event("c", "commented", T0 + 10_000, ANN_ONLY, actor=ANN),
+            Event("c", "commented", end_of_date(END) + 1, ANN_ONLY, actor=ANN),
+            Event("c", "commented", T0 + 60_000, frozenset({BOB}), actor=BOB),
+            Event("c", "archived", END + 1_000, actor=BOB),
+        ],
+        ids=[
+            "before the last sign",
+            "after the date of the stop",
+            "by somebody else",
+            "another event after the stop",
+        ],
+    )
+    def test_other_events_leave_it_stopped(self, event: Event) -> None:
+        slots = self.swept()
+        slots.deliver(event)
+        assert (slots.only(ANN).end_ms, slots.only(ANN).stopped_by) == (self.END, "sweeper")
+
+    def test_a_late_close_before_the_stop_ends_the_timer_there(self) -> None:
+        slots = self.swept()
+        slots.deliver(Event("c", "closed", T0 + 60_000, actor=BOB))
+        timer = slots.only(ANN)
+        assert (timer.end_ms, timer.stopped_by, len(timer.history)) == (T0 + 60_000, "closed", 2)
+
+    def test_a_late_pause_before_the_stop_leaves_the_timer_paused(self) -> None:
+        slots = self.swept()
+        slots.deliver(Event("c", "project.pause", T0 + 60_000, actor=BOB))
+        assert (slots.only(ANN).status, slots.only(ANN).end_ms) == ("paused", None)
+
+    def test_a_late_sign_joins_the_timer_that_was_started_after_the_stop(self) -> None:
+        slots = self.swept()
+        (ulid,) = slots.timers[ANN]
+        slots.request(ANN, "start", self.END + 50_000, 7)
+        slots.deliver(Event("c", "commented", T0 + 60_000, self.ANN_ONLY, actor=ANN))
+        timer = slots.only(ANN)
+        assert (timer.ulid, timer.start_ms, timer.status) == (ulid, T0, "running")
+
+    def test_the_joined_timer_has_the_claims_of_both(self) -> None:
+        slots = self.swept()
+        slots.request(ANN, "start", self.END + 50_000, 7)
+        early, late = sorted(slots.timers[ANN].values(), key=lambda timer: timer.start_ms)
+        claims = [Claim(T0 + n, T0 + n + 1, NOW - n, counts=False) for n in (1, 2)]
+        slots.timers[ANN][early.ulid] = replace(early, claims=(claims[0],))
+        slots.timers[ANN][late.ulid] = replace(late, claims=(claims[1],))
+        slots.deliver(Event("c", "commented", T0 + 60_000, self.ANN_ONLY, actor=ANN))
+        assert slots.only(ANN).claims == (claims[1], claims[0])
+
+    def test_assignments_after_the_stop_start_a_new_timer(self) -> None:
+        slots = self.swept()
+        # A sign of life counts for its whole date.
+        next_date_ms = end_of_date(self.END) + 1
+        slots.deliver(Event("c", "assigned", next_date_ms, self.ANN_ONLY, actor=BOB))
+        assert [span[:3] for span in slots.spans(ANN)] == [
+            (T0, self.END, "stopped"),
+            (next_date_ms, None, "running"),
+        ]
+
+    @given(histories(6), st.data())
+    def test_late_events_end_with_the_same_timers_once_the_next_sweep_has_ended_them(
+        self, events: list[Event], data: st.DataObject
+    ) -> None:
+        """A sweep after some of the events, and one after all of them, end like one after all of them."""
+        in_order, late = Slots(), Slots()
+        for event in events:
+            in_order.deliver(event)
+        arriving = data.draw(st.permutations(events))
+        at = data.draw(st.integers(0, len(arriving)))
+        end_ms = max([T0, *(event.at_ms for event in events)]) + 1_000
+        for event in arriving[:at]:
+            late.deliver(event)
+        late.sweep(ANN, end_ms)
+        for event in arriving[at:]:
+            late.deliver(event)
+        for slots in (in_order, late):
+            slots.sweep(ANN, end_ms)
+        assert late.histories(ANN) == in_order.histories(ANN)
 
 
 class TestBackfilled:

@@ -46,7 +46,7 @@ def needed(tokens: list[bytes | None]) -> list[bytes | None]:
     """Return the tokens without the semicolons and commas before a bracket that have no meaning."""
 
     def is_spare(token: bytes | None, following: bytes | None) -> bool:
-        return (token, following) in {(b";", b"}"), (b",", b"}"), (b",", b")")}
+        return (token, following) in {(b";", b"}"), (b",", b"}"), (b",", b"]"), (b",", b")")}
 
     pairs = zip(tokens, [*tokens[1:], None], strict=True)
     return [token for token, following in pairs if not is_spare(token, following)]
@@ -97,13 +97,18 @@ def bundled_tokens(entry: Path, module: Path) -> list[bytes | None]:
 
 
 def numbered(tokens: list[bytes | None]) -> list[bytes | None]:
-    """Replace each private name with its position among the different private names."""
+    """Replace each private name with its position among the different private names of its class."""
     positions: dict[bytes, bytes] = {}
 
     def position(name: re.Match[bytes]) -> bytes:
         return positions.setdefault(name[0], b"#%d" % len(positions))
 
-    return [PRIVATE_NAME.sub(position, token) if token else token for token in tokens]
+    found = []
+    for token in tokens:
+        if token == b"class":
+            positions.clear()
+        found.append(PRIVATE_NAME.sub(position, token) if token else token)
+    return found
 
 
 @pytest.mark.parametrize("name", sorted(BUNDLES))

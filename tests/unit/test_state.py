@@ -37,6 +37,7 @@ def test_every_other_action_is_refused(state: State, action: Action) -> None:
         (Status.RUNNING, Action.PAUSE),
         (Status.PAUSED, Action.RESUME),
         (Status.RUNNING, Action.STOP),
+        (Status.RUNNING, Action.FOCUS),
         (Status.PAUSED, Action.STOP),
     }
     assert state.allows(action) is ((state.status, action) in allowed)

@@ -84,7 +84,11 @@ def test_names_that_are_unique_in_an_account_contain_the_region() -> None:
     ("kind", "of", "resources"),
     [
         ("AWS::S3::BucketPolicy", "Bucket", {"WebBucket"}),
-        ("AWS::SQS::QueuePolicy", "Queues", {"DeliveryQueue", "DeliveryDeadLetterQueue"}),
+        (
+            "AWS::SQS::QueuePolicy",
+            "Queues",
+            {"DeliveryQueue", "DeliveryDeadLetterQueue", "TimesheetQueue", "TimesheetDeadLetterQueue"},
+        ),
         ("AWS::SNS::TopicPolicy", "Topics", {"AlarmTopic"}),
     ],
 )
@@ -230,7 +234,7 @@ def test_a_new_accounts_quota_suffices_for_the_defaults() -> None:
 def test_names_of_layers_contain_the_name_of_the_stack() -> None:
     layers = translated().of_type("AWS::Lambda::LayerVersion").values()
     names = {translated().value(layer["LayerName"]) for layer in layers}
-    assert names == {f"{STACK}-timer-core", f"{STACK}-background"}
+    assert names == {f"{STACK}-timer-core", f"{STACK}-background", f"{STACK}-holidays"}
 
 
 def test_lambda_retries_a_failed_sweep_twice() -> None:
@@ -266,7 +270,7 @@ def test_versions_that_are_no_longer_called_are_deleted() -> None:
     source = translated()
     kinds = ("AWS::Lambda::Version", "AWS::Lambda::LayerVersion")
     versions = [one for one in source.resources.values() if one["Type"] in kinds]
-    assert len(versions) == 7
+    assert len(versions) == 10
     assert {one["DeletionPolicy"] for one in versions} == {"Delete"}
 
 

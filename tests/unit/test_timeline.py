@@ -1,84 +1,769 @@
-"""Events found only in GitHub's timeline are sorted among the delivered events of the same second."""
+"""The timeline: the worked examples of docs/working-time.md, and a comparison with a plain reference."""
 
-import uuid
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import date, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
-from timer_core.domain.events import Event, guid_time
-from timer_core.github.api.timeline import missing
-from timer_core.github.messages import IssueEvent
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-T0 = 1_763_900_000_000
-KINDS = ["assigned", "unassigned", "closed", "reopened"]
+from timer_core.domain.calendar import HOUR_MS, Calendar, ConcurrentTimers, Policy
+from timer_core.domain.corrections import divided
+from timer_core.domain.schedule import DayException, Interval, ScheduleVersion, Week
+from timer_core.domain.state import Action, State, Status, Transition
+from timer_core.domain.timeline import Carry, Slice, Standing, Waiting, standings, timeline
+from timer_core.domain.timers import Claim, Timer, finished
+
+MINUTE = 60_000
+DAY = 86_400_000
+BERLIN = "Europe/Berlin"
 
 
-def guid(at_ms: int) -> str:
-    """Return the GUID of a delivery that was sent at this time."""
-    time = 0x01B21DD213814000 + at_ms * 10_000
-    fields = (time & 0xFFFFFFFF, time >> 32 & 0xFFFF, time >> 48 & 0x0FFF, 0x80, 1, 5)
-    return str(uuid.UUID(fields=fields, version=1))
+def at(text: str, zone: str = BERLIN) -> int:
+    """Return the instant of a local time, such as ``2026-11-02 09:00``."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp() * 1000)
 
 
-def timeline(at_ms: int = T0) -> list[IssueEvent]:
-    """Return four events that occurred in the same second."""
-    return [
-        IssueEvent(
-            f"node-{number}", kind, 1296269, "octocat/Hello-World", 7, at_ms, (1,), fetched_ms=T0 + 9_000
+def hours(*intervals: str) -> tuple[Interval, ...]:
+    """Return intervals such as ``9-12`` or ``9:30-18``."""
+
+    def minutes(text: str) -> int:
+        hour, _, minute = text.partition(":")
+        return int(hour) * 60 + int(minute or 0)
+
+    return tuple(Interval(*map(minutes, one.split("-"))) for one in intervals)
+
+
+def weekdays(*intervals: str, zone: str = BERLIN) -> Week:
+    return Week(zone, (hours(*intervals),) * 5 + ((), ()))
+
+
+def every_day(*intervals: str, zone: str = BERLIN) -> Week:
+    return Week(zone, (hours(*intervals),) * 7)
+
+
+def calendar(week: Week | None = None, **policy: object) -> Calendar:
+    versions = () if week is None else (ScheduleVersion(date(1980, 1, 1), week),)
+    return Calendar((replace(Policy(), **policy),), versions)  # type: ignore[arg-type]
+
+
+OFFICE = calendar(weekdays("9-12", "13-18"))
+
+
+def timer(ulid: str, *steps: tuple[str, str]) -> Timer:
+    """Return a timer, given pairs of a time and a step, such as ``start`` or ``pause by lead``.
+
+    A step without ``by`` is the owner's own one.
+    """
+    made: Timer | None = None
+    for time, text in steps:
+        words, _, by = text.partition(" by ")
+        action, *overtime = words.split()
+        transition = Transition(at(time), Action(action), by or "manual", overtime=bool(overtime))
+        if made is None:
+            made = Timer.start(
+                user_id=1, ulid=ulid, at_ms=transition.at_ms, now_ms=transition.at_ms, by=transition.by
+            )
+        else:
+            made = made.apply(transition) if made.state.allows(transition.action) else made.note(transition)
+    assert made is not None
+    return made
+
+
+def worked(timers: Iterable[Timer], calendar: Calendar, since: str, until: str) -> dict[str, float]:
+    """Return the hours that count for each timer between two times."""
+    slices = timeline(timers, calendar, at(until)).slices
+    sums = Counter[str]()
+    for piece in slices:
+        sums[piece.timer] += piece.working_between(at(since), at(until))
+    return {ulid: working_ms / HOUR_MS for ulid, working_ms in sorted(sums.items()) if working_ms}
+
+
+def standing(timers: Iterable[Timer], calendar: Calendar, now: str) -> dict[str, Standing]:
+    known = list(timers)
+    return standings(known, calendar, timeline(known, calendar, at(now)).carry)
+
+
+class TestWorkingHours:
+    def test_a_night_does_not_count(self) -> None:
+        one = timer("A", ("2026-11-02 09:00", "start by lead"), ("2026-11-03 09:00", "stop by closed"))
+        assert worked([one], OFFICE, "2026-11-01 00:00", "2026-11-09 00:00") == {"A": 8}
+
+    def test_a_weekend_does_not_count(self) -> None:
+        one = timer("A", ("2026-11-06 16:00", "start by lead"), ("2026-11-09 10:00", "stop by closed"))
+        assert worked([one], OFFICE, "2026-11-01 00:00", "2026-11-15 00:00") == {"A": 3}
+
+    def test_without_working_hours_all_time_counts(self) -> None:
+        one = timer("A", ("2026-11-06 16:00", "start by lead"), ("2026-11-07 10:00", "stop by closed"))
+        assert worked([one], calendar(), "2026-11-01 00:00", "2026-11-15 00:00") == {"A": 18}
+
+    def test_hours_until_midnight_and_from_midnight_lose_nothing(self) -> None:
+        one = timer("A", ("2026-11-06 16:00", "start by lead"), ("2026-11-08 16:00", "stop by closed"))
+        always = calendar(every_day("0-24"), stale_after_ms=10 * DAY)
+        assert worked([one], always, "2026-11-01 00:00", "2026-11-15 00:00") == {"A": 48}
+
+    @pytest.mark.parametrize(
+        ("zone", "day", "expected"),
+        [
+            (BERLIN, "2026-03-29", 23),
+            (BERLIN, "2026-10-25", 25),
+            ("America/Santiago", "2026-09-06", 23),
+            ("America/Santiago", "2026-04-04", 25),
+            ("Australia/Lord_Howe", "2026-10-04", 23.5),
+            ("Australia/Lord_Howe", "2026-04-05", 24.5),
+            ("Asia/Kathmandu", "1986-01-01", 23.75),
+        ],
+    )
+    def test_a_day_on_which_the_clocks_change(self, zone: str, day: str, expected: float) -> None:
+        following = str(date.fromisoformat(day) + timedelta(days=1))
+        week = Week(zone, (hours("0-24"),) * 7)
+        one = Timer.start(user_id=1, ulid="A", at_ms=at(f"{day} 12:00", zone) - DAY, now_ms=0, by="lead")
+        long = calendar(week, stale_after_ms=100 * DAY)
+        schedule = long.schedule
+        first, last = (
+            schedule.starts_at(date.fromisoformat(day)),
+            schedule.starts_at(date.fromisoformat(following)),
         )
-        for number, kind in enumerate(KINDS)
+        slices = timeline([one], long, last + DAY).slices
+        assert sum(piece.working_between(first, last) for piece in slices) == expected * HOUR_MS
+
+    def test_a_new_schedule_does_not_change_the_past(self) -> None:
+        long = replace(OFFICE, policies=(Policy(stale_after_ms=10 * DAY),))
+        one = timer("A", ("2026-11-02 09:00", "start by lead"), ("2026-11-10 18:00", "stop by closed"))
+        half = ScheduleVersion(date(2026, 11, 9), weekdays("9-12"))
+        changed = replace(long, versions=(*OFFICE.versions, half))
+        before = worked([one], long, "2026-11-01 00:00", "2026-11-09 00:00")
+        assert worked([one], changed, "2026-11-01 00:00", "2026-11-09 00:00") == before
+        assert worked([one], changed, "2026-11-09 00:00", "2026-11-15 00:00") == {"A": 6}
+
+    def test_a_holiday_does_not_count(self) -> None:
+        one = timer("A", ("2026-11-02 09:00", "start by lead"), ("2026-11-04 18:00", "stop by closed"))
+        off = replace(OFFICE, exceptions={date(2026, 11, 3): DayException(reason="Holiday")})
+        assert worked([one], off, "2026-11-01 00:00", "2026-11-09 00:00") == {"A": 16}
+
+
+class TestFocus:
+    def lead(self, count: int = 5) -> list[Timer]:
+        return [timer(f"L{n}", (f"2026-11-02 09:0{n}", "start by lead")) for n in range(count)]
+
+    def test_assignments_by_others_do_not_interrupt(self) -> None:
+        own = timer("X", ("2026-11-02 09:00", "start"), ("2026-11-02 17:00", "stop"))
+        assert worked([own, *self.lead()], OFFICE, "2026-11-02 00:00", "2026-11-02 17:00") == {"X": 7}
+
+    def test_the_oldest_assignment_counts_if_nothing_else_runs(self) -> None:
+        assert worked(self.lead(), OFFICE, "2026-11-02 00:00", "2026-11-03 00:00") == {"L0": 8}
+
+    def test_a_stop_passes_the_focus_on(self) -> None:
+        own = timer("X", ("2026-11-02 10:00", "start"), ("2026-11-02 11:00", "stop by closed"))
+        counted = worked([own, *self.lead(1)], OFFICE, "2026-11-02 00:00", "2026-11-02 12:00")
+        assert counted == {"L0": 2, "X": 1}
+
+    def test_a_focus_switches(self) -> None:
+        one, two = self.lead(2)
+        two = two.apply(Transition(at("2026-11-02 11:00"), Action.FOCUS, "manual"))
+        counted = worked([one, two], OFFICE, "2026-11-02 00:00", "2026-11-02 12:00")
+        assert counted == {"L0": 2, "L1": 1}
+
+    def test_the_day_of_the_page_about_working_time(self) -> None:
+        one = timer("1", ("2026-11-02 09:00", "start by assigned"))
+        two = timer(
+            "2",
+            ("2026-11-02 09:30", "start by assigned"),
+            ("2026-11-02 14:00", "focus"),
+            ("2026-11-02 15:00", "stop by closed"),
+        )
+        three = timer("3", ("2026-11-02 10:00", "start"), ("2026-11-02 16:00", "pause"))
+        four = timer("4", ("2026-11-02 11:00", "start by assigned"))
+        timers = [one, two, three, four]
+        assert worked(timers, OFFICE, "2026-11-02 00:00", "2026-11-03 00:00") == {"1": 1, "2": 1, "3": 4}
+        assert worked(timers, OFFICE, "2026-11-03 00:00", "2026-11-03 10:00") == {"1": 1}
+
+    def test_an_act_counts_until_the_next_pause(self) -> None:
+        one = timer(
+            "A",
+            ("2026-11-02 09:00", "start"),
+            ("2026-11-02 10:00", "pause by unassigned"),
+            ("2026-11-02 10:30", "resume by assigned"),
+        )
+        other = timer("B", ("2026-11-02 09:30", "start by lead"))
+        counted = worked([one, other], OFFICE, "2026-11-02 00:00", "2026-11-02 12:00")
+        assert counted == {"A": 1, "B": 2}
+
+    def test_what_waits_says_for_what(self) -> None:
+        own = timer("X", ("2026-11-02 09:30", "start"))
+        found = standing([own, *self.lead(1)], OFFICE, "2026-11-02 10:00")
+        assert found["X"].is_counting
+        assert (found["X"].rule, found["X"].act) == ("focus", own.history[0])
+        assert found["X"].changes_ms == at("2026-11-02 12:00")
+        assert (found["L0"].waiting_for, found["L0"].timer) == (Waiting.FOCUS, "X")
+
+    def test_at_night_the_timer_with_the_focus_waits_for_the_morning(self) -> None:
+        own = timer("X", ("2026-11-06 09:30", "start"))
+        other = timer("L0", ("2026-11-06 09:00", "start by lead"))
+        found = standing([own, other], OFFICE, "2026-11-07 10:00")
+        assert (found["X"].waiting_for, found["X"].changes_ms) == (Waiting.SCHEDULE, at("2026-11-09 09:00"))
+        assert found["L0"].waiting_for is Waiting.FOCUS
+
+
+class TestBreak:
+    other = timer("B", ("2026-11-02 09:00", "start by lead"))
+
+    def paused(self, by: str = "") -> Timer:
+        return timer("A", ("2026-11-02 09:00", "start"), ("2026-11-02 10:00", f"pause{by}"))
+
+    def test_after_a_pause_by_hand_nothing_counts_until_the_next_morning(self) -> None:
+        timers = [self.paused(), self.other]
+        assert worked(timers, OFFICE, "2026-11-02 00:00", "2026-11-03 00:00") == {"A": 1}
+        assert worked(timers, OFFICE, "2026-11-03 00:00", "2026-11-04 00:00") == {"B": 8}
+        found = standing(timers, OFFICE, "2026-11-02 11:00")["B"]
+        assert (found.waiting_for, found.changes_ms) == (Waiting.BREAK, at("2026-11-03 09:00"))
+        assert (found.timer, found.act) == ("A", timers[0].history[-1])
+
+    def test_the_next_own_act_ends_a_break(self) -> None:
+        other = self.other.apply(Transition(at("2026-11-02 11:00"), Action.FOCUS, "manual"))
+        counted = worked([self.paused(), other], OFFICE, "2026-11-02 00:00", "2026-11-02 12:00")
+        assert counted == {"A": 1, "B": 1}
+
+    def test_without_working_hours_only_an_act_ends_a_break(self) -> None:
+        timers = [self.paused(), self.other]
+        assert worked(timers, calendar(), "2026-11-02 00:00", "2026-11-06 00:00") == {"A": 1}
+
+    def test_an_unassignment_passes_the_focus_on(self) -> None:
+        timers = [self.paused(" by unassigned"), self.other]
+        assert worked(timers, OFFICE, "2026-11-02 00:00", "2026-11-02 12:00") == {"A": 1, "B": 2}
+
+    def test_unassigning_oneself_passes_the_focus_on(self) -> None:
+        unassigned = Transition(at("2026-11-02 10:00"), Action.PAUSE, "unassigned", by_owner=True)
+        own = timer("A", ("2026-11-02 09:00", "start")).apply(unassigned)
+        assert worked([own, self.other], OFFICE, "2026-11-02 00:00", "2026-11-02 12:00") == {"A": 1, "B": 2}
+
+    def test_a_pause_by_a_command_is_a_break(self) -> None:
+        timers = [self.paused(" by comment.pause"), self.other]
+        assert worked(timers, OFFICE, "2026-11-02 00:00", "2026-11-03 00:00") == {"A": 1}
+
+    def test_a_pause_of_a_waiting_timer_is_no_break(self) -> None:
+        waiting = timer("C", ("2026-11-02 09:00", "start by lead"), ("2026-11-02 10:00", "pause"))
+        own = timer("A", ("2026-11-02 09:00", "start"))
+        assert worked([waiting, own], OFFICE, "2026-11-02 00:00", "2026-11-02 12:00") == {"A": 3}
+
+    @pytest.mark.parametrize(
+        ("week", "until"),
+        [
+            (every_day("0-6", "22-24"), "2026-11-03 22:00"),
+            (weekdays("0-24"), "2026-11-03 00:00"),
+        ],
+        ids=["a night shift", "days without a night"],
+    )
+    def test_a_break_lasts_until_the_hours_of_another_day(self, week: Week, until: str) -> None:
+        paused = timer("A", ("2026-11-02 22:30", "start"), ("2026-11-02 23:00", "pause"))
+        other = timer("B", ("2026-11-02 22:30", "start by lead"))
+        found = standing([paused, other], calendar(week), "2026-11-02 23:30")["B"]
+        assert (found.waiting_for, found.changes_ms) == (Waiting.BREAK, at(until))
+
+    def test_a_break_of_a_stopped_timer_goes_on(self) -> None:
+        stopped = self.paused().stop(at("2026-11-02 10:30"), "closed")
+        assert worked([stopped, self.other], OFFICE, "2026-11-02 00:00", "2026-11-03 00:00") == {"A": 1}
+
+
+class TestOvertime:
+    def test_a_start_by_hand_counts_for_some_hours(self) -> None:
+        one = timer("A", ("2026-11-02 20:00", "start"))
+        assert worked([one], OFFICE, "2026-11-02 00:00", "2026-11-03 09:00") == {"A": 4}
+
+    def test_working_hours_end_overtime(self) -> None:
+        one = timer("A", ("2026-11-03 07:00", "start"), ("2026-11-03 12:00", "pause by unassigned"))
+        (early, late) = timeline([one], OFFICE, at("2026-11-04 00:00")).slices
+        assert (early.overtime, early.until_ms, late.overtime) == (True, at("2026-11-03 09:00"), False)
+
+    def test_another_act_renews_it(self) -> None:
+        one = timer("A", ("2026-11-02 18:30", "start"), ("2026-11-02 21:30", "focus"))
+        assert worked([one], OFFICE, "2026-11-02 00:00", "2026-11-03 09:00") == {"A": 7}
+
+    def test_an_assignment_opens_none(self) -> None:
+        one = timer("A", ("2026-11-02 20:00", "start by lead"))
+        assert worked([one], OFFICE, "2026-11-02 00:00", "2026-11-03 09:00") == {}
+
+    def test_assigning_oneself_opens_none(self) -> None:
+        start = Transition(at("2026-11-02 20:00"), Action.START, "assigned", by_owner=True)
+        one = replace(timer("A", ("2026-11-02 20:00", "start by assigned")), history=(start,))
+        assert worked([one], OFFICE, "2026-11-02 00:00", "2026-11-03 09:00") == {}
+
+    def test_a_start_in_working_hours_opens_none(self) -> None:
+        one = timer("A", ("2026-11-02 17:00", "start"))
+        assert worked([one], OFFICE, "2026-11-02 00:00", "2026-11-03 09:00") == {"A": 1}
+
+    def test_keeping_on_opens_it_where_working_hours_end(self) -> None:
+        one = timer("A", ("2026-11-02 17:00", "start"), ("2026-11-02 17:30", "focus overtime"))
+        assert worked([one], OFFICE, "2026-11-02 00:00", "2026-11-03 09:00") == {"A": 5}
+        found = standing([one], OFFICE, "2026-11-02 19:00")["A"]
+        assert (found.rule, found.changes_ms) == ("overtime", at("2026-11-02 22:00"))
+
+    def test_a_later_act_in_the_same_hours_does_not_take_it_back(self) -> None:
+        one = timer(
+            "A",
+            ("2026-11-02 14:00", "start"),
+            ("2026-11-02 16:00", "focus overtime"),
+            ("2026-11-02 16:30", "focus"),
+        )
+        assert worked([one], OFFICE, "2026-11-02 18:00", "2026-11-03 09:00") == {"A": 4}
+
+    def test_outside_of_working_hours_only_overtime_has_the_focus(self) -> None:
+        waiting = timer("B", ("2026-11-02 17:00", "start"))
+        one = timer("A", ("2026-11-02 16:00", "start by lead"), ("2026-11-02 20:00", "focus"))
+        counted = worked([waiting, one], OFFICE, "2026-11-02 18:00", "2026-11-02 21:00")
+        assert counted == {"A": 1}
+
+
+class TestSeveralAtOnce:
+    timers = tuple(timer(ulid, ("2026-11-02 09:00", "start by lead")) for ulid in "ABC")
+
+    def test_shared_time_is_divided(self) -> None:
+        shared = replace(OFFICE, policies=(Policy(concurrent_timers=ConcurrentTimers.SHARED),))
+        until = at("2026-11-02 10:00") + 1
+        pieces = timeline(self.timers, shared, until).slices
+        assert [piece.working_ms for piece in pieces] == [20 * MINUTE + 1, 20 * MINUTE, 20 * MINUTE]
+        assert standings(self.timers, shared, Carry(until))["A"].share == 1 / 3
+
+    def test_parallel_time_counts_fully(self) -> None:
+        parallel = replace(OFFICE, policies=(Policy(concurrent_timers=ConcurrentTimers.PARALLEL),))
+        counted = worked(self.timers, parallel, "2026-11-02 00:00", "2026-11-02 10:00")
+        assert counted == {"A": 1, "B": 1, "C": 1}
+
+    def test_a_new_policy_counts_from_its_moment_on(self) -> None:
+        parallel = Policy(at("2026-11-02 10:00"), concurrent_timers=ConcurrentTimers.PARALLEL)
+        changed = replace(OFFICE, policies=(*OFFICE.policies, parallel))
+        counted = worked(self.timers, changed, "2026-11-02 00:00", "2026-11-02 11:00")
+        assert counted == {"A": 2, "B": 1, "C": 1}
+
+
+class TestClaims:
+    def entry(self, ulid: str, since: str, until: str) -> Timer:
+        made = finished(
+            user_id=1, ulid=ulid, start_ms=at(since), end_ms=at(until), now_ms=at("2026-11-09 00:00")
+        )
+        return replace(made, claims=(Claim(at(since), at(until), at("2026-11-09 00:00"), counts=True),))
+
+    running = timer("A", ("2026-11-02 09:00", "start"))
+
+    def test_an_entry_counts_in_full_and_automatic_time_yields(self) -> None:
+        entry = self.entry("E", "2026-11-02 11:00", "2026-11-02 14:00")
+        counted = worked([self.running, entry], OFFICE, "2026-11-02 00:00", "2026-11-02 15:00")
+        assert counted == {"A": 3, "E": 3}
+
+    def test_overlapping_entries_count_in_full(self) -> None:
+        entries = [self.entry(ulid, "2026-11-07 11:00", "2026-11-07 14:00") for ulid in "EF"]
+        assert worked(entries, OFFICE, "2026-11-07 00:00", "2026-11-08 00:00") == {"E": 3, "F": 3}
+
+    def test_a_gap_goes_to_no_other_timer(self) -> None:
+        gap = Claim(at("2026-11-02 10:00"), at("2026-11-02 11:00"), at("2026-11-02 12:00"), counts=False)
+        timers = [replace(self.running, claims=(gap,)), timer("B", ("2026-11-02 09:00", "start by lead"))]
+        assert worked(timers, OFFICE, "2026-11-02 00:00", "2026-11-02 12:00") == {"A": 2}
+
+    def test_a_later_statement_about_the_timer_replaces_the_earlier_one(self) -> None:
+        entry = self.entry("E", "2026-11-02 10:00", "2026-11-02 12:00")
+        gap = Claim(at("2026-11-02 11:00"), at("2026-11-02 12:00"), at("2026-11-10 12:00"), counts=False)
+        corrected = replace(entry, claims=(*entry.claims, gap))
+        counted = worked([self.running, corrected], OFFICE, "2026-11-02 00:00", "2026-11-02 12:00")
+        assert counted == {"A": 1, "E": 1}
+
+    def test_an_entry_of_the_past_is_no_act(self) -> None:
+        paused = timer("P", ("2026-11-02 09:00", "start"), ("2026-11-02 10:00", "pause"))
+        other = timer("B", ("2026-11-02 09:00", "start by lead"))
+        entry = self.entry("E", "2026-11-02 10:30", "2026-11-02 11:00")
+        counted = worked([paused, other, entry], OFFICE, "2026-11-02 00:00", "2026-11-03 00:00")
+        assert counted == {"E": 0.5, "P": 1}
+
+
+class TestDivision:
+    def divided(self, one: Timer, at_time: str) -> list[Timer]:
+        return [*divided(one, at(at_time), ulid="Z", now_ms=at("2026-11-03 09:00"))]
+
+    def test_overtime_is_not_renewed(self) -> None:
+        one = timer("A", ("2026-11-02 20:00", "start"))
+        halves = self.divided(one, "2026-11-02 23:00")
+        assert worked(halves, OFFICE, "2026-11-02 00:00", "2026-11-03 09:00") == {"A": 3, "Z": 1}
+
+    def test_a_timer_that_waits_keeps_its_act(self) -> None:
+        one, other = (
+            timer("A", ("2026-11-02 09:00", "start")),
+            timer("B", ("2026-11-02 09:30", "start by lead")),
+        )
+        third = timer("C", ("2026-11-02 10:00", "start"), ("2026-11-02 14:00", "stop by closed"))
+        halves = self.divided(one, "2026-11-02 11:00")
+        counted = worked([*halves, other, third], OFFICE, "2026-11-02 00:00", "2026-11-02 15:00")
+        assert counted == {"A": 1, "C": 3, "Z": 1}
+
+    def test_a_timer_without_acts_keeps_its_beginning(self) -> None:
+        one, other = (timer(ulid, (f"2026-11-02 09:0{n}", "start by lead")) for n, ulid in enumerate("AB"))
+        halves = self.divided(one, "2026-11-02 11:00")
+        counted = worked([*halves, other], OFFICE, "2026-11-02 00:00", "2026-11-02 12:00")
+        assert counted == {"A": 2, "Z": 1}
+
+    def test_a_break_goes_on(self) -> None:
+        paused = timer("P", ("2026-11-02 09:00", "start"), ("2026-11-02 10:00", "pause"))
+        halves = self.divided(timer("A", ("2026-11-02 08:00", "start")), "2026-11-02 11:00")
+        assert worked([paused, *halves], OFFICE, "2026-11-02 10:00", "2026-11-02 12:00") == {}
+
+
+class TestStale:
+    limit = calendar(weekdays("9-12", "13-18"), stale_after_ms=10 * HOUR_MS)
+
+    def test_a_timer_ends_when_the_limit_is_reached(self) -> None:
+        one = timer("A", ("2026-11-02 09:00", "start"))
+        assert worked([one], self.limit, "2026-11-01 00:00", "2026-11-09 00:00") == {"A": 10}
+        carry = timeline([one], self.limit, at("2026-11-09 00:00")).carry
+        assert carry.timers["A"].stale_ms == at("2026-11-03 11:00")
+        assert standings([one], self.limit, carry)["A"].rule == "stale"
+
+    def test_a_sign_of_life_restarts_it(self) -> None:
+        one = replace(timer("A", ("2026-11-02 09:00", "start")), signs=(at("2026-11-03 10:00"),))
+        assert worked([one], self.limit, "2026-11-01 00:00", "2026-11-09 00:00") == {"A": 19}
+
+    def test_a_sign_counts_for_its_whole_date(self) -> None:
+        one = replace(timer("A", ("2026-11-02 09:00", "start")), signs=(at("2026-11-03 17:00"),))
+        assert worked([one], self.limit, "2026-11-01 00:00", "2026-11-03 18:00") == {"A": 16}
+
+    def test_a_sign_after_the_end_does_not_undo_it(self) -> None:
+        one = replace(timer("A", ("2026-11-02 09:00", "start")), signs=(at("2026-11-04 10:00"),))
+        assert worked([one], self.limit, "2026-11-01 00:00", "2026-11-09 00:00") == {"A": 10}
+
+    def test_a_stale_timer_counts_again_from_the_next_act(self) -> None:
+        one = timer("A", ("2026-11-02 09:00", "start"), ("2026-11-05 10:00", "focus"))
+        assert worked([one], self.limit, "2026-11-05 00:00", "2026-11-05 12:00") == {"A": 2}
+
+    def test_waiting_time_is_never_stale(self) -> None:
+        own = timer("B", ("2026-11-02 09:00", "start"), ("2026-11-03 10:00", "focus"))
+        one = timer("A", ("2026-11-02 09:00", "start by lead"))
+        carry = timeline([one, own], self.limit, at("2026-11-03 18:00")).carry
+        assert carry.timers["A"].stale_ms is None
+
+    def test_the_next_timer_counts_after_a_stale_one(self) -> None:
+        timers = [timer(ulid, ("2026-11-02 09:00", "start by lead")) for ulid in "AB"]
+        assert worked(timers, self.limit, "2026-11-01 00:00", "2026-11-09 00:00") == {"A": 10, "B": 10}
+
+
+# ---------------------------------------------------------------------- a plain reference
+
+# The clocks of Berlin change in this range. Lord Howe and Kathmandu have unusual offsets.
+FIRST = at("2026-10-23 00:00")
+MINUTES = 5 * 1440
+ZONES = (BERLIN, "Asia/Kathmandu", "Australia/Lord_Howe", "America/Santiago")
+
+
+@st.composite
+def weeks(draw: st.DrawFn) -> Week:
+    zone = draw(st.sampled_from(ZONES))
+    if draw(st.integers(0, 3)) == 0:
+        return Week(zone)
+    days = []
+    for _ in range(7):
+        edges = sorted(draw(st.sets(st.integers(0, 24).map(lambda n: n * 60), max_size=4)))
+        days.append(tuple(Interval(*edges[n : n + 2]) for n in range(0, len(edges) - 1, 2)))
+    return Week(zone, tuple(days))
+
+
+@st.composite
+def calendars(draw: st.DrawFn) -> Calendar:
+    def policy(from_ms: int) -> Policy:
+        return Policy(
+            from_ms=from_ms,
+            working_hours=draw(weeks()),
+            concurrent_timers=draw(st.sampled_from(ConcurrentTimers)),
+            overtime_ms=draw(st.integers(0, 4)) * HOUR_MS,
+            stale_after_ms=draw(st.integers(1, 30)) * HOUR_MS,
+        )
+
+    changes = sorted(draw(st.sets(st.integers(1, MINUTES), max_size=2)))
+    dates = sorted(draw(st.sets(st.integers(22, 28), max_size=2)))
+    off = draw(st.sets(st.integers(22, 28), max_size=1))
+    return Calendar(
+        policies=(policy(0), *(policy(FIRST + minute * MINUTE) for minute in changes)),
+        versions=tuple(ScheduleVersion(date(2026, 10, day), draw(weeks())) for day in dates),
+        exceptions={date(2026, 10, day): DayException() for day in off},
+    )
+
+
+@st.composite
+def people(draw: st.DrawFn) -> list[Timer]:
+    """Return the timers of a person, with times in whole minutes."""
+    moments = st.integers(0, MINUTES - 1).map(lambda minute: FIRST + minute * MINUTE)
+    timers = []
+    for number in range(draw(st.integers(1, 4))):
+        times = sorted(draw(st.lists(moments, min_size=1, max_size=6)))
+        kinds = st.sampled_from(
+            [("manual", False), ("assigned", True), ("assigned", False), ("comment.start", True)]
+        )
+        by, own = draw(kinds)
+        made = replace(
+            Timer.start(user_id=1, ulid=f"T{number}", at_ms=times[0], now_ms=times[0], by=by),
+            history=(Transition(times[0], Action.START, by, by_owner=own),),
+        )
+        for time in times[1:]:
+            by, own = draw(kinds)
+            action = draw(st.sampled_from([*Action, Action.PAUSE, Action.RESUME]))
+            step = Transition(time, action, by, by_owner=own, overtime=draw(st.booleans()))
+            made = made.apply(step) if made.state.allows(action) else made.note(step)
+        claims = []
+        for made_ms in range(draw(st.integers(0, 2))):
+            since, until = sorted(draw(st.sets(moments, min_size=2, max_size=2)))
+            claims.append(Claim(since, until, FIRST + (MINUTES + made_ms) * MINUTE, draw(st.booleans())))
+        signs = tuple(sorted(draw(st.sets(moments, max_size=2))))
+        timers.append(replace(made, claims=tuple(claims), signs=signs))
+    return timers
+
+
+def reference(  # noqa: C901 - one loop is easiest to compare with the rules
+    timers: Sequence[Timer], calendar: Calendar, until_ms: int
+) -> dict[str, set[int]]:
+    """Return the minutes that count for each timer, by going through all minutes and applying the rules."""
+    schedule = calendar.schedule
+    working = [*schedule.working(FIRST - DAY, until_ms + 8 * DAY)]
+
+    def span_at(ms: int) -> tuple[int, int] | None:
+        return next(((a, b) for a, b in working if a <= ms < b), None)
+
+    states: dict[str, State | None] = dict.fromkeys((one.ulid for one in timers), None)
+    act: dict[str, int] = {}
+    stretch: dict[str, int] = {}
+    overtime: dict[str, tuple[int, int]] = {}
+    kept: dict[str, int] = {}
+    unsigned: Counter[str] = Counter()
+    stale: set[str] = set()
+    broken: int | None = None
+    found: dict[str, set[int]] = defaultdict(set)
+    by_minute: dict[int, list[tuple[str, int, Transition | None]]] = defaultdict(list)
+    for one in timers:
+        for index, step in enumerate(one.history):
+            by_minute[step.at_ms].append((one.ulid, index, step))
+        for sign in (*one.signs, *(claim.made_ms for claim in one.claims)):
+            by_minute[sign].append((one.ulid, -1, None))
+
+    def eligible(ms: int, policy: Policy) -> list[str]:
+        inside = span_at(ms) is not None
+        running = [ulid for ulid, state in states.items() if state and state.status is Status.RUNNING]
+        able = [
+            ulid
+            for ulid in running
+            if ulid not in stale
+            and (inside or (ulid in overtime and overtime[ulid][0] <= ms < overtime[ulid][1]))
+        ]
+        if policy.concurrent_timers is ConcurrentTimers.FOCUS and able:
+            own = [ulid for ulid in able if ulid in act]
+            if own:
+                latest = max(act[ulid] for ulid in own)
+                return [min(ulid for ulid in own if act[ulid] == latest)]
+            first = min(stretch[ulid] for ulid in able)
+            return [min(ulid for ulid in able if stretch[ulid] == first)]
+        return able
+
+    for ms in range(FIRST, until_ms, MINUTE):
+        for ulid, _, entry in sorted(by_minute.get(ms, []), key=lambda entry: entry[:2]):
+            if (entry is None or entry.by != "sweeper") and ulid not in stale:
+                unsigned[ulid] = 0
+            if entry is None:
+                continue
+            step, state = entry, states[ulid]
+            before = calendar.policy_at(ms - 1)
+            is_focus = before.concurrent_timers is ConcurrentTimers.FOCUS
+            effective = state is None or state.allows(step.action)
+            by_hand = step.by == "manual" or step.by.startswith("comment.")
+            if effective and step.action is Action.PAUSE and by_hand and is_focus and broken is None:
+                inside = span_at(ms - 1) is not None
+                running = [
+                    other
+                    for other, its in states.items()
+                    if its and its.status is Status.RUNNING and other not in stale
+                ]
+                able = [
+                    other
+                    for other in running
+                    if inside or (other in overtime and overtime[other][0] <= ms - 1 < overtime[other][1])
+                ]
+                able.sort(key=lambda o: (0, -act[o], o) if o in act else (1, stretch[o], o))
+                if able and able[0] == ulid:
+                    broken = ms
+            if state is None:
+                state = State.started(ms)
+            elif effective:
+                state = state.apply(step)
+            states[ulid] = state
+            if state.status is not Status.RUNNING:
+                if effective:
+                    for of in (act, stretch, overtime, kept):
+                        of.pop(ulid, None)
+                continue
+            if ulid not in stretch:
+                stretch[ulid] = ms
+                unsigned[ulid] = 0
+                stale.discard(ulid)
+            claims = [c for one in timers if one.ulid == ulid for c in one.claims if c[0] <= ms < c[1]]
+            if step.is_own and step.action is not Action.PAUSE and step.action is not Action.STOP:
+                if claims and claims[-1].counts:
+                    continue
+                act[ulid] = ms
+                broken = None
+                unsigned[ulid] = 0
+                stale.discard(ulid)
+                overtime.pop(ulid, None)
+                if step.overtime:
+                    kept[ulid] = ms
+                inside_span = span_at(ms)
+                kept_span = span_at(kept[ulid]) if ulid in kept else None
+                if by_hand and (inside_span is None or (kept_span and kept_span[1] > ms)):
+                    opens = ms if inside_span is None else inside_span[1]
+                    ends = opens + calendar.policy_at(opens).overtime_ms
+                    ends = min([ends, *(a for a, _ in working if a >= opens)])
+                    overtime[ulid] = (opens, ends)
+        policy = calendar.policy_at(ms)
+        if broken is not None and any(broken < a <= ms for a in beginnings(calendar, broken)):
+            broken = None
+        for one in timers:
+            state = states[one.ulid]
+            is_over = unsigned[one.ulid] >= policy.stale_after_ms
+            if state and state.status is Status.RUNNING and is_over and not signs_later_on_date(one, ms):
+                stale.add(one.ulid)
+        stated: dict[str, bool] = {}
+        for one in timers:
+            for claim in one.claims:
+                if claim.since_ms <= ms < claim.until_ms:
+                    stated[one.ulid] = claim.counts
+        if stated:
+            for ulid, counts in stated.items():
+                if counts:
+                    found[ulid].add(ms)
+            continue
+        if broken is not None and policy.concurrent_timers is ConcurrentTimers.FOCUS:
+            continue
+        for ulid in eligible(ms, policy):
+            found[ulid].add(ms)
+            unsigned[ulid] += MINUTE
+    return found
+
+
+def beginnings(calendar: Calendar, broken: int) -> list[int]:
+    """Return when working hours begin on later days than a break, in the week after it."""
+    schedule = calendar.schedule
+    is_always = schedule.era_at(broken).week.days is None
+    found, began, ended = [], 0, 0
+    for a, b in schedule.pieces(broken - DAY, broken + 8 * DAY):
+        if a > ended or (a - began >= DAY and not is_always):
+            began = a
+            if a > broken and schedule.day_of(a) > schedule.day_of(broken):
+                found.append(a)
+        ended = b
+    return found
+
+
+def signs_later_on_date(one: Timer, ms: int) -> bool:
+    """Whether a timer has a sign of life later on the same UTC date, for all of which it counts."""
+    acts = [step.at_ms for step in one.history if step.by != "sweeper"]
+    signs = (*acts, *one.signs, *(claim.made_ms for claim in one.claims))
+    return any(ms <= sign and sign // DAY == ms // DAY for sign in signs)
+
+
+def minutes_of(slices: Iterable[Slice]) -> dict[str, set[int]]:
+    found: dict[str, set[int]] = defaultdict(set)
+    for piece in slices:
+        found[piece.timer].update(range(piece.since_ms, piece.until_ms, MINUTE))
+    return found
+
+
+def without_shares(calendar: Calendar) -> Calendar:
+    """Return the calendar with ``parallel`` instead of ``shared``, whose limits are not in whole minutes."""
+    policies = tuple(
+        replace(one, concurrent_timers=ConcurrentTimers.PARALLEL)
+        if one.concurrent_timers is ConcurrentTimers.SHARED
+        else one
+        for one in calendar.policies
+    )
+    return replace(calendar, policies=policies)
+
+
+@given(people(), calendars().map(without_shares))
+def test_the_timeline_is_that_of_the_reference(timers: list[Timer], calendar: Calendar) -> None:
+    until_ms = FIRST + MINUTES * MINUTE
+    slices = timeline(timers, calendar, until_ms).slices
+    assert minutes_of(slices) == reference(timers, calendar, until_ms)
+
+
+@given(people(), calendars(), st.lists(st.integers(0, MINUTES * MINUTE), max_size=4))
+def test_a_timeline_can_be_continued_at_any_midnight(
+    timers: list[Timer], calendar: Calendar, cuts: list[int]
+) -> None:
+    until_ms = FIRST + MINUTES * MINUTE
+    whole = timeline(timers, calendar, until_ms)
+    slices: list[Slice] = []
+    carry = Carry(FIRST)
+    for cut_ms in [*sorted({(FIRST + cut) // DAY * DAY for cut in cuts} - {FIRST}), until_ms]:
+        if cut_ms <= carry.at_ms:
+            continue
+        reaching = [one for one in timers if one.reach.until_ms > carry.at_ms]
+        part = timeline(reaching, calendar, cut_ms, carry)
+        slices += part.slices
+        carry = part.carry
+    assert sorted(slices, key=lambda piece: (piece.since_ms, piece.timer)) == list(whole.slices)
+    assert carry.break_ms == whole.carry.break_ms
+    assert all(whole.carry.timers[ulid] == state for ulid, state in carry.timers.items())
+
+
+@given(people(), calendars())
+def test_automatic_time(timers: list[Timer], calendar: Calendar) -> None:
+    until_ms = FIRST + MINUTES * MINUTE
+    slices = timeline(timers, calendar, until_ms).slices
+    automatic = [piece for piece in slices if piece.rule.value != "claim"]
+    by_policy: dict[ConcurrentTimers, list[Slice]] = defaultdict(list)
+    for piece in automatic:
+        by_policy[calendar.policy_at(piece.since_ms).concurrent_timers].append(piece)
+    for earlier, later in pairwise(sorted(by_policy[ConcurrentTimers.FOCUS], key=lambda p: p.since_ms)):
+        assert earlier.until_ms <= later.since_ms
+    shared = by_policy[ConcurrentTimers.SHARED]
+    spans = {(piece.since_ms, piece.until_ms) for piece in shared}
+    assert sum(piece.working_ms for piece in shared) == sum(until - since for since, until in spans)
+    for one in timers:
+        if not one.claims:
+            working = sum(piece.working_ms for piece in slices if piece.timer == one.ulid)
+            assert working <= one.active_ms(until_ms)
+
+
+@given(people(), calendars(), st.integers(0, MINUTES * MINUTE), st.integers(0, MINUTES * MINUTE))
+def test_parts_of_a_range_add_up(timers: list[Timer], calendar: Calendar, one: int, two: int) -> None:
+    first, second = sorted((FIRST + one, FIRST + two))
+    whole = timeline(timers, calendar, second)
+    begun = timeline(timers, calendar, first)
+
+    def between(slices: Iterable[Slice], since: int, until: int) -> Counter[str]:
+        sums = Counter[str]()
+        for piece in slices:
+            sums[piece.timer] += piece.working_between(since, until)
+        return +sums
+
+    assert between(begun.slices, 0, first) == between(whole.slices, 0, first)
+    assert between(whole.slices, 0, first) + between(whole.slices, first, second) == between(
+        whole.slices, 0, second
+    )
+    totals = {ulid: state.working_ms for ulid, state in whole.carry.timers.items() if state.working_ms}
+    assert between(whole.slices, 0, second) == totals
+
+
+@given(people(), calendars(), st.integers(0, MINUTES))
+def test_the_next_change_is_where_the_timeline_changes(
+    timers: list[Timer], calendar: Calendar, minute: int
+) -> None:
+    now_ms = FIRST + minute * MINUTE
+    known = [
+        replace(one, history=history, status=Status.RUNNING, end_ms=None)
+        for one in timers
+        if (history := tuple(step for step in one.history if step.at_ms < now_ms))
+        and all(step.action is not Action.STOP for step in history)
     ]
-
-
-def logged(events: list[IssueEvent], *numbers: int) -> list[Event]:
-    """Return some events of a timeline as GitHub delivers them, at intervals of a tenth of a second."""
-    return [
-        Event(guid(one.at_ms + 100 * number), one.kind, one.at_ms, frozenset({1}))
-        for number, one in enumerate(events)
-        if number in numbers
-    ]
-
-
-def order(events: list[IssueEvent], log: list[Event]) -> list[str]:
-    """Return the kinds of the stored and the missing events, in the order in which they are applied."""
-    found = [
-        Event(one.delivery, one.kind, one.at_ms, frozenset(one.users or ()), order=one.order)
-        for one in missing(events, log)
-    ]
-    return [event.kind for event in sorted([*log, *found], key=lambda event: event.sort_key)]
-
-
-def test_without_any_delivery_they_keep_the_order_of_the_timeline() -> None:
-    events = timeline()
-    assert order(events, []) == KINDS
-    assert [one.delivery for one in missing(events, [])] == [one.delivery for one in events]
-
-
-def test_between_deliveries_of_the_same_second_they_keep_their_places() -> None:
-    events = timeline()
-    for numbers in ([0], [1], [2], [3], [0, 3], [1, 2], [0, 2], [1, 3]):
-        assert order(events, logged(events, *numbers)) == KINDS
-
-
-def test_a_delivery_that_arrives_later_may_come_after_them() -> None:
-    events = timeline()[:1]
-    (found,) = missing(events, [])
-    assert found.order is not None
-    assert found.order < (guid_time(guid(T0 + 100)) or 0)
-
-
-def test_of_two_events_of_one_kind_and_second_the_places_decide_which_one_is_missing() -> None:
-    kinds = ["closed", "reopened", "assigned", "closed"]
-    events = [replace(one, kind=kind) for one, kind in zip(timeline(), kinds, strict=True)]
-    for numbers in ([2, 3], [1, 3], [0, 2], [0, 1]):
-        assert order(events, logged(events, *numbers)) == kinds
-
-
-def test_nothing_is_missing_when_all_were_delivered() -> None:
-    events = timeline()
-    assert missing(events, logged(events, 0, 1, 2, 3)) == []
-
-
-def test_events_of_other_seconds_do_not_decide_the_order() -> None:
-    events = [*timeline(), *timeline(T0 + 60_000)]
-    orders = [one.order or 0 for one in missing(events, [])]
-    assert all(before < after for before, after in pairwise(orders))
+    known = [replace(one, claims=(), signs=()) for one in known]
+    carry = timeline(known, calendar, now_ms).carry
+    after = timeline(known, calendar, now_ms + 3 * DAY, carry).slices
+    for ulid, one in standings(known, calendar, carry).items():
+        until_ms = min(one.changes_ms or now_ms + 3 * DAY, now_ms + 3 * DAY)
+        counted = sum(piece.working_between(now_ms, until_ms) for piece in after if piece.timer == ulid)
+        assert abs(counted - one.share * (until_ms - now_ms)) < 200

@@ -64,26 +64,19 @@ class TimerMachine(RuleBasedStateMachine):
         return None
 
     @precondition(lambda self: len(self.log) > 4)
-    @rule(limit=st.integers(1, 200_000))
-    def expire(self, limit: int) -> None:
+    @rule(length=st.integers(0, 200_000))
+    def expire(self, length: int) -> None:
+        """End the timer at any time between its start and now."""
+        start = self.stretches[0][0]
         if self.status is Status.STOPPED:
             with pytest.raises(TransitionNotAllowed):
-                self.timer.expire(limit, self.now, "sweeper")
+                self.timer.expire(start + length, start)
             return
-        left, kept, end = limit, [], None
-        until = max(self.now, self.changed)
-        for since, till in self.stretches:
-            length = (until if till is None else till) - since
-            if length >= left:
-                kept.append((since, since + left))
-                end = since + left
-                break
-            left -= length
-            kept.append((since, since + length))
-        if end is None:
-            end = until if self.status is Status.RUNNING else kept[-1][1]
-        self.timer = self.timer.expire(limit, self.now, "sweeper")
-        assert self.timer.active_ms(self.now) <= limit
+        end = min(start + length, max(self.now, self.changed))
+        kept = [
+            (since, end if till is None else min(till, end)) for since, till in self.stretches if since <= end
+        ]
+        self.timer = self.timer.expire(end, start)
         self.stretches, self.status, self.end = list(kept), Status.STOPPED, end
 
     @rule(action=st.sampled_from(list(Action)))

@@ -1,7 +1,8 @@
 """The transitions and durations of a timer, with requests in any order and from any clocks."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from timer_core.domain.errors import InvalidInput, TransitionNotAllowed
 from timer_core.domain.issues import Issue
+from timer_core.domain.schedule import Span
 from timer_core.domain.state import Action, Status, Transition
-from timer_core.domain.timers import Timer, check_span, finished
+from timer_core.domain.timers import Timer, check_span, cut, finished, without
 
 ISSUE = Issue("octocat", "Hello-World", 7)
 T0 = 1_763_900_000_000
@@ -178,58 +180,103 @@ class TestCounting:
 
 
 class TestExpire:
-    def test_ends_when_the_limit_was_reached_and_not_now(self) -> None:
-        timer = started().expire(60 * MINUTE, T0 + 900 * MINUTE, "sweeper")
+    def test_ends_at_the_given_time_in_the_past(self) -> None:
+        timer = started().expire(T0 + 60 * MINUTE, T0)
         assert (timer.end_ms, timer.clock_ms) == (T0 + 60 * MINUTE, 60 * MINUTE)
         assert (timer.status, timer.stopped_by) == ("stopped", "sweeper")
 
-    def test_pauses_delay_the_end(self) -> None:
+    def test_its_transition_names_the_last_sign_of_life(self) -> None:
+        *_, stop = started().expire(T0 + 60 * MINUTE, T0 + 5 * MINUTE).history
+        assert stop == Transition(T0 + 60 * MINUTE, Action.STOP, "sweeper", str(T0 + 5 * MINUTE))
+
+    def test_it_locks_no_events(self) -> None:
+        assert started().expire(T0 + 60 * MINUTE, T0).locked_until_ms is None
+
+    def test_pauses_before_the_end_do_not_count(self) -> None:
         timer = (
             paused()
             .apply(Transition(T0 + 11 * MINUTE, Action.RESUME, "manual"))
-            .expire(60 * MINUTE, T0 + 900 * MINUTE, "sweeper")
+            .expire(T0 + 70 * MINUTE, T0 + 11 * MINUTE)
         )
-        assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (
-            T0 + 70 * MINUTE,
-            60 * MINUTE,
-            10 * MINUTE,
-        )
+        assert (timer.clock_ms, timer.paused_ms) == (60 * MINUTE, 10 * MINUTE)
 
-    def test_a_timer_paused_before_the_limit_ends_at_its_pause(self) -> None:
-        timer = paused().expire(60 * MINUTE, T0 + 900 * MINUTE, "sweeper")
-        assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (T0 + MINUTE, MINUTE, 0)
+    def test_a_paused_timer_ends_with_its_pause(self) -> None:
+        timer = paused().expire(T0 + 3 * MINUTE, T0 + MINUTE)
+        assert (timer.clock_ms, timer.paused_ms) == (MINUTE, 2 * MINUTE)
+        assert (timer.last_pause_ms, timer.paused_by) == (None, None)
 
-    def test_transitions_after_the_limit_change_nothing(self) -> None:
+    def test_later_transitions_stay_in_the_history_and_change_nothing(self) -> None:
         timer = (
             started()
             .pause(T0 + 90 * MINUTE, "manual")
             .apply(Transition(T0 + 95 * MINUTE, Action.RESUME, "manual"))
         )
-        timer = timer.expire(60 * MINUTE, T0 + 900 * MINUTE, "sweeper")
+        timer = timer.expire(T0 + 60 * MINUTE, T0)
         assert (timer.end_ms, timer.clock_ms, timer.paused_ms) == (T0 + 60 * MINUTE, 60 * MINUTE, 0)
-
-    def test_a_timer_that_did_not_reach_the_limit_ends_now(self) -> None:
-        timer = (
-            paused()
-            .apply(Transition(T0 + 30 * MINUTE, Action.RESUME, "manual"))
-            .expire(60 * MINUTE, T0 + 31 * MINUTE, "sweeper")
-        )
-        assert (timer.end_ms, timer.clock_ms) == (T0 + 31 * MINUTE, 2 * MINUTE)
+        assert [one.action for one in timer.history] == ["start", "stop", "pause", "resume"]
 
     def test_a_stopped_timer_is_refused(self) -> None:
         with pytest.raises(TransitionNotAllowed, match="stopped"):
-            stopped().expire(MINUTE, T0 + 900 * MINUTE, "sweeper")
+            stopped().expire(T0 + 900 * MINUTE, T0)
 
-    @given(worked(), st.integers(1, 10**9))
-    def test_never_counts_more_than_the_limit_nor_loses_any_below_it(
-        self, work: tuple[Timer, Stopwatch, int], limit: int
+    @given(worked(), st.integers(0, 10**9))
+    def test_an_end_at_the_last_transition_or_later_counts_what_an_ordinary_stop_counts(
+        self, work: tuple[Timer, Stopwatch, int], later: int
     ) -> None:
-        timer, watch, now = work
-        ended = timer.expire(limit, now, "sweeper")
-        assert ended.clock_ms == min(watch.active_ms, limit)
-        assert ended.end_ms is not None
-        assert timer.start_ms <= ended.end_ms <= now
-        assert 0 <= ended.paused_ms <= watch.paused_ms
+        timer, _, now = work
+        ended, stopped = timer.expire(now + later, now), timer.stop(now + later, "manual")
+        assert (ended.end_ms, ended.clock_ms, ended.paused_ms) == (
+            stopped.end_ms,
+            stopped.clock_ms,
+            stopped.paused_ms,
+        )
+
+
+class TestLastSign:
+    def test_the_start_is_the_first_sign(self) -> None:
+        assert started().last_sign_until(T0 + MINUTE) == T0
+
+    def test_every_transition_is_a_sign(self) -> None:
+        assert paused().last_sign_until(T0 + 2 * MINUTE) == T0 + MINUTE
+
+    def test_the_stop_by_the_sweeper_is_no_sign(self) -> None:
+        assert started().expire(T0 + 60 * MINUTE, T0).last_sign_until(T0 + 60 * MINUTE) == T0
+
+    def test_stored_signs_count_up_to_the_given_time(self) -> None:
+        timer = replace(started(), signs=(T0 + 2 * MINUTE, T0 + 9 * MINUTE))
+        assert timer.last_sign_until(T0 + 5 * MINUTE) == T0 + 2 * MINUTE
+        assert timer.last_sign_until(T0 + 9 * MINUTE) == T0 + 9 * MINUTE
+
+
+class TestSpans:
+    some = st.lists(
+        st.tuples(st.integers(0, 12), st.integers(0, 12)).map(sorted).map(lambda pair: Span(*pair))
+    )
+
+    @staticmethod
+    def instants(spans: Iterable[Span]) -> set[int]:
+        return {at_ms for span in spans for at_ms in range(*span)}
+
+    @given(spans=some, others=some)
+    def test_time_without_other_time(self, spans: list[Span], others: list[Span]) -> None:
+        found = without(spans, others)
+        assert self.instants(found) == self.instants(spans) - self.instants(others)
+        assert found == sorted(span for span in found if span.since_ms < span.until_ms)
+
+    @given(spans=some, edges=st.tuples(st.integers(0, 12), st.integers(0, 12)))
+    def test_the_time_between_two_instants(self, spans: list[Span], edges: tuple[int, int]) -> None:
+        first_ms, last_ms = sorted(edges)
+        apart = without([Span(0, 12)], spans)
+        assert self.instants(cut(apart, first_ms, last_ms)) == self.instants(apart) & {
+            *range(first_ms, last_ms)
+        }
+
+    def test_many_spans_are_compared_with_their_neighbours_only(self) -> None:
+        """Comparing each of these spans with each other one takes minutes."""
+        many = [Span(at_ms, at_ms + 6) for at_ms in range(0, 400_000, 10)]
+        began_s = time.process_time()
+        assert len(without(many, [Span(one.since_ms + 2, one.since_ms + 4) for one in many])) == 2 * len(many)
+        assert time.process_time() - began_s < 5
 
 
 class TestFinished:

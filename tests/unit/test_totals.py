@@ -3,21 +3,26 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from timer_core.domain.calendar import Calendar, ConcurrentTimers, Policy
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
 from timer_core.domain.state import Action, Status, Transition
+from timer_core.domain.timeline import timeline
 from timer_core.domain.timers import Period, Timer, finished
-from timer_core.domain.totals import Curve, Totals, add_up, time_zone
+from timer_core.domain.totals import Curve, DayTotal, Totals, add_up, time_zone
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 T0 = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 ISSUES = [Issue("octocat", "Hello-World", 7), Issue("octocat", "Hello-World", 8), None]
+# All time of each timer counts, so working time is active time until a timer is corrected.
+PARALLEL = Calendar((Policy(concurrent_timers=ConcurrentTimers.PARALLEL, stale_after_ms=10**15),))
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia"]
 
 
@@ -41,7 +46,13 @@ def corrected(timer: Timer, start_ms: int, end_ms: int) -> Timer:
 
 
 def totals(*timers: Timer, since: int, until: int, zone: str = "UTC", now: int | None = None) -> Totals:
-    return add_up(timers, Period(since, until), time_zone(zone), until if now is None else now)
+    now_ms = until if now is None else now
+    slices = timeline(timers, PARALLEL, now_ms).slices
+    return add_up(timers, slices, Period(since, until), time_zone(zone), now_ms)
+
+
+def active_days(found: Totals) -> dict[date, int]:
+    return {total.day: total.active_ms for total in found.days if total.active_ms}
 
 
 gaps = st.integers(0, 3 * DAY)
@@ -74,7 +85,7 @@ def any_timer(draw: st.DrawFn) -> tuple[Timer, int]:
     timer, _, now = draw(worked())
     if timer.is_open and draw(st.booleans()):
         if draw(st.booleans()):
-            timer = timer.expire(draw(st.integers(1, 2 * DAY)), now, "sweeper")
+            timer = timer.expire(draw(st.integers(timer.start_ms, now)), timer.start_ms)
         else:
             timer = timer.stop(now, "manual")
     if timer.end_ms is not None and draw(st.booleans()):
@@ -95,6 +106,7 @@ def test_the_active_time_in_a_range_is_the_time_that_ran_in_it(
     timer, stretches, now = work
     found = totals(timer, since=T0 + since, until=T0 + since + length, now=now)
     assert found.active_ms == overlap(stretches, T0 + since, min(now, T0 + since + length))
+    assert found.working_ms == found.active_ms
 
 
 @given(st.lists(any_timer(), max_size=4), st.integers(0, 50 * DAY), st.lists(gaps), st.sampled_from(ZONES))
@@ -107,13 +119,15 @@ def test_days_and_issues_and_the_parts_of_any_split_add_up(
         cuts.append(cuts[-1] + gap)
     whole = totals(*timers, since=cuts[0], until=cuts[-1], zone=zone, now=now)
     parts = [totals(*timers, since=a, until=b, zone=zone, now=now) for a, b in pairwise(cuts)]
-    assert whole.active_ms == sum(active for _, active in whole.days)
-    assert whole.active_ms == sum(issue.active_ms for issue in whole.issues)
-    assert whole.active_ms == sum(part.active_ms for part in parts)
-    for day, active in whole.days:
-        assert active == sum(dict(part.days).get(day, 0) for part in parts)
-    assert all(active > 0 for _, active in whole.days)
-    assert all(issue.active_ms > 0 and issue.timers > 0 for issue in whole.issues)
+    for name in ("active_ms", "working_ms"):
+        of = attrgetter(name)
+        assert of(whole) == sum(of(day) for day in whole.days)
+        assert of(whole) == sum(of(issue) for issue in whole.issues)
+        assert of(whole) == sum(of(part) for part in parts)
+        for day in whole.days:
+            assert of(day) == sum(of(one) for part in parts for one in part.days if one.day == day.day)
+    assert all(day.active_ms or day.working_ms for day in whole.days)
+    assert all((issue.active_ms or issue.working_ms) and issue.timers for issue in whole.issues)
 
 
 @given(any_timer())
@@ -140,7 +154,8 @@ def test_a_curve_never_falls_and_never_runs_faster_than_time(
 def test_a_moment_belongs_to_the_day_that_a_calendar_shows(moment: int, zone: str) -> None:
     at = 1_262_304_000_000 + moment
     found = totals(started(at - DAY), since=at, until=at + 1, zone=zone)
-    assert found.days == ((datetime.fromtimestamp(at / 1000, time_zone(zone)).date(), 1),)
+    day = datetime.fromtimestamp(at / 1000, time_zone(zone)).date()
+    assert found.days == (DayTotal(day, 1, 1),)
 
 
 @pytest.mark.parametrize(
@@ -160,13 +175,13 @@ def test_a_moment_belongs_to_the_day_that_a_calendar_shows(moment: int, zone: st
 def test_a_day_is_as_long_as_its_clocks_say(zone: str, day: date, hours: float) -> None:
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=ZoneInfo(zone))
     since, until = ms(noon) - 3 * DAY, ms(noon) + 3 * DAY
-    assert dict(totals(started(since), since=since, until=until, zone=zone).days)[day] == hours * HOUR
+    assert active_days(totals(started(since), since=since, until=until, zone=zone))[day] == hours * HOUR
 
 
 def test_a_day_that_a_zone_skipped_has_no_time() -> None:
     since = ms(datetime(2011, 12, 29, 12, tzinfo=ZoneInfo("Pacific/Apia")))
     found = totals(started(since), since=since, until=since + DAY, zone="Pacific/Apia")
-    assert found.days == ((date(2011, 12, 29), 12 * HOUR), (date(2011, 12, 31), 12 * HOUR))
+    assert active_days(found) == {date(2011, 12, 29): 12 * HOUR, date(2011, 12, 31): 12 * HOUR}
 
 
 def test_a_pause_over_midnight_counts_on_neither_side() -> None:
@@ -176,19 +191,19 @@ def test_a_pause_over_midnight_counts_on_neither_side() -> None:
         .apply(Transition(T0 + 26 * HOUR, Action.RESUME, "manual"))
     )
     found = totals(timer, since=T0, until=T0 + 30 * HOUR)
-    assert found.days == ((date(2026, 1, 1), 3 * HOUR), (date(2026, 1, 2), 4 * HOUR))
+    assert active_days(found) == {date(2026, 1, 1): 3 * HOUR, date(2026, 1, 2): 4 * HOUR}
 
 
 def test_a_running_timer_counts_until_now_and_not_into_the_future() -> None:
     found = totals(started(T0), since=T0, until=T0 + 5 * DAY, now=T0 + HOUR)
-    assert found.days == ((date(2026, 1, 1), HOUR),)
-    assert totals(started(T0), since=T0 + DAY, until=T0 + 2 * DAY, now=T0 + HOUR) == Totals(0, (), ())
+    assert active_days(found) == {date(2026, 1, 1): HOUR}
+    assert totals(started(T0), since=T0 + DAY, until=T0 + 2 * DAY, now=T0 + HOUR) == Totals(0, 0, (), ())
 
 
 def test_a_range_far_in_the_future_is_empty() -> None:
     end_of_time = ms(datetime(9999, 12, 31, 23, 59, tzinfo=UTC))
     found = totals(started(T0), since=end_of_time - 1, until=end_of_time, zone="Pacific/Apia", now=T0)
-    assert found == Totals(0, (), ())
+    assert found == Totals(0, 0, (), ())
 
 
 def test_time_added_by_a_correction_counts_where_it_was_added() -> None:
@@ -222,7 +237,12 @@ def test_a_correction_that_excludes_a_pause_shortens_the_remaining_time_in_propo
 def test_issues_are_recognized_in_any_spelling_and_listed_longest_first() -> None:
     def work(issue: Issue | None, minutes: int) -> Timer:
         return finished(
-            user_id=1, ulid="x", start_ms=T0, end_ms=T0 + minutes * MINUTE, now_ms=T0 + DAY, issue=issue
+            user_id=1,
+            ulid=f"{minutes}",
+            start_ms=T0,
+            end_ms=T0 + minutes * MINUTE,
+            now_ms=T0 + DAY,
+            issue=issue,
         )
 
     found = totals(

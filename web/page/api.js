@@ -3,7 +3,7 @@
 import { ApiClient, ApiError } from "../widget/api-client.js";
 import { errorTexts, text } from "./language.js";
 
-/** @import { TimerPage } from "./types.d.ts" */
+/** @import { FieldError, TimerPage } from "./types.d.ts" */
 
 /** @typedef {{headers?: Record<string, string>, signal?: AbortSignal}} Options */
 
@@ -86,4 +86,20 @@ export function messageOf(error) {
     return { message: text("serverResponded", { status: error.status }) };
   }
   return error.explain(errorTexts);
+}
+
+/**
+ * Return the errors of the fields of a request.
+ *
+ * @param {unknown} error
+ * @returns {FieldError[]} empty if the error is not about fields
+ */
+export function fieldErrors(error) {
+  if (!(error instanceof ApiError) || error.status !== 400) return [];
+  return (error.problem.errors ?? []).map(({ loc, msg, code }) => {
+    // The first part of the path is the part of the request.
+    const field = loc.slice(1).join(".");
+    const translated = errorTexts[code];
+    return translated ? { field, message: translated } : { field, message: msg, lang: "en" };
+  });
 }

@@ -8,6 +8,9 @@
  */
 const pad = (number, length = 2) => String(number).padStart(length, "0");
 
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 3_600_000;
+
 /** Return the browser's time zone as an IANA name. It may change while a page is open. */
 export function timeZone() {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -90,7 +93,6 @@ export function toInputValue(instant) {
   return `${dayOf(instant)}T${pad(instant.getHours())}:${pad(instant.getMinutes())}:${pad(instant.getSeconds())}`;
 }
 
-const HOUR_MS = 3_600_000;
 // More than any offset of a time zone from UTC (at most 15 h 13 min, before 1900).
 const MAX_OFFSET_HOURS = 16;
 

@@ -19,10 +19,14 @@ const COLUMNS = {
   end_utc: (timer) => timer.end_time,
   start_local: (timer) => localTime(timer.start_time),
   end_local: (timer) => localTime(timer.end_time),
+  working_seconds: (timer) => timer.working_duration,
+  working_time: (timer) => hoursMinutesSeconds(timer.working_duration),
+  part_working_seconds: (timer) => timer.part_working_duration,
+  part_working_time: (timer) => hoursMinutesSeconds(timer.part_working_duration ?? 0),
   active_seconds: (timer) => timer.active_duration,
   active_time: (timer) => hoursMinutesSeconds(timer.active_duration),
-  part_seconds: (timer) => timer.part_duration,
-  part_time: (timer) => hoursMinutesSeconds(timer.part_duration ?? 0),
+  part_active_seconds: (timer) => timer.part_active_duration,
+  part_active_time: (timer) => hoursMinutesSeconds(timer.part_active_duration ?? 0),
   paused_seconds: (timer) => timer.paused_duration,
 };
 

@@ -2,26 +2,27 @@
 
 import { randomName } from "../widget/storage.js";
 import { getPage, request } from "./api.js";
+import { MINUTE_MS } from "./calendar.js";
 import { isSpanChanged } from "./entry-checks.js";
 import { openEntryDialog } from "./entry-dialog.js";
 import { issueReference } from "./issue.js";
 import { text } from "./language.js";
+import { nameInSentence } from "./reasons.js";
 
 /** @import { Span, Timer } from "./types.d.ts" */
-
-const MINUTE_MS = 60_000;
 
 /**
  * Let the user add an entry for time that was worked earlier.
  *
  * @param {() => Date} now returns the present
+ * @param {Span} [proposed] the initial start and end; by default the last hour
  * @returns {Promise<Timer | null>} the new timer; null if the user cancels
  */
-export async function addEntry(now) {
+export async function addEntry(now, proposed) {
   const end = Math.floor(now().getTime() / MINUTE_MS) * MINUTE_MS;
   // All tries have the same key, so that the server does not create a second timer if a response is lost.
   const headers = { "Idempotency-Key": randomName() };
-  const span = { start: new Date(end - 60 * MINUTE_MS), end: new Date(end) };
+  const span = proposed ?? { start: new Date(end - 60 * MINUTE_MS), end: new Date(end) };
   return openEntryDialog({ title: text("addTitle"), span }, now, {
     findOverlapping: overlapping,
     save: async ({ issue, description, span: entered }) => {
@@ -64,6 +65,37 @@ export async function editEntry(timer, now) {
       return (await request("PATCH", `/api/timelogs/${timer.id}/`, body)).body;
     },
   });
+}
+
+/**
+ * Let the user choose another issue and another description for a part of a timer.
+ *
+ * @param {Timer} timer
+ * @param {() => Date} now returns the present
+ * @param {(changes: object, name: string) => Promise<unknown>} save is called with the changed fields and the name
+ *   of the issue
+ * @returns {Promise<boolean>} false if the user cancels or changes nothing
+ */
+export async function askForIssue(timer, now, save) {
+  let isSaved = false;
+  const { github_repo, description } = timer;
+  const issue = github_repo ? issueReference(timer) : "";
+  const shown = { title: text("moveToIssue"), issue, description, span: null, isPart: true, timer };
+  await openEntryDialog(shown, now, {
+    findOverlapping: async () => [],
+    save: async ({ issue, description, isIssueChanged, isDescriptionChanged }) => {
+      const changes = {
+        ...(isIssueChanged && (issue ?? { github_issue_url: null })),
+        ...(isDescriptionChanged && { description }),
+      };
+      if (!Object.keys(changes).length) return null;
+      const issueFields = issue ?? { github_repo: null, github_issue_number: null };
+      await save(changes, nameInSentence({ ...issueFields, description }));
+      isSaved = true;
+      return null;
+    },
+  });
+  return isSaved;
 }
 
 /** @param {Span} span */

@@ -3,8 +3,8 @@
 
 import { parseIssue } from "../widget/issue-link.js";
 import { addDays, dayOf, instantsOf, timeZone, toInputValue } from "./calendar.js";
-import { issueReference } from "./issue.js";
 import { formats, issueMistakes, text } from "./language.js";
+import { nameInSentence } from "./reasons.js";
 
 /** @import { ReadDuration } from "./durations.js" */
 /** @import { Checked, EnteredTime, Day, EntryValues, Offer, Span, Timer } from "./types.d.ts" */
@@ -172,7 +172,7 @@ export function questionsAbout({ start, end }, overlapping) {
   if (ms > DAY_MS) questions.push(text("longQuestion", { duration: formats.duration(ms / 1000) }));
   const [first] = overlapping;
   if (first) {
-    const name = first.github_repo ? issueReference(first) : text("noIssue");
+    const name = nameInSentence(first);
     const since = new Date(first.start_time);
     const time = first.end_time
       ? formats.span(since, new Date(first.end_time))

@@ -20,6 +20,7 @@ import { TimeField } from "./time-field.js";
  * @property {string} [issue]
  * @property {string} [description]
  * @property {Span | null} span null if the start and the end cannot be edited
+ * @property {boolean} [isPart] whether the entry is a part of a timer, whose times are chosen elsewhere
  * @property {Timer} [timer] the timer to edit; undefined for a new entry
  *
  * @typedef {object} Entered
@@ -82,7 +83,7 @@ export function openEntryDialog(shown, now, requests) {
   const paused = shown.timer?.paused_duration ?? 0;
   byId("entry-title").textContent = shown.title;
   byId("entry-times").hidden = !shown.span;
-  byId("entry-open").hidden = Boolean(shown.span);
+  byId("entry-open").hidden = Boolean(shown.span || shown.isPart);
   // The active time of an entry with pauses does not determine its end.
   byId("entry-by").hidden = Boolean(paused);
   byId("entry-paused").hidden = !shown.span || !paused;
@@ -109,6 +110,7 @@ export function openEntryDialog(shown, now, requests) {
   });
   showSpan();
   dialog.showModal();
+  if (shown.isPart) control(form, "issue").select();
   return answer;
 }
 

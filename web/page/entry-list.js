@@ -4,15 +4,22 @@
 import { content, h, isolate, setText } from "../widget/dom.js";
 import { addDays, dayOf, latest, startOf } from "./calendar.js";
 import { byId, find, icon } from "./elements.js";
-import { apportion, figureOf } from "./figures.js";
+import { apportion, figureOf, hasOtherActive } from "./figures.js";
 import { issueLink, issueReference } from "./issue.js";
 import { formats, text } from "./language.js";
 import { onAction } from "./session.js";
 
 /** @import { Day, Figure, Timer } from "./types.d.ts" */
 
-/** The active time of a timer in seconds: in all, in the period, and on its first day in the period. */
-/** @typedef {{active: number, part: number, firstDay: number}} Times */
+// The least time in seconds that is shown as continued from earlier days while a timer counts.
+const LEAST_REST = 60;
+
+/**
+ * The working time of a timer in seconds: in all, in the period, and on its first day in the period; and the active
+ * time in the period.
+ *
+ * @typedef {{all: number, part: number, firstDay: number, activePart: number}} Times
+ */
 
 /** Shows timers as entries. */
 export class EntryList {
@@ -29,6 +36,7 @@ export class EntryList {
    * @param {(timer: Timer) => Times} options.timesOf returns the present times of a timer
    * @param {(day: Day) => Figure | undefined} options.totalOf returns the time of all timers on a day
    * @param {() => boolean} options.hasMore returns whether later pages have more entries
+   * @param {(timer: Timer) => unknown} options.resume is called when an entry's Continue button is pressed
    * @param {(timer: Timer) => unknown} options.edit is called when an entry's Edit button is pressed
    * @param {(timer: Timer) => unknown} options.remove is called when an entry's Delete button is pressed
    */
@@ -84,12 +92,12 @@ export class EntryList {
   }
 
   /**
-   * Move the focus to the first button of an entry.
+   * Move the focus to the Edit button of an entry, which every entry has.
    *
    * @param {Timer} timer
    */
   focus(timer) {
-    find(byId(entryId(timer)), "button").focus();
+    find(byId(entryId(timer)), ".edit").focus();
   }
 
   /** Show the present times of all entries and days. */
@@ -129,13 +137,20 @@ export class EntryList {
     const parts = times.map(({ firstDay }) => firstDay);
     const sum = parts.reduce((one, other) => one + other, 0);
     const total = this.#options.totalOf(day);
-    const earlier = total && isComplete ? Math.max(0, Math.round((total.exact - sum) * 1000) / 1000) : 0;
+    const rest = total && isComplete ? Math.max(0, Math.round((total.exact - sum) * 1000) / 1000) : 0;
+    // The totals and the entries are of different moments, between which a timer may have counted.
+    const isExact = !timers.some(({ is_counting }) => is_counting);
+    const earlier = isExact || rest >= LEAST_REST ? rest : 0;
     const figures = apportion([...parts, earlier], total && isComplete ? total : figureOf(sum));
 
     setText(find(section, "h3 span"), total ? formats.figure(total) : "");
     timers.forEach((timer, index) => {
       const entry = byId(entryId(timer));
-      setText(find(entry, ".duration"), formats.figure(figures[index]));
+      setText(find(entry, ".working"), formats.figure(figures[index]));
+      const { part, activePart } = times[index];
+      const isOther = hasOtherActive({ working_duration: part, active_duration: activePart });
+      const active = isOther ? text("active", { duration: formats.duration(activePart) }) : "";
+      setText(find(entry, ".active"), active);
       const notes = this.#elsewhere(timer, day, times[index]);
       setText(find(entry, ".elsewhere"), notes);
       find(entry, ".elsewhere").hidden = !notes;
@@ -151,7 +166,7 @@ export class EntryList {
    * @param {Day} day
    * @param {Times} times
    */
-  #elsewhere(timer, day, { active, part, firstDay }) {
+  #elsewhere(timer, day, { all, part, firstDay }) {
     const today = dayOf(this.#options.now());
     const [, end] = this.#options.period();
     const first = dayOf(new Date(timer.start_time));
@@ -160,15 +175,15 @@ export class EntryList {
     const notes = [];
     if (first < day) {
       // If the timer continues after the period, too, its time before the period is not known.
-      const before = endsWithin ? active - part : 0;
+      const before = endsWithin ? all - part : 0;
       notes.push(note(text("beganOn", { day: dayName(first, day) }), before));
     }
     if (last > day) {
       const isNext = last === addDays(day, 1);
       const name = isNext ? "continuesOn" : "continuesUntil";
       const until = last === today ? text("continuesToday") : text(name, { day: dayName(last, day) });
-      const before = endsWithin ? active - part : 0;
-      notes.push(note(until, first < day && !endsWithin ? 0 : active - before - firstDay));
+      const before = endsWithin ? all - part : 0;
+      notes.push(note(until, first < day && !endsWithin ? 0 : all - before - firstDay));
     }
     return notes.join("; ");
   }
@@ -184,8 +199,10 @@ export class EntryList {
 
   /** @param {Timer} timer */
   #entry(timer) {
-    const { edit, remove } = this.#options;
+    const { resume, edit, remove } = this.#options;
     const named = { name: issueReference(timer), time: formats.date("moment", new Date(timer.start_time)) };
+    const continueButton = iconButton("continue", text("continueTimer"), text("continueNamed", named));
+    onAction("click", continueButton, () => resume(timer));
     const editButton = iconButton("edit", text("edit"), text("editNamed", named));
     onAction("click", editButton, () => edit(timer));
     const deleteButton = iconButton("delete", text("delete"), text("deleteNamed", named));
@@ -203,14 +220,31 @@ export class EntryList {
         "div",
         { className: "when" },
         timeRange(timer),
-        timer.status !== "stopped" && h("span", { className: `badge ${timer.status}` }, text(timer.status)),
+        timer.status !== "stopped" && badge(timer),
         timer.stopped_by === "sweeper" && h("span", { className: "badge" }, text("endedBySweeper")),
         h("span", { className: "elsewhere", hidden: true }),
       ),
-      h("div", { className: "duration" }),
-      h("div", { className: "tools" }, editButton, deleteButton),
+      h(
+        "div",
+        { className: "duration" },
+        h("span", { className: "working" }),
+        h("span", { className: "active" }),
+      ),
+      h(
+        "div",
+        { className: "tools" },
+        timer.status === "stopped" && continueButton,
+        editButton,
+        deleteButton,
+      ),
     );
   }
+}
+
+/** @param {Timer} timer an open timer */
+function badge({ status, is_counting }) {
+  const state = status === "paused" ? status : is_counting ? "counting" : "waiting";
+  return h("span", { className: `badge ${state}` }, text(state));
 }
 
 /**
@@ -259,7 +293,7 @@ function timeRange({ start_time, end_time }) {
  * @param {string} label for screen readers
  */
 function iconButton(name, title, label) {
-  return h("button", { type: "button", className: "quiet", title, ariaLabel: label }, icon(name));
+  return h("button", { type: "button", className: `quiet ${name}`, title, ariaLabel: label }, icon(name));
 }
 
 /**

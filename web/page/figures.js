@@ -1,9 +1,11 @@
 // The figures that the page shows side by side with their sum: rounded so that they add up, and updated while
 // timers run.
 
-/** @import { Day, Figure, Timer, Totals } from "./types.d.ts" */
+/** @import { Day, Durations, Figure, Timer, Totals } from "./types.d.ts" */
 
 const MINUTE = 60;
+/** @type {Durations} */
+const NOTHING = { working_duration: 0, active_duration: 0 };
 
 /**
  * Round a time down to a unit.
@@ -39,20 +41,37 @@ export function apportion(parts, sum) {
 }
 
 /**
- * Round totals, their days and their issues.
+ * Round the working time of totals, their days and their issues, and the active time beside it.
  *
  * @param {Totals} totals
+ */
+export function roundTotals(totals) {
+  return { ...rounded(totals, "working_duration"), active: rounded(totals, "active_duration") };
+}
+
+/**
+ * @param {Totals} totals
+ * @param {keyof Durations} field
  * @returns {{sum: Figure, days: Map<Day, Figure>, issues: Figure[]}} the issues are in the order of the totals
  */
-export function roundTotals({ active_duration, days, issues }) {
-  const sum = figureOf(active_duration);
-  const dates = days.map(({ date }) => date);
-  const ofDays = apportion(days.map(activeDuration), sum);
+function rounded({ days, issues, ...totals }, field) {
+  const durationOf = (/** @type {Durations} */ total) => total[field];
+  const sum = figureOf(totals[field]);
+  const ofDays = apportion(days.map(durationOf), sum);
   return {
     sum,
-    days: new Map(dates.map((date, index) => [date, ofDays[index]])),
-    issues: apportion(issues.map(activeDuration), sum),
+    days: new Map(days.map(({ date }, index) => [date, ofDays[index]])),
+    issues: apportion(issues.map(durationOf), sum),
   };
+}
+
+/**
+ * Return whether the active time is to be shown beside the working time: if they differ by a minute or more.
+ *
+ * @param {Durations} durations
+ */
+export function hasOtherActive({ working_duration, active_duration }) {
+  return active_duration - working_duration >= MINUTE;
 }
 
 /**
@@ -60,35 +79,37 @@ export function roundTotals({ active_duration, days, issues }) {
  *
  * @param {Totals} totals
  * @param {Day} today
- * @param {{timer: Timer, seconds: number}[]} gains
+ * @param {({timer: Timer} & Durations)[]} gains
  * @returns {Totals}
  */
 export function withGains(totals, today, gains) {
-  const sum = gains.reduce((seconds, gain) => seconds + gain.seconds, 0);
-  if (!sum) return totals;
-  const gainOf = (/** @type {string} */ issue) =>
-    gains.reduce(
-      (seconds, { timer, seconds: gained }) => seconds + (issueKey(timer) === issue ? gained : 0),
-      0,
-    );
-  const before = totals.days.filter(({ date }) => date !== today);
-  const ofToday = totals.days.find(({ date }) => date === today)?.active_duration ?? 0;
-  const issues = totals.issues.map((issue) => ({
-    ...issue,
-    active_duration: issue.active_duration + gainOf(issueKey(issue)),
-  }));
+  if (!gains.length) return totals;
+  const ofToday = totals.days.find(({ date }) => date === today) ?? NOTHING;
+  const gainsOf = Map.groupBy(gains, ({ timer }) => issueKey(timer));
+  const issues = totals.issues.map((issue) => ({ ...issue, ...sumOf(issue, gainsOf.get(issueKey(issue))) }));
   const known = new Set(issues.map(issueKey));
-  for (const { timer } of gains) {
-    const key = issueKey(timer);
-    if (!known.has(key)) issues.push({ ...timer, active_duration: gainOf(key), timers: 1 });
-    known.add(key);
+  for (const [key, ofIssue] of gainsOf) {
+    if (!known.has(key)) issues.push({ ...ofIssue[0].timer, ...sumOf(NOTHING, ofIssue), timers: 1 });
   }
   return {
     ...totals,
-    active_duration: totals.active_duration + sum,
-    days: [...before, { date: today, active_duration: ofToday + sum }],
+    ...sumOf(totals, gains),
+    days: [...totals.days.filter(({ date }) => date !== today), { date: today, ...sumOf(ofToday, gains) }],
     issues,
   };
+}
+
+/**
+ * @param {Durations} durations
+ * @param {Durations[]} [gains]
+ * @returns {Durations} the durations with the gains
+ */
+function sumOf({ working_duration, active_duration }, gains = []) {
+  for (const gain of gains) {
+    working_duration += gain.working_duration;
+    active_duration += gain.active_duration;
+  }
+  return { working_duration, active_duration };
 }
 
 /**
@@ -98,11 +119,6 @@ export function withGains(totals, today, gains) {
  */
 function issueKey({ github_repo: repo, github_issue_number: number }) {
   return repo ? `${repo}#${number}`.toLowerCase() : "";
-}
-
-/** @param {{active_duration: number}} total */
-function activeDuration({ active_duration }) {
-  return active_duration;
 }
 
 /** @param {number} seconds the API's durations have at most three decimals */

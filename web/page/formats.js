@@ -2,6 +2,7 @@
 
 import { formatLocale } from "../widget/locale.js";
 import { dayOf } from "./calendar.js";
+import { DAY_MINUTES } from "./time-of-day.js";
 
 /** @import { Figure, Parts } from "./types.d.ts" */
 
@@ -11,13 +12,17 @@ const DATE_FORMATS = {
   longDay: { weekday: "long", day: "numeric", month: "long" },
   longDayWithYear: { dateStyle: "full" },
   date: { dateStyle: "medium" },
+  dayWithYear: { weekday: "short", day: "numeric", month: "short", year: "numeric" },
+  dateAndTime: { dateStyle: "medium", timeStyle: "short" },
   shortDay: { day: "numeric", month: "short" },
   weekday: { weekday: "short" },
   longWeekday: { weekday: "long" },
+  longDate: { day: "numeric", month: "long", year: "numeric" },
   dayOfMonth: { day: "numeric", month: "long" },
   month: { month: "short", year: "numeric" },
   year: { year: "numeric" },
   time: { timeStyle: "short" },
+  hour: { hour: "numeric" },
   moment: { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" },
   zonedTime: { hour: "numeric", minute: "2-digit", timeZoneName: "short" },
   offsetTime: { hour: "numeric", minute: "2-digit", timeZoneName: "shortOffset" },
@@ -39,6 +44,8 @@ export class Formats {
   #text;
   /** @type {Record<string, Intl.DateTimeFormat>} */
   #dates = {};
+  #clock;
+  #endOfDay;
 
   /**
    * @param {string} locale
@@ -48,6 +55,10 @@ export class Formats {
   constructor(locale, text) {
     this.#locale = locale;
     this.#text = text;
+    /** @type {Intl.DateTimeFormatOptions} */
+    const time = { hour: "2-digit", minute: "2-digit", timeZone: "UTC" };
+    this.#clock = new Intl.DateTimeFormat(locale, { timeStyle: "short", timeZone: "UTC" });
+    this.#endOfDay = new Intl.DateTimeFormat(locale, this.has12Hours ? time : { ...time, hourCycle: "h24" });
     this.followTimeZone();
   }
 
@@ -103,6 +114,30 @@ export class Formats {
     return `${this.date("zonedMoment", start)} – ${this.date("zonedMoment", end)}`;
   }
 
+  /** Whether times have 12 hours with AM and PM. */
+  get has12Hours() {
+    return this.#clock.resolvedOptions().hour12 === true;
+  }
+
+  /**
+   * Format a time of day. The end of a day is 24:00 or, with 12 hours, 12:00 AM.
+   *
+   * @param {number} minutes since midnight
+   */
+  clock(minutes) {
+    const format = minutes < DAY_MINUTES ? this.#clock : this.#endOfDay;
+    return format.format((minutes % DAY_MINUTES) * 60_000);
+  }
+
+  /**
+   * Format a full hour. With 12 hours, the text has no minutes.
+   *
+   * @param {Date} instant
+   */
+  hour(instant) {
+    return this.date(this.has12Hours ? "hour" : "time", instant);
+  }
+
   /**
    * Join alternatives, such as "90m or 90h".
    *
@@ -132,6 +167,26 @@ export class Formats {
     const [hours, minutes, seconds] = [duration / 3600, (duration / 60) % 60, duration].map(Math.floor);
     const parts = { hours, minutes, seconds: Math.max(1, seconds) };
     return this.#text(durationText(duration, hours, minutes), parts).replaceAll(" ", "\u00a0");
+  }
+
+  /**
+   * Format a difference, such as "+30m" or "−1h".
+   *
+   * @param {number} seconds
+   */
+  balance(seconds) {
+    const minutes = Math.trunc(seconds / 60);
+    const duration = this.duration(Math.abs(minutes) * 60);
+    return minutes ? `${minutes > 0 ? "+" : "\u2212"}${duration}` : duration;
+  }
+
+  /**
+   * Format a part of a whole, such as "50%".
+   *
+   * @param {number} part from 0 to 1
+   */
+  percent(part) {
+    return new Intl.NumberFormat(this.#locale, { style: "percent", maximumFractionDigits: 0 }).format(part);
   }
 
   /**

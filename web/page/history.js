@@ -5,12 +5,13 @@ import { dayOf, latest } from "./calendar.js";
 import { byId } from "./elements.js";
 import { EntryList } from "./entry-list.js";
 import { listQuery, selectedDays } from "./filter.js";
-import { issueReference } from "./issue.js";
 import { formats, text } from "./language.js";
 import { confirm, notify } from "./notices.js";
+import { nameInSentence } from "./reasons.js";
 import { onAction } from "./session.js";
 
-/** @import { Day, Figure, Filter, Timer } from "./types.d.ts" */
+/** @import { Times } from "./entry-list.js" */
+/** @import { Day, Durations, Figure, Filter, Timer } from "./types.d.ts" */
 
 /** Loads timers page by page, newest first, and keeps their entries up to date. */
 export class History {
@@ -25,20 +26,24 @@ export class History {
   #address = "";
   /** The time of each day. @type {Map<Day, Figure>} */
   #dayTotals = new Map();
-  /** The present active time of each open timer, in seconds by the timer's id. @type {Map<string, number>} */
+  /** The present durations of each open timer, by the timer's id. @type {Map<string, Durations>} */
   #running = new Map();
   #list;
   #now;
+  #deleting;
   #changed;
 
   /**
    * @param {object} options
    * @param {() => Date} options.now returns the present
+   * @param {(timer: Timer) => unknown} options.resume starts a timer on the same issue
    * @param {(timer: Timer) => unknown} options.edit lets the user edit a timer
+   * @param {(timer: Timer) => unknown} options.deleting is called before a timer is deleted
    * @param {() => unknown} options.changed is called after a timer was deleted
    */
-  constructor({ now, edit, changed }) {
+  constructor({ now, resume, edit, deleting, changed }) {
     this.#now = now;
+    this.#deleting = deleting;
     this.#changed = changed;
     this.#list = new EntryList({
       now,
@@ -46,6 +51,7 @@ export class History {
       timesOf: (timer) => this.#timesOf(timer),
       totalOf: (day) => this.#dayTotals.get(day),
       hasMore: () => this.#next !== null,
+      resume,
       edit,
       remove: (timer) => this.#delete(timer),
     });
@@ -104,18 +110,18 @@ export class History {
   }
 
   /**
-   * Set the present active time of open timers. `showDayTotals` shows it.
+   * Set the present durations of open timers. `showDayTotals` shows them.
    *
    * @template {{id: string}} T
    * @param {T[]} timers open timers
-   * @param {(timer: T) => number} secondsOf returns the active time of a timer, in seconds
-   * @returns {{timer: Timer, seconds: number}[]} the seconds that the selected timers gained in the period since
-   *   the totals were loaded
+   * @param {(timer: T) => Durations} durationsOf returns the durations of a timer
+   * @returns {({timer: Timer} & Durations)[]} the time that the selected timers gained in the period since the
+   *   totals were loaded
    */
-  run(timers, secondsOf) {
-    for (const timer of timers) this.#running.set(timer.id, secondsOf(timer));
-    const gains = this.#open.map((timer) => ({ timer, seconds: this.#gainOf(timer) }));
-    return gains.filter(({ seconds }) => seconds);
+  run(timers, durationsOf) {
+    for (const timer of timers) this.#running.set(timer.id, durationsOf(timer));
+    const gains = this.#open.map((timer) => ({ timer, ...this.#gainOf(timer) }));
+    return gains.filter(({ active_duration }) => active_duration);
   }
 
   /**
@@ -194,8 +200,13 @@ export class History {
   /** @param {Timer} timer */
   async #delete(timer) {
     const time = formats.date("moment", new Date(timer.start_time));
-    const named = { name: issueReference(timer), duration: formats.duration(this.#secondsOf(timer)), time };
+    const named = {
+      name: nameInSentence(timer),
+      duration: formats.duration(this.#durationsOf(timer).working_duration),
+      time,
+    };
     if (!(await confirm(text("deleteQuestion"), text("deleteText", named), text("delete")))) return;
+    this.#deleting(timer);
     try {
       await request("DELETE", `/api/timelogs/${timer.id}/`);
     } catch (error) {
@@ -221,16 +232,21 @@ export class History {
     else byId("add").focus();
   }
 
-  /** @param {Timer} timer */
-  #secondsOf({ id, active_duration: seconds }) {
-    return this.#running.get(id) ?? seconds;
+  /** @param {Timer} timer @returns {Durations} */
+  #durationsOf(timer) {
+    return this.#running.get(timer.id) ?? timer;
   }
 
-  /** @param {Timer} timer */
+  /** @param {Timer} timer @returns {Times} */
   #timesOf(timer) {
-    const { active_duration, part_duration, part_first_day_duration } = this.#atPresent(timer);
-    const part = part_duration ?? active_duration;
-    return { active: active_duration, part, firstDay: part_first_day_duration ?? part };
+    const present = this.#atPresent(timer);
+    const part = present.part_working_duration ?? present.working_duration;
+    return {
+      all: present.working_duration,
+      part,
+      firstDay: present.part_first_day_working_duration ?? part,
+      activePart: present.part_active_duration ?? present.active_duration,
+    };
   }
 
   /**
@@ -240,24 +256,34 @@ export class History {
    * @returns {Timer}
    */
   #atPresent(timer) {
+    const { working_duration, active_duration } = this.#durationsOf(timer);
     const gain = this.#gainOf(timer);
     const isOfToday = latest(dayOf(new Date(timer.start_time)), this.#period[0]) === dayOf(this.#now());
     return {
       ...timer,
-      active_duration: this.#secondsOf(timer),
-      part_duration: (timer.part_duration ?? 0) + gain,
-      part_first_day_duration: (timer.part_first_day_duration ?? 0) + (isOfToday ? gain : 0),
+      working_duration,
+      active_duration,
+      part_working_duration: (timer.part_working_duration ?? 0) + gain.working_duration,
+      part_active_duration: (timer.part_active_duration ?? 0) + gain.active_duration,
+      part_first_day_working_duration:
+        (timer.part_first_day_working_duration ?? 0) + (isOfToday ? gain.working_duration : 0),
     };
   }
 
   /**
-   * Return the seconds that a timer gained in the period since it was loaded.
+   * Return the time that a timer gained in the period since it was loaded.
    *
    * @param {Timer} timer
+   * @returns {Durations}
    */
   #gainOf(timer) {
     const [, last] = this.#period;
-    return !last || dayOf(this.#now()) <= last ? this.#secondsOf(timer) - timer.active_duration : 0;
+    if (last && dayOf(this.#now()) > last) return { working_duration: 0, active_duration: 0 };
+    const present = this.#durationsOf(timer);
+    return {
+      working_duration: present.working_duration - timer.working_duration,
+      active_duration: present.active_duration - timer.active_duration,
+    };
   }
 
   /** The first and the last selected day. @type {[Day, Day]} */

@@ -2,10 +2,11 @@
 
 import { isolate } from "../widget/dom.js";
 import { stringsFor } from "../widget/strings.js";
+import { addDays, daysBetween, startOfWeek } from "./calendar.js";
 import { Formats, firstWeekdayOf, formatLocaleOf } from "./formats.js";
 import { english } from "./strings.en.js";
 
-/** @import { Parts, Text } from "./types.d.ts" */
+/** @import { Day, Parts, Text } from "./types.d.ts" */
 
 /** Functions that load the texts of a language. @type {Record<string, () => Promise<Record<string, Text>>>} */
 const TRANSLATIONS = {
@@ -23,14 +24,29 @@ const { language } = new Intl.Locale(locale);
 
 const texts = await TRANSLATIONS[language]();
 
+/** The widget's texts, which the page shows too. */
+export const widgetTexts = (await stringsFor(locale)).strings;
+/** The widget's messages about an entered text that does not name an issue. */
+export const { mistakes: issueMistakes } = widgetTexts;
 /**
- * The widget's messages about an entered text that does not name an issue, and its translations of the server's
- * messages.
+ * The texts of the server's messages by their codes. The server's own messages are in English.
+ *
+ * @type {Record<string, string>}
  */
-export const { mistakes: issueMistakes, errors: errorTexts } = (await stringsFor(locale)).strings;
+export const errorTexts = { out_of_range: fill(texts.outOfRange), ...widgetTexts.errors };
 
 /** The weekday on which weeks begin where the browser's user lives, 1 (Monday) to 7. */
 export const firstWeekday = firstWeekdayOf(navigator.languages[0] ?? locale);
+
+/**
+ * Return the days of the week that contains a day.
+ *
+ * @param {Day} day
+ */
+export function daysOfWeek(day) {
+  const first = startOfWeek(day, firstWeekday);
+  return daysBetween(first, addDays(first, 6));
+}
 
 /**
  * Return a text of the page.

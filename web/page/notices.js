@@ -41,19 +41,22 @@ export function clearNotice() {
  * @param {string} title
  * @param {string} explanation
  * @param {string} yes the label of the button that confirms
+ * @param {{details?: (HTMLElement | false)[], isHarmless?: boolean}} [options] elements below the explanation, and
+ *   whether the action can be undone
  * @returns {Promise<boolean>} whether the user confirmed
  */
-export function confirm(title, explanation, yes) {
+export function confirm(title, explanation, yes, { details = [], isHarmless = false } = {}) {
   const dialog = h(
     "dialog",
     { className: "question" },
     h("h2", { id: "question-title" }, ...content(title)),
     h("p", { id: "question-text" }, ...content(explanation)),
+    ...details,
     h(
       "form",
       { method: "dialog", className: "buttons" },
       h("button", { value: "no", autofocus: true }, text("cancel")),
-      h("button", { value: "yes", className: "danger" }, yes),
+      h("button", { value: "yes", className: isHarmless ? "primary" : "danger" }, yes),
     ),
   );
   dialog.setAttribute("aria-labelledby", "question-title");

@@ -6,7 +6,7 @@ import { toBars } from "./bars.js";
 import { dayOf, latest, startOf } from "./calendar.js";
 import { chart } from "./chart.js";
 import { byId, find, svg } from "./elements.js";
-import { roundTotals } from "./figures.js";
+import { hasOtherActive, roundTotals } from "./figures.js";
 import { periodQuery, selectedDays, writeFilter } from "./filter.js";
 import { issueLink } from "./issue.js";
 import { firstWeekday, formats, text } from "./language.js";
@@ -42,24 +42,35 @@ export function getTotals(filter, now, signal) {
  * @returns {Map<Day, Figure>} the time of each day, in chronological order; days without time are omitted
  */
 export function showTotals(totals, filter, now) {
-  const { sum, days, issues } = roundTotals(totals);
-  shown = figuresOf({ sum, days, issues });
+  const figures = roundTotals(totals);
+  const { sum, days, issues, active } = figures;
+  shown = figuresOf(figures);
   const [from, to] = selectedDays(filter, now);
   const today = dayOf(now);
   const first = from || totals.days[0]?.date || today;
   const last = latest(first, to && to < today ? to : today);
+  const hasActive = hasOtherActive(totals);
 
   setText(byId("total"), formats.figure(sum));
   byId("total-of").textContent = formats.range("date", startOf(first), startOf(last));
+  byId("total-active").textContent = text("activeInAll", { duration: formats.figure(active.sum) });
   byId("totals-note").textContent = totals.complete ? "" : text("totalsAreIncomplete");
   byId("totals-note").hidden = totals.complete;
+  for (const id of ["total-active", "days-active", "issues-active"]) byId(id).hidden = !hasActive;
 
-  const bars = days.size && chart(toBars(days, first, last, firstWeekday));
+  const worked = new Map([...days].filter(([, { exact }]) => exact > 0));
+  const bars = worked.size && chart(toBars(worked, first, last, firstWeekday));
   keepFocusedLink(() => {
     byId("chart").replaceChildren(bars || h("p", { className: "faint" }, text("noTime")));
     byId("days-table").hidden = !days.size;
-    byId("days").replaceChildren(...[...days].reverse().map((day) => dayRow(day, filter, now)));
-    showIssues(totals, issues);
+    const rows = [...days].map(([day, figure]) =>
+      dayRow(day, hasActive ? [figure, active.days.get(day)] : [figure], filter, now),
+    );
+    byId("days").replaceChildren(...rows.reverse());
+    showIssues(
+      totals,
+      issues.map((figure, index) => (hasActive ? [figure, active.issues[index]] : [figure])),
+    );
   });
   return days;
 }
@@ -82,8 +93,9 @@ export function updateTotals(totals, filter, now) {
  *
  * @param {ReturnType<typeof roundTotals>} totals
  */
-function figuresOf({ sum, days, issues }) {
-  return [sum, ...days.values(), ...issues].map(formats.figure, formats).join(" ");
+function figuresOf({ active, ...working }) {
+  const figures = [working, active].flatMap(({ sum, days, issues }) => [sum, ...days.values(), ...issues]);
+  return figures.map(formats.figure, formats).join(" ");
 }
 
 /**
@@ -101,21 +113,27 @@ function keepFocusedLink(replace) {
 }
 
 /**
- * @param {[Day, Figure]} day
+ * @param {Day} date
+ * @param {(Figure | undefined)[]} figures
  * @param {Filter} filter
  * @param {Date} now
  */
-function dayRow([date, figure], filter, now) {
+function dayRow(date, figures, filter, now) {
   const address = writeFilter({ ...filter, period: "custom", from: date, to: date });
   const link = h("a", { href: address }, formats.day(startOf(date), now));
-  return h("tr", {}, h("th", { scope: "row" }, link), h("td", {}, formats.figure(figure)));
+  return h("tr", {}, h("th", { scope: "row" }, link), ...figures.map(figureCell));
+}
+
+/** @param {Figure | undefined} figure */
+function figureCell(figure) {
+  return h("td", {}, figure && formats.figure(figure));
 }
 
 /**
  * @param {Totals} totals
- * @param {Figure[]} figures
+ * @param {Figure[][]} figures the figures of each issue
  */
-function showIssues({ issues, active_duration: sum }, figures) {
+function showIssues({ issues, working_duration: sum }, figures) {
   for (const { github_repo: repo } of issues) if (repo) repositories.add(repo);
   byId("repositories").replaceChildren(...[...repositories].sort().map((value) => h("option", { value })));
   byId("issues-section").hidden = !issues.length;
@@ -135,21 +153,21 @@ function showIssues({ issues, active_duration: sum }, figures) {
 
 /**
  * @param {IssueTotal} issue
- * @param {Figure} figure
+ * @param {Figure[]} figures
  * @param {number} sum the seconds of all issues
  */
-function issueRow(issue, figure, sum) {
+function issueRow(issue, figures, sum) {
   const share = svg(
     "svg",
     { class: "share", width: "100%", height: 6, "aria-hidden": "true" },
     svg("rect", { class: "track", width: "100%", height: 6, rx: 3 }),
-    svg("rect", { class: "bar", width: `${sum && (100 * issue.active_duration) / sum}%`, height: 6, rx: 3 }),
+    svg("rect", { class: "bar", width: `${sum && (100 * issue.working_duration) / sum}%`, height: 6, rx: 3 }),
   );
   return h(
     "tr",
     {},
     h("th", { scope: "row", ...(issue.github_repo ? {} : { tabIndex: -1 }) }, issueLink(issue), share),
     h("td", {}, String(issue.timers)),
-    h("td", {}, formats.figure(figure)),
+    ...figures.map(figureCell),
   );
 }

@@ -13,20 +13,29 @@ export type Day = string;
 export type Text = string | ((parts: Parts) => string);
 export type Parts = Record<string, string | number>;
 
+/** The working time and the active time of a timer or a total, in seconds. */
+export interface Durations {
+  working_duration: number;
+  active_duration: number;
+}
+
 /** `TimeLog` of the API. Durations are in seconds, and times are in ISO 8601. */
-export interface Timer {
+export interface Timer extends Durations {
   id: string;
   status: "running" | "paused" | "stopped";
+  is_counting: boolean;
   organization: string | null;
   start_time: string;
   end_time: string | null;
   duration: number | null;
-  active_duration: number;
-  /** The active time in the requested period, and on its first day; null without a period. */
-  part_duration: number | null;
-  part_first_day_duration: number | null;
+  /** The working time in the requested period, and on its first day; null without a period. */
+  part_working_duration: number | null;
+  part_first_day_working_duration: number | null;
+  /** The active time in the requested period; null without a period. */
+  part_active_duration: number | null;
   paused_duration: number;
   last_pause_time: string | null;
+  pauses: Pause[];
   github_issue_url: string | null;
   github_issue_number: number | null;
   github_repo: string | null;
@@ -34,6 +43,33 @@ export interface Timer {
   description: string;
   source: string;
   stopped_by: string | null;
+}
+
+/** A pause of a timer. The present pause has no end. */
+export interface Pause {
+  start: string;
+  end: string | null;
+}
+
+/** An interval of time of the API, in ISO 8601. */
+export interface Interval {
+  from: string;
+  until: string;
+}
+
+/** A time that counts for a timer. `share` is less than 1 if several timers share the time. */
+export interface Slice extends Interval {
+  timer: string;
+  share: number;
+  rule: string;
+  overtime: boolean;
+}
+
+/** `TimelineShown` of the API: what counts, what is missing within elapsed working hours, and the working hours. */
+export interface Timeline {
+  slices: Slice[];
+  gaps: Interval[];
+  working_hours: Interval[];
 }
 
 /** `TimeLogPage` of the API. */
@@ -49,15 +85,13 @@ export type TimedIssue = Pick<
 >;
 
 /** `IssueTotal` of the API. */
-export interface IssueTotal extends TimedIssue {
-  active_duration: number;
+export interface IssueTotal extends TimedIssue, Durations {
   timers: number;
 }
 
 /** `TimeTotals` of the API. The days are in ascending order. */
-export interface Totals {
-  active_duration: number;
-  days: { date: Day; active_duration: number }[];
+export interface Totals extends Durations {
+  days: ({ date: Day } & Durations)[];
   issues: IssueTotal[];
   /** False if there are too many timers to add up in one request. */
   complete: boolean;
@@ -78,6 +112,75 @@ export interface Profile {
   id: number;
   login: string;
   name: string;
+  is_admin: boolean;
+}
+
+export type Weekday = "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
+
+/** Hours of a day in local time, such as [["09:00", "12:30"], ["13:00", "24:00"]]. */
+export type Intervals = [string, string][];
+
+export type Week = Record<Weekday, Intervals>;
+
+/** Working hours. All time counts if there is no week. */
+export interface WorkingHours {
+  time_zone: string;
+  week: Week | null;
+}
+
+export interface ScheduleVersion extends WorkingHours {
+  valid_from: Day;
+}
+
+/** Other hours than the week's on one day; none on a day off. */
+export interface DayException {
+  date: Day;
+  intervals: Intervals;
+  reason: string;
+}
+
+export type ConcurrentTimers = "focus" | "shared" | "parallel";
+export type AssignmentStarts = "any" | "self" | "never";
+
+/** The organization's rules that apply to everybody. */
+export interface Rules {
+  concurrent_timers: ConcurrentTimers;
+  assignment_starts: AssignmentStarts;
+  overtime_hours: number;
+  stale_after_hours: number;
+}
+
+/** The organization's rules, as admins change them. */
+export interface OrganizationRules extends Rules {
+  /** Null if all time counts. */
+  working_hours: WorkingHours | null;
+}
+
+/** `Settings` of the API. */
+export interface OrganizationSettings extends OrganizationRules {
+  /** All rules, the latest first, with the time from which they hold; null for the rules from the beginning. */
+  versions: (OrganizationRules & { valid_from: string | null })[];
+}
+
+/** `Schedule` of the API. */
+export interface Schedule {
+  source: "own" | "default";
+  /** Whether the person has chosen working hours, or that all time counts. */
+  chosen: boolean;
+  current: WorkingHours & { valid_from: Day | null };
+  versions: ScheduleVersion[];
+  exceptions: DayException[];
+  default: WorkingHours;
+  /** Null if the organization's rule holds. */
+  assignment_starts: AssignmentStarts | null;
+  organization: Rules;
+}
+
+/** A day whose working time a change of the working hours would change. In seconds. */
+export interface ChangedDay {
+  date: Day;
+  before: number;
+  after: number;
 }
 
 /** A selection of timers. The page's address contains the filter (docs/page.md, "Addresses"). */
@@ -101,6 +204,14 @@ export interface Figure {
 export interface Bar extends Figure {
   first: Day;
   last: Day;
+}
+
+/** An error of one field of a request, which has the field's path, such as `week.mon`. */
+export interface FieldError {
+  field: string;
+  message: string;
+  /** The language of the message, if it differs from the page's language. */
+  lang?: string;
 }
 
 /** Error messages by the names of the entry form's fields. Other errors have the name `form`. */

@@ -1,7 +1,16 @@
 import { button, h, isolate, setText } from "./dom.js";
 import { formatLocale } from "./locale.js";
 
-/** @import { Strings, Timer } from "./types.d.ts" */
+/** @import { OpenTimer, Standing, Strings, Timer } from "./types.d.ts" */
+
+// Less than a week, because a weekday must not be today's.
+const WEEK_MS = 6 * 86_400_000;
+
+/** @typedef {{language: string, now: number, isConnected: boolean, timers: Timer[]}} Context */
+/** @type {Partial<Record<Standing, Button>>} */
+const ACTIONS = { counting: "pause", overtime: "pause", paused: "resume", schedule: "keep" };
+
+/** @typedef {"pause" | "resume" | "focus" | "keep" | "stop"} Button */
 
 /** The list item that shows a timer. */
 export class Card {
@@ -11,10 +20,12 @@ export class Card {
   #clock = h("span", { part: "clock", role: "timer", ariaLive: "off" });
   #toggle;
   #stop;
+  /** @type {Button} */
+  #action = "focus";
 
-  /** @param {(action: "pause" | "resume" | "stop") => void} act */
+  /** @param {(action: Button) => void} act */
   constructor(act) {
-    this.#toggle = button("", "", () => act(this.#toggle.classList.contains("pause") ? "pause" : "resume"));
+    this.#toggle = button("", "", () => act(this.#action));
     this.#stop = button("", "", () => act("stop"));
     this.item = h(
       "li",
@@ -24,34 +35,29 @@ export class Card {
     );
   }
 
-  /**
-   * @param {Timer} timer
-   * @param {Strings} strings
-   * @param {{language: string, now: number, isConnected: boolean}} context
-   */
-  show(timer, strings, { language, now, isConnected }) {
-    const isRunning = timer.status === "running";
+  /** @param {Timer} timer @param {Strings} strings @param {Context} context */
+  show(timer, strings, context) {
+    const { language, now, isConnected } = context;
+    const standing = standingOf(timer);
+    this.#action = ACTIONS[standing] ?? "focus";
     const name = issueName(timer, strings);
-    this.item.part = this.item.className = `timer ${timer.status}`;
+    const kind = timer.is_counting ? "counting" : standing === "paused" ? standing : "waiting";
+    this.item.part = this.item.className = `timer ${kind}`;
     setText(this.#link, isolate(timer.github_issue_title || name));
     if (timer.github_issue_url) this.#link.href = timer.github_issue_url;
     else this.#link.removeAttribute("href");
-    setText(this.#state, isRunning ? strings.running : strings.paused);
+    setText(this.#state, stateText(timer, strings, context));
+    // Screen readers announce the title of a button as its description.
+    this.#state.title = this.#toggle.title = whyText(timer, strings, context);
     const details = [
       timer.github_issue_title && isolate(name),
       strings.since(shortTime(timer.start_time, language, now)),
       strings.sources[timer.source],
       timer.is_pending && !isConnected && strings.unsent,
     ];
-    setText(
-      this.#rest,
-      details
-        .filter(Boolean)
-        .map((detail) => ` · ${detail}`)
-        .join(""),
-    );
+    setText(this.#rest, ["", ...details.filter(Boolean)].join(" · "));
     this.#clock.ariaLabel = name;
-    label(this.#toggle, isRunning ? "pause" : "resume", name, strings);
+    label(this.#toggle, this.#action, name, strings);
     label(this.#stop, "stop", name, strings);
   }
 
@@ -63,7 +69,7 @@ export class Card {
 
 /**
  * @param {HTMLElement} element a button
- * @param {"pause" | "resume" | "stop"} action
+ * @param {Button} action
  * @param {string} name the issue's name
  * @param {Strings} strings
  */
@@ -71,6 +77,35 @@ function label(element, action, name, strings) {
   element.part = element.className = `button ${action}`;
   setText(element, strings[action]);
   element.ariaLabel = `${strings[action]} ${isolate(name)}`;
+}
+
+/** @param {OpenTimer} timer @returns {Standing} */
+function standingOf({ status, is_counting, waiting_for, why }) {
+  if (status === "paused") return status;
+  if (is_counting) return why?.rule === "overtime" ? why.rule : "counting";
+  return waiting_for ?? "stale";
+}
+
+/** @param {OpenTimer} timer @param {Strings} strings @param {Pick<Context, "language" | "now">} context */
+export function stateText(timer, strings, { language, now }) {
+  const { counting_changes_at: change, waiting_for } = timer;
+  return waiting_for === "schedule" && change
+    ? strings.continues(shortTime(change, language, now))
+    : strings.states[standingOf(timer)];
+}
+
+/** Explain why a timer counts or not. @param {Timer} timer @param {Strings} strings @param {Context} context */
+function whyText(timer, strings, { language, now, timers }) {
+  const { why } = timer;
+  const standing = standingOf(timer);
+  const other = timers.find(({ id }) => id === why?.timer);
+  return [
+    (other && strings.why[standing]?.(isolate(issueName(other, strings)))) ?? strings.states[standing],
+    why?.by === "manual" ? strings.byYou : strings.sources[why?.by ?? ""],
+    why?.at && shortTime(why.at, language, now),
+  ]
+    .filter(Boolean)
+    .join(", ");
 }
 
 /**
@@ -96,12 +131,13 @@ export function clockTime(seconds) {
  * @param {string} time
  * @param {string} language
  * @param {number} now
- * @returns {string} the time of day, preceded by the date if the date is not today's
+ * @returns {string} the time of day, preceded by the date or, in the next six days, by the weekday, unless it is today's
  */
 function shortTime(time, language, now) {
   const date = new Date(time);
-  const isToday = date.toDateString() === new Date(now).toDateString();
   /** @type {Intl.DateTimeFormatOptions} */
-  const day = isToday ? {} : { month: "short", day: "numeric" };
+  let day = { month: "short", day: "numeric" };
+  if (date.toDateString() === new Date(now).toDateString()) day = {};
+  else if (date.getTime() > now && date.getTime() < now + WEEK_MS) day = { weekday: "long" };
   return date.toLocaleString(formatLocale(language), { ...day, hour: "numeric", minute: "2-digit" });
 }

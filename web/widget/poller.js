@@ -34,12 +34,17 @@ export class Poller {
     return wasSlow;
   }
 
-  /** Schedule the next poll. @param {number} [extra] milliseconds in addition to the interval */
-  schedule(extra = 0) {
+  /**
+   * Schedule the next poll.
+   *
+   * @param {number} [extra] milliseconds in addition to the interval
+   * @param {number} [latest] the longest interval in milliseconds
+   */
+  schedule(extra = 0, latest = Infinity) {
     this.stop();
     const wait = this.failures
       ? jittered(POLL_MS * 2 ** (this.failures - 1), this.retryAfter)
-      : this.#interval;
+      : Math.min(this.#interval, latest);
     this.#timer = setTimeout(this.#poll, wait + extra);
   }
 

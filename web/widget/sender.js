@@ -80,7 +80,7 @@ export class Sender {
     } finally {
       this.#isSending = false;
     }
-    // Load all timers, because a start may have paused another timer.
+    // Load all timers, because an action may change which timer counts.
     if (hasSent) this.#host.refresh();
   }
 
@@ -94,9 +94,9 @@ export class Sender {
       action.at = Math.round(this.#host.now());
       outbox.put(action);
     }
-    const { key, kind, timer, issue, at } = action;
+    const { key, kind, timer, issue, at, overtime } = action;
     const path = issue ? "start" : `${timer}/${kind}`;
-    const body = { ...issue, at: new Date(at).toISOString() };
+    const body = { ...issue, at: new Date(at).toISOString(), overtime };
     const headers = { "Idempotency-Key": key };
     let response;
     try {

@@ -1,13 +1,14 @@
 import { MAX_SKEW_MS } from "./clock.js";
+import { advance, changeOf, standing, withEffect } from "./counting.js";
 
-/** @import { Action, ApiTimer, Issue, Timer, Transition } from "./types.d.ts" */
+/** @import { Action, NewTimer, OpenTimer, Timer, Transition } from "./types.d.ts" */
 
 /**
  * A user's open timers. They are the timers that the server has confirmed, with the pending actions of all
  * tabs applied.
  */
 export class TimerState {
-  /** The open timers that the server has confirmed, newest first. @type {?ApiTimer[]} */
+  /** The open timers that the server has confirmed, newest first. @type {?OpenTimer[]} */
   confirmed = null;
   /** The time at which the server confirmed the timers, by the server's clock. */
   confirmedAt = 0;
@@ -17,9 +18,6 @@ export class TimerState {
   pending = new Map();
   // The keys of the timers that this browser started, by the timers' ids. The server assigns the ids.
   #keys = new Map();
-  // The times of this tab's actions. If a timer was paused at such a time, the action caused the pause. The
-  // times of a year's actions need less than 1 MB.
-  #ownTimes = new Set();
   #lastTime = 0;
 
   /** Switch to another user. @param {Action[]} pending the user's pending actions */
@@ -29,13 +27,23 @@ export class TimerState {
     this.pending = new Map(pending.map((action) => [action.key, action]));
   }
 
-  /** The open timers, as they are shown. @returns {Timer[]} */
-  get timers() {
-    const timers = (this.confirmed ?? []).map((timer) => ({
-      key: this.#keys.get(timer.id) ?? timer.id,
-      ...timer,
-    }));
-    return [...this.pending.values()].sort((one, other) => one.at - other.at).reduce(apply, timers);
+  /**
+   * Return the open timers as they are shown at a time. A timer that counts is the first.
+   *
+   * @param {number} now
+   * @returns {Timer[]}
+   */
+  timersAt(now) {
+    let timers = this.confirmed ?? [];
+    for (const action of [...this.pending.values()].sort((one, other) => one.at - other.at)) {
+      timers = apply(timers, action);
+    }
+    return timers
+      .map((timer) => ({
+        ...(changeOf(timer) <= now ? advance(timer, now) : timer),
+        key: this.#keys.get(timer.id) ?? timer.id,
+      }))
+      .sort((one, other) => Number(other.is_counting) - Number(one.is_counting));
   }
 
   /**
@@ -65,7 +73,7 @@ export class TimerState {
   /**
    * Adopt a list of open timers from the server.
    *
-   * @param {ApiTimer[]} timers
+   * @param {OpenTimer[]} timers
    * @param {number} at
    * @param {string} etag
    * @returns {Transition[]} the changes that were made on GitHub, on another device or in another tab
@@ -79,12 +87,11 @@ export class TimerState {
     if (!former || this.pending.size) return [];
     /** @type {Transition[]} */
     const transitions = [];
+    const isAnyCounting = timers.some((timer) => timer.is_counting);
     for (const timer of timers) {
-      const before = former.find(({ id }) => id === timer.id)?.status;
-      if (before === timer.status) continue;
-      const action = !before ? "start" : timer.status === "paused" ? "pause" : "resume";
-      const isOwn = action === "pause" && this.#ownTimes.has(Date.parse(timer.last_pause_time ?? ""));
-      transitions.push({ action, timer, isOwn });
+      const before = former.find(({ id }) => id === timer.id);
+      const action = actionBetween(before, timer, isAnyCounting);
+      if (action) transitions.push({ action, timer, isOwn: false });
     }
     for (const timer of former) {
       if (!timers.some(({ id }) => id === timer.id))
@@ -97,13 +104,13 @@ export class TimerState {
    * Replace a pending action by the server's response.
    *
    * @param {Action} action
-   * @param {ApiTimer} timer from the response
+   * @param {OpenTimer} timer from the response
    * @param {number} at
    * @param {boolean} isOwn whether the action was made in this tab
    * @returns {Transition}
    */
-  confirm({ key, kind, timer: id, at: time }, timer, at, isOwn) {
-    if (isOwn) this.#ownTimes.add(time);
+  confirm(action, timer, at, isOwn) {
+    const { key, kind, timer: id } = action;
     this.pending.delete(key);
     if (kind === "start") {
       this.#keys.set(timer.id, key);
@@ -111,7 +118,8 @@ export class TimerState {
     }
     const before = this.confirmed ?? [];
     const index = before.findIndex((one) => one.id === timer.id);
-    this.confirmed = before.filter((one) => one.id !== timer.id && one.id !== id);
+    // The response contains only this timer. Predict the others until the next list.
+    this.confirmed = apply(before, action, timer).filter((one) => one.id !== timer.id && one.id !== id);
     if (timer.status !== "stopped") this.confirmed.splice(Math.max(0, index), 0, timer);
     this.confirmedAt = at;
     // The entity tag belongs to the list before this change.
@@ -120,52 +128,73 @@ export class TimerState {
   }
 }
 
-/** @returns {Timer[]} the timers after an action @param {Timer[]} timers @param {Action} action */
-function apply(timers, { key, kind, timer: id, issue, at }) {
-  if (issue)
-    return timers.some((timer) => isOn(timer, issue)) ? timers : [started(key, issue, at), ...timers];
-  return timers.flatMap((timer) => {
-    if (timer.id !== id) return timer;
-    if (kind === "stop") return [];
-    const { status, active_duration, as_of } = timer;
-    const next = { ...timer, is_pending: true };
-    if (kind === "pause" && status === "running") {
-      next.status = "paused";
-      next.active_duration = active_duration + Math.max(0, at - as_of) / 1_000;
-    }
-    if (kind === "resume" && status === "paused") {
-      next.status = "running";
-      next.as_of = at;
-    }
-    return next;
-  });
+/**
+ * @param {OpenTimer | undefined} before
+ * @param {OpenTimer} timer
+ * @param {boolean} isAnyCounting whether a timer counts. If so, only timers that begin to count are reported.
+ * @returns {Transition["action"] | undefined}
+ */
+function actionBetween(before, { status, is_counting }, isAnyCounting) {
+  if (before?.status !== status) return !before ? "start" : status === "paused" ? "pause" : "resume";
+  if (before.is_counting !== is_counting && is_counting === isAnyCounting) return "counting";
+  return undefined;
 }
 
-/** @returns {Timer} @param {string} key @param {Issue} issue @param {number} at */
+/**
+ * Return the timers after an action.
+ *
+ * @param {OpenTimer[]} timers
+ * @param {Action} action
+ * @param {OpenTimer} [response] the timer in the server's response to the action
+ * @returns {OpenTimer[]}
+ */
+function apply(timers, { key, kind, timer: id, issue, at, overtime }, response) {
+  const before = timers.map((timer) => advance(timer, at));
+  if (issue && before.some((timer) => isOn(timer, issue))) return before;
+  const former = issue ? started(key, issue, at) : before.find((timer) => timer.id === id);
+  if (!former) return before;
+  const { status, as_of } = former;
+  const acted = { ...former, is_pending: true };
+  if (kind === "pause") Object.assign(acted, standing(), { status: "paused", is_counting: false });
+  if (issue || kind === (status === "paused" ? "resume" : "focus")) {
+    const change = overtime ? null : before.find((timer) => timer.is_counting)?.counting_changes_at;
+    Object.assign(acted, standing(null, change), { status: "running", as_of: Math.max(at, as_of) });
+  }
+  const after = [...(issue ? [former] : []), ...before].flatMap((timer) => {
+    if (timer !== former) return timer;
+    return kind === "stop" ? [] : acted;
+  });
+  return withEffect(after, kind, former, response ?? acted);
+}
+
+/** @returns {OpenTimer} @param {string} key @param {NewTimer} issue @param {number} at */
 function started(key, issue, at) {
+  const { github_repo, github_issue_number } = issue;
   return {
-    key,
     id: key,
     status: "running",
     active_duration: 0,
+    working_duration: 0,
+    ...standing(),
     as_of: at,
-    is_pending: true,
     source: "manual",
     start_time: new Date(at).toISOString(),
     description: "",
+    github_repo: null,
+    github_issue_number: null,
     ...issue,
-    github_issue_url: `https://github.com/${issue.github_repo}/issues/${issue.github_issue_number}`,
+    github_issue_url: github_repo ? `https://github.com/${github_repo}/issues/${github_issue_number}` : null,
   };
 }
 
 /**
- * @param {Timer} timer
- * @param {Issue} issue
+ * @param {OpenTimer} timer
+ * @param {NewTimer} issue
  * @returns {boolean} whether the timer is on the issue; GitHub ignores the case of names
  */
 export function isOn(timer, issue) {
   return (
     timer.github_issue_number === issue.github_issue_number &&
-    timer.github_repo?.toLowerCase() === issue.github_repo.toLowerCase()
+    timer.github_repo?.toLowerCase() === issue.github_repo?.toLowerCase()
   );
 }

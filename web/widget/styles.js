@@ -65,6 +65,7 @@ section > :not(ul), li { padding: 0.875rem 1.125rem; background: var(--_backgrou
 .title { display: block; font-weight: 600; color: inherit; text-decoration: none; }
 a.title:hover { color: var(--_link); text-decoration: underline; }
 .state { unicode-bidi: isolate; font-weight: 600; color: var(--_paused); }
+.waiting .state { color: var(--_faint); }
 .state::before {
   content: "";
   display: inline-block;
@@ -74,14 +75,14 @@ a.title:hover { color: var(--_link); text-decoration: underline; }
   border: 0.1875em solid;
   border-radius: 50%;
 }
-.running .state { color: var(--_running); }
-.running .state::before { background: currentcolor; }
+.counting .state { color: var(--_running); }
+.counting .state::before { background: currentcolor; }
 @media (prefers-reduced-motion: no-preference) {
-  .running .state::before { animation: pulse 2s ease-in-out 2; }
+  .counting .state::before { animation: pulse 2s ease-in-out 2; }
 }
 @keyframes pulse { 50% { opacity: 0.35; } }
 .clock { margin-inline-end: 0.5rem; font-size: 1.625em; line-height: 1.25; }
-li:not(.running) .clock { color: var(--_faint); }
+li:not(.counting) .clock { color: var(--_faint); }
 
 .empty { padding-block: 1.5rem; text-align: center; }
 .empty span { display: block; }
@@ -120,9 +121,9 @@ button::before {
   background: currentcolor;
   forced-color-adjust: none;
 }
-.pause, .resume { min-width: 7.5em; }
+.pause, .resume { min-width: 10.5em; }
 .pause::before { content: ""; width: 0.5625em; border-inline: 0.1875em solid; background: none; }
-.resume::before { content: ""; clip-path: polygon(0 0, 100% 50%, 0 100%); }
+:is(.resume, .focus, .keep)::before { content: ""; clip-path: polygon(0 0, 100% 50%, 0 100%); }
 .stop::before { content: ""; border-radius: 0.125em; }
 .primary { border-color: transparent; color: var(--_on-primary); background: var(--_primary); }
 .plain {
@@ -133,10 +134,10 @@ li:focus-visible { outline-offset: -2px; }
 
 @container (max-width: 24rem) {
   .controls, .clock { flex-basis: 100%; }
-  .controls button { flex: 1; }
+  .controls button { flex: auto; min-width: 0; }
 }
-:host([compact]) section > :not(ul), :host([compact]) li { padding: 0.5rem 0.75rem; }
-:host([compact]) .clock { font-size: 1.125em; flex-basis: auto; }
+:host([compact]) section > :not(ul), :host([compact]) li { padding: 0.5rem; }
+:host([compact]) .clock { margin: 0; font-size: 1.125em; flex-basis: auto; }
 @media (forced-colors: active) {
   .primary { border-color: ButtonText; }
   .state::before { border-color: CanvasText; }

@@ -1,9 +1,11 @@
+import { worked } from "./counting.js";
+
 /** @import { ApiClient } from "./api-client.js" */
-/** @import { Total } from "./types.d.ts" */
+/** @import { Countable, Total } from "./types.d.ts" */
 
 const RETRY_MS = 60_000;
 
-/** The seconds that a user has worked today, in this machine's time zone. */
+/** The working time of a user today, in this machine's time zone. */
 export class Today {
   #api;
   /** @type {?Total} */
@@ -31,21 +33,21 @@ export class Today {
     this.#total = total;
   }
 
-  /** @param {number} now @param {number} running how many timers run @returns {?number} null if unknown */
-  seconds(now, running) {
-    return this.#total && this.#total.seconds + secondsSince(this.#total.at, now) * running;
+  /** @param {number} now @param {Countable[]} timers @returns {?number} null if unknown */
+  seconds(now, timers) {
+    return this.#total && this.#total.seconds + worked(timers, this.#total.at, now);
   }
 
   /**
-   * Add the time since the last update, before the number of running timers changes.
+   * Add the time since the last update, before the timers change.
    *
    * @param {number} now
-   * @param {number} running
+   * @param {Countable[]} timers
    */
-  accrue(now, running) {
+  accrue(now, timers) {
     const total = this.#total;
     if (!total) return;
-    total.seconds += secondsSince(total.at, now) * running;
+    total.seconds += worked(timers, total.at, now);
     total.at = Math.max(now, total.at);
   }
 
@@ -71,7 +73,7 @@ export class Today {
     const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
     const query = new URLSearchParams({ since: new Date(since).toISOString(), time_zone: timeZone });
     const total = await this.#api.request("GET", `/api/timelogs/totals/?${query}`).then(
-      ({ body }) => ({ since, seconds: body.active_duration, at: Date.parse(body.until) }),
+      ({ body }) => ({ since, seconds: body.working_duration, at: Date.parse(body.until) }),
       () => null,
     );
     if (request !== this.#requests) return undefined;
@@ -85,9 +87,4 @@ export class Today {
 /** @param {number} now */
 function startOfDay(now) {
   return new Date(now).setHours(0, 0, 0, 0);
-}
-
-/** @param {number} time @param {number} now @returns {number} */
-export function secondsSince(time, now) {
-  return Math.max(0, now - time) / 1_000;
 }

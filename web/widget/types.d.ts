@@ -2,15 +2,48 @@
 
 import type { ApiError } from "./api-client.js";
 
-/** A timer of the API (`TimeLog` in docs/openapi.json), with `as_of`. */
-export interface ApiTimer {
-  id: string;
+/** The fields of a timer that determine whether it counts, and how much. */
+export interface Countable {
   status: "running" | "paused" | "stopped";
   /** The active seconds until `as_of`. */
   active_duration: number;
-  paused_duration: number;
+  /** The seconds of working time until `as_of`. */
+  working_duration: number;
+  is_counting: boolean;
+  /** Why a running timer does not count; null if it counts, or if nothing of the user's has happened for long. */
+  waiting_for: "schedule" | "focus" | "break" | null;
+  /** The part of the time that counts for the timer while it counts: 1, or less if timers share the time. */
+  counting_share: number;
+  /** The time at which the timer begins or ceases to count by itself. */
+  counting_changes_at: string | null;
+  /** The rule and the transition that decided whether the timer counts; null if the server has not responded. */
+  why: Why | null;
+  /**
+   * The time up to which the durations count, by the server's clock in milliseconds since the epoch. The time
+   * is 0 if the timer does not run. The widget computes the time from the response.
+   */
+  as_of: number;
+}
+
+/** `CountingReason` of the API. */
+export interface Why {
+  rule: string;
+  /** The action of the transition, such as `start` or `focus`. */
+  action: string | null;
+  /** The cause of the transition, such as `manual` or `assigned`. */
+  by: string | null;
+  at: string | null;
+  /** The id of the timer that counts instead, or whose pause began the break. */
+  timer: string | null;
+}
+
+/** Whether an open timer counts, or why it does not. `stale`: nothing of the user's has happened for long. */
+export type Standing = "counting" | "overtime" | "focus" | "break" | "schedule" | "stale" | "paused";
+
+/** An open timer: fields of the API (`TimeLog` in docs/openapi.json), and `as_of`. */
+export interface OpenTimer extends Countable {
+  id: string;
   start_time: string;
-  last_pause_time: string | null;
   github_issue_url: string | null;
   github_repo: string | null;
   github_issue_number: number | null;
@@ -18,19 +51,20 @@ export interface ApiTimer {
   description: string;
   /** The trigger that started the timer, such as `manual`, `assigned` or `project`. */
   source: string;
-  /**
-   * The time up to which `active_duration` counts, by the server's clock in milliseconds since the epoch. The
-   * time is 0 if the timer does not run. The widget computes the time from the response.
-   */
-  as_of: number;
+  /** Whether an action is pending. */
+  is_pending?: boolean;
+}
+
+/** A timer in a response. */
+export interface ApiTimer extends OpenTimer {
+  paused_duration: number;
+  last_pause_time: string | null;
 }
 
 /** An open timer after the pending actions were applied. */
-export interface Timer extends Omit<ApiTimer, "paused_duration" | "last_pause_time"> {
+export interface Timer extends OpenTimer {
   /** Identifies the timer while it is open, even before the server has assigned an id. */
   key: string;
-  /** Whether an action is pending. */
-  is_pending?: boolean;
 }
 
 export interface State {
@@ -44,7 +78,7 @@ export interface State {
   isBusy: boolean;
   /** While `phase` is `signed-out`: whether the session has expired. */
   isExpired: boolean;
-  /** The open timers, newest first. */
+  /** The open timers, newest first; a timer that counts is before the others. */
   timers: Timer[];
   /** The number of pending actions. */
   waiting: number;
@@ -56,7 +90,12 @@ export interface Issue {
   github_issue_number: number;
 }
 
-export type Kind = "start" | "pause" | "resume" | "stop";
+/** A timer to start, on an issue or on none. */
+export interface NewTimer extends Partial<Issue> {
+  description?: string;
+}
+
+export type Kind = "start" | "pause" | "resume" | "stop" | "focus";
 
 /** A user's action. The action is pending until the server has accepted or refused it. */
 export interface Action {
@@ -69,22 +108,22 @@ export interface Action {
   at: number;
   /** The name of the tab in which the action was made. */
   tab: string;
-  /** For a start: the timer's issue. */
-  issue?: Issue;
+  /** For a start: the timer's issue and description. */
+  issue?: NewTimer;
+  /** For a focus: whether the timer is to count after the working hours, too. */
+  overtime?: boolean;
 }
 
 /** A change of a timer that the server has confirmed. */
 export interface Transition {
-  action: Kind;
+  /** `counting`: the timer began or ceased to count without a transition of its own. */
+  action: Kind | "counting";
   /**
    * The timer after the transition. If the timer was stopped elsewhere, this is the timer before the
    * stop.
    */
-  timer: ApiTimer;
-  /**
-   * Whether an action in this tab caused the transition. For example, a start may have paused an
-   * exclusive timer.
-   */
+  timer: OpenTimer;
+  /** Whether an action in this tab caused the transition. */
   isOwn: boolean;
 }
 
@@ -102,7 +141,7 @@ export interface ApiResponse {
 export interface Events {
   /** `state` has changed. */
   change: undefined;
-  /** A second has passed. The event occurs only while the page is visible and a timer runs. */
+  /** A second has passed. The event occurs only while the page is visible and a timer counts. */
   tick: undefined;
   transition: Transition;
   /**
@@ -145,7 +184,7 @@ export interface SenderHost {
   wait(error: ApiError, isFirst: boolean): void;
 }
 
-/** The seconds worked on a day. */
+/** The working time of a day. */
 export interface Total {
   /** The beginning of the day, in milliseconds since the epoch. */
   since: number;
@@ -163,9 +202,9 @@ export type TabMessage = { user?: number | null } & (
   | { type: "here" }
   | { type: "polling" }
   | { type: "pending"; action: Action }
-  | { type: "confirmed"; action: Action; timer: ApiTimer; at: number }
+  | { type: "confirmed"; action: Action; timer: OpenTimer; at: number }
   | { type: "refused"; key: string }
-  | { type: "list"; timers: ApiTimer[]; at: number; etag: string }
+  | { type: "list"; timers: OpenTimer[]; at: number; etag: string }
   | { type: "today"; today: Total }
 );
 
@@ -186,8 +225,14 @@ export interface Strings {
   pause: string;
   resume: string;
   stop: string;
-  running: string;
-  paused: string;
+  focus: string;
+  keep: string;
+  states: Record<Standing, string>;
+  /** Instead of the state `schedule`, if it is known when a timer will count. */
+  continues: (time: string) => string;
+  /** Why a timer waits. `name` is the timer that counts, or whose pause began the break. */
+  why: Partial<Record<Standing, (name: string) => string>>;
+  byYou: string;
   since: (time: string) => string;
   noIssue: string;
   loading: string;
@@ -195,22 +240,21 @@ export interface Strings {
   noneHint: string;
   signedOut: string;
   expired: string;
-  kept: (count: number) => string;
+  kept: string;
   signIn: string;
   signOut: string;
   offline: string;
   busy: string;
   retrying: string;
-  waiting: (count: number) => string;
+  pending: (count: number) => string;
   tryNow: string;
   unsent: string;
   /** The texts by a timer's `source`. A source without a text is not shown. */
   sources: Record<string, string>;
-  /** The notices of actions in this tab. `time` is the timer's active time. */
-  own: Record<Kind, (name: string, time?: string) => string>;
+  /** The notices of actions in this tab. `time` is the timer's working time. */
+  own: Record<Exclude<Kind, "focus">, (name: string, time?: string) => string>;
   /** Notices of actions in another tab, on another device or on GitHub. */
-  elsewhere: Record<Kind, (name: string) => string>;
-  alreadyRunning: (name: string) => string;
+  elsewhere: Record<Exclude<Kind, "focus">, (name: string) => string>;
   problems: Record<Events["problem"]["code"], string>;
   mistakes: Record<"empty" | "form" | "pull" | "number", string>;
   /** Translations of the server's messages, by the code of the error (`ErrorCode` in docs/openapi.json). */

@@ -8,8 +8,6 @@ from urllib.parse import urlsplit
 
 from timer_core.github.trigger_config import TriggerConfig
 
-_HOUR_MS = 3_600_000
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -19,13 +17,8 @@ class Settings:
     ----------
     stack_name
         The dimension of the metrics.
-    exclusive
-        Whether starting or resuming a timer pauses the person's other running timers.
     track_unregistered
         Whether GitHub events also start timers of people who never signed in.
-    stale_after_ms
-        The age (milliseconds since its start) from which an open timer is stale; the sweeper stops it
-        (decision 5).
     triggers
         The labels, statuses and the command that start and stop timers.
     github_credential, oauth_credential
@@ -46,15 +39,15 @@ class Settings:
         The web sites that sessions may be issued to.
     delivery_queue_url
         The queue of deliveries.
+    timesheet_queue_url
+        The queue of people whose days could not be stored.
     max_receives
         How often SQS delivers a message before moving it to the dead-letter queue.
     """
 
     table_name: str
     stack_name: str
-    exclusive: bool
     track_unregistered: bool
-    stale_after_ms: int
     triggers: TriggerConfig
     github_credential: str
     oauth_credential: str
@@ -67,6 +60,7 @@ class Settings:
     allowed_orgs: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     delivery_queue_url: str
+    timesheet_queue_url: str
     max_receives: int
 
     @property
@@ -88,9 +82,7 @@ class Settings:
         return cls(
             table_name=os.environ["TABLE_NAME"],
             stack_name=os.environ.get("STACK_NAME", "issue-timer"),
-            exclusive=os.environ.get("CONCURRENT_TIMERS") == "exclusive",
             track_unregistered=os.environ.get("TRACK_UNREGISTERED") == "true",
-            stale_after_ms=int(float(os.environ.get("STALE_AFTER_HOURS", "24")) * _HOUR_MS),
             triggers=TriggerConfig(
                 start_labels=_lower("START_LABELS"),
                 command_prefix=os.environ.get("COMMAND_PREFIX", "/timer"),
@@ -109,6 +101,7 @@ class Settings:
             allowed_orgs=_names("ALLOWED_ORGS"),
             allowed_origins=_names("ALLOWED_ORIGINS"),
             delivery_queue_url=os.environ.get("DELIVERY_QUEUE_URL", ""),
+            timesheet_queue_url=os.environ.get("TIMESHEET_QUEUE_URL", ""),
             max_receives=int(os.environ.get("MAX_RECEIVES", "10")),
         )
 

@@ -14,6 +14,8 @@ export class FakeServer {
   /** @type {Map<string, any>} */
   #results = new Map();
   user = 1;
+  /** Whether one timer counts at a time (`focus`) or all of them (`parallel`). */
+  policy = "focus";
   /** @type {any[]} */
   timers = [];
   /** @type {Call[]} */
@@ -50,19 +52,51 @@ export class FakeServer {
       source: "manual",
       start_time: new Date(at).toISOString(),
       last_pause_time: null,
+      waiting_for: null,
+      counting_changes_at: null,
       runs: [at],
+      counts: [],
     };
     this.timers.unshift(timer);
+    this.#focus(timer, at);
     return timer;
   }
 
-  /** Pause, resume or stop a timer. @param {any} timer @param {string} kind */
+  /** Pause, resume, stop or focus a timer. @param {any} timer @param {string} kind */
   change(timer, kind, at = this.now) {
     const isRunning = timer.runs.length % 2 === 1;
-    if (kind === "resume" ? !isRunning : isRunning) timer.runs.push(at);
+    if (kind === "focus" || kind === "resume") {
+      timer.status = "running";
+      if (!isRunning) timer.runs.push(at);
+      return this.#focus(timer, at);
+    }
+    if (isRunning) timer.runs.push(at);
+    const hadFocus = isCounting(timer);
+    this.wait(timer, null, at);
+    timer.status = { pause: "paused", stop: "stopped" }[kind];
     if (kind === "pause") timer.last_pause_time = new Date(at).toISOString();
-    timer.status = { pause: "paused", resume: "running", stop: "stopped" }[kind];
-    if (kind === "stop") this.timers = this.timers.filter((other) => other !== timer);
+    else this.timers = this.timers.filter((other) => other !== timer);
+    const others = this.timers.filter((other) => other.user === timer.user && other.status === "running");
+    if (!hadFocus || this.policy !== "focus") return undefined;
+    if (kind === "pause") for (const other of others) this.wait(other, "break", at);
+    else if (others.length) this.#focus(others[0], at);
+  }
+
+  /** Let a running timer wait. @param {any} timer @param {?string} reason */
+  wait(timer, reason, at = this.now) {
+    if (isCounting(timer)) timer.counts.push(at);
+    timer.waiting_for = reason;
+  }
+
+  /** Let a timer count and, unless timers count in parallel, the others wait. @param {any} timer */
+  #focus(timer, at = this.now) {
+    if (!isCounting(timer)) timer.counts.push(at);
+    timer.waiting_for = null;
+    if (this.policy !== "focus") return;
+    for (const other of this.timers) {
+      if (other !== timer && other.user === timer.user && other.status === "running")
+        this.wait(other, "focus", at);
+    }
   }
 
   /** Return the received calls that have an HTTP method. @param {string} method */
@@ -71,11 +105,18 @@ export class FakeServer {
   }
 
   /** @param {any} timer */
-  #shown({ runs, ...timer }) {
-    let active = 0;
-    for (let i = 0; i < runs.length; i += 2) active += (runs[i + 1] ?? this.now) - runs[i];
+  #shown({ runs, counts, ...timer }) {
+    const active = lengthOf(runs, this.now);
     const end = runs.length % 2 === 0 && timer.status === "stopped" ? runs.at(-1) : this.now;
-    return { ...timer, active_duration: active / 1000, paused_duration: (end - runs[0] - active) / 1000 };
+    return {
+      ...timer,
+      active_duration: active / 1000,
+      working_duration: lengthOf(counts, this.now) / 1000,
+      paused_duration: (end - runs[0] - active) / 1000,
+      is_counting: isCounting({ counts }),
+      counting_share: 1,
+      why: { rule: this.policy, action: "start", by: "manual", at: timer.start_time, timer: null },
+    };
   }
 
   /** @param {number} status @param {any} [body] @param {Record<string, string>} [headers] */
@@ -101,7 +142,7 @@ export class FakeServer {
     if (path === "/api/auth/me/") return this.respond(200, { id: this.user });
     if (path === "/api/auth/logout/") return this.respond(204);
     if (path.startsWith("/api/timelogs/totals/")) {
-      return this.respond(200, { active_duration: 600, until: new Date(this.now).toISOString() });
+      return this.respond(200, { working_duration: 600, until: new Date(this.now).toISOString() });
     }
     if (method === "GET") return this.#list(headers);
     const key = `${headers.get("Idempotency-Key")}`;
@@ -113,7 +154,7 @@ export class FakeServer {
   /** @param {Headers} headers */
   #list(headers) {
     const own = this.timers.filter(({ user }) => user === this.user);
-    const tag = JSON.stringify([this.user, own.map(({ id, status }) => [id, status])]);
+    const tag = JSON.stringify([this.user, own.map((timer) => [timer.id, timer.status, isCounting(timer)])]);
     const etag = `"${Buffer.from(tag).toString("base64")}"`;
     if (headers.get("If-None-Match") === etag) return this.respond(304);
     return this.respond(200, { results: own.map((timer) => this.#shown(timer)) }, { ETag: etag });
@@ -128,4 +169,16 @@ export class FakeServer {
     if (timer) this.change(timer, `${kind}`, at);
     return timer;
   }
+}
+
+/** @param {{counts: number[]}} timer */
+function isCounting({ counts }) {
+  return counts.length % 2 === 1;
+}
+
+/** @param {number[]} times the beginnings and ends of intervals @param {number} now */
+function lengthOf(times, now) {
+  let length = 0;
+  for (let i = 0; i < times.length; i += 2) length += (times[i + 1] ?? now) - times[i];
+  return length;
 }

@@ -118,6 +118,8 @@ class Repositories(Accounts):
             del self.repositories[repository.id]
             for issue in repository.issues.values():
                 del self.nodes[issue.node_id]
+                for card in issue.cards:
+                    del self.nodes[card.node_id]
 
     def rename_owner(self, owner: Account, login: str, *, by: Account | None = None) -> None:
         """Rename a user or an organization. GitHub announces no event for each of the repositories.

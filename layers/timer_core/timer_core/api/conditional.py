@@ -10,6 +10,8 @@ from hashlib import sha256
 
 from pydantic import BaseModel
 
+from timer_core.domain.errors import PreconditionFailed
+
 _TAGS = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
 
@@ -55,3 +57,19 @@ def refuse_unmodified(tag: str, if_none_match: str | None) -> None:
     known = _TAGS.findall(if_none_match)
     if if_none_match.strip() == "*" or _TAGS.findall(tag)[0] in known:
         raise NotModified(tag)
+
+
+def require_match(tag: str, if_match: str | None) -> None:
+    """Compare a tag with the tags in ``If-Match`` (RFC 9110, section 13.1.1).
+
+    The comparison ignores that our tags are weak: they cover everything that a request can change.
+
+    Raises
+    ------
+    PreconditionFailed
+        If the header is given, is not ``*``, and does not contain the tag.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return
+    if _TAGS.findall(tag)[0] not in _TAGS.findall(if_match):
+        raise PreconditionFailed("This has changed since you read it. Read it again, and repeat the change.")

@@ -22,6 +22,7 @@ from timer_core.domain.errors import (
     NotFound,
     NotYourTimer,
     OtherTimerOpen,
+    PreconditionFailed,
     TooManyRequests,
     TooManyTokens,
     TooManyTransitions,
@@ -41,6 +42,7 @@ _STATUS: dict[type[IssueTimerError], HTTPStatus] = {
     TooManyTokens: HTTPStatus.FORBIDDEN,
     NotYourTimer: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
+    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
 }
 
 # The codes of pydantic's types of errors (pydantic's documentation, "Validation Errors"). Our own validators
@@ -132,7 +134,7 @@ def _refusal(error: Exception, part: str) -> _Refusal | None:
     if isinstance(error, RequestValidationError):
         return _invalid([_field_error(detail) for detail in error.errors()])
     if isinstance(error, InvalidInput):
-        return _invalid([{"loc": [part, error.field], "msg": error.message, "code": error.code}])
+        return _invalid([{"loc": [part, *error.field.split(".")], "msg": error.message, "code": error.code}])
     if isinstance(error, Unauthorized):
         # A 401 names the scheme to use (RFC 9110, section 11.6.1).
         headers = {"WWW-Authenticate": "Bearer"}

@@ -5,7 +5,7 @@ Requests are strict: unknown fields, and values of another type (such as "5" for
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -20,11 +20,14 @@ from pydantic_core import PydanticCustomError
 
 from timer_core.domain.addresses import organization_of
 from timer_core.domain.errors import ErrorCode, InvalidInput
+from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.domain.state import Status
-from timer_core.domain.timers import Period, Timer
+from timer_core.domain.timeline import Standing, Waiting
+from timer_core.domain.timers import Period, Timer, pauses
 
 if TYPE_CHECKING:
+    from timer_core.api.working import WorkingTime
     from timer_core.domain.totals import Part, Totals
     from timer_core.store.health import Health
 
@@ -93,8 +96,15 @@ _FullName = Annotated[str, Field(min_length=3, max_length=140)]
 _Number = Annotated[int, Field(ge=1, le=MAX_ISSUE_NUMBER)]
 
 
-class TimeLog(BaseModel):
-    """A timer. Times are in UTC; durations are in seconds, with up to three decimals."""
+class PauseShown(BaseModel):
+    """A pause of a timer. The present pause of an open timer has no end."""
+
+    start: Time
+    end: Time | None
+
+
+class TimerFacts(BaseModel):
+    """A timer's own history. Times are in UTC; durations are in seconds, with up to three decimals."""
 
     id: Annotated[str, Field(examples=["583231-01JD3K5W9GZ8Q4T1M6V7X0Y2BC"])]
     user: Annotated[int, Field(description="The numeric id of the GitHub account.")]
@@ -107,6 +117,10 @@ class TimeLog(BaseModel):
     is_paused: bool
     paused_duration: Annotated[Seconds, Field(description="The length of all pauses that have ended.")]
     last_pause_time: Annotated[Time | None, Field(description="When the current pause began.")]
+    pauses: Annotated[
+        list[PauseShown],
+        Field(description="The pauses between start and end, in order; the last one may not have ended."),
+    ]
     github_issue_url: str | None
     github_issue_number: int | None
     github_repo: Annotated[str | None, Field(examples=["octocat/hello-world"])]
@@ -115,38 +129,60 @@ class TimeLog(BaseModel):
     ]
     description: str
     source: Annotated[
-        str, Field(description="The cause of the start: manual, or a GitHub event such as assigned.")
+        str,
+        Field(
+            description="The cause of the start: manual, correction (split from another timer), or a GitHub "
+            "event such as assigned."
+        ),
     ]
     stopped_by: Annotated[
-        str | None, Field(description="The cause of the stop: manual, closed, sweeper...; null while open.")
+        str | None,
+        Field(description="The cause of the stop: manual, correction, closed, sweeper...; null while open."),
+    ]
+    last_sign_at: Annotated[
+        Time,
+        Field(description="The last act, comment or event that shows that somebody works on the issue."),
     ]
     created: Time
 
     @classmethod
-    def of(cls, timer: Timer, now_ms: int) -> "TimeLog":
+    def of(cls, timer: Timer, now_ms: int) -> "TimerFacts":
         """Return the representation of a timer at a time (milliseconds since the epoch)."""
+        return cls.model_construct(**cls.facts(timer, now_ms))
+
+    @staticmethod
+    def facts(timer: Timer, now_ms: int) -> dict[str, Any]:
+        """Return the values of the fields of this class at a time (milliseconds since the epoch)."""
         active = timer.active_ms(now_ms) / 1000
-        return cls.model_construct(
-            id=timer.id,
-            user=timer.user_id,
-            organization=timer.organization,
-            status=timer.status,
-            start_time=to_time(timer.start_ms),
-            end_time=None if timer.end_ms is None else to_time(timer.end_ms),
-            duration=None if timer.is_open else active,
-            active_duration=active,
-            is_paused=timer.status is Status.PAUSED,
-            paused_duration=timer.paused_ms / 1000,
-            last_pause_time=None if timer.last_pause_ms is None else to_time(timer.last_pause_ms),
-            github_issue_url=timer.issue.url if timer.issue else None,
-            github_issue_number=timer.issue.number if timer.issue else None,
-            github_repo=timer.issue.full_name if timer.issue else None,
-            github_issue_title=timer.issue.title or None if timer.issue else None,
-            description=timer.description,
-            source=_shown(timer.source),
-            stopped_by=timer.stopped_by and _shown(timer.stopped_by),
-            created=to_time(timer.created_ms),
-        )
+        return {
+            "id": timer.id,
+            "user": timer.user_id,
+            "organization": timer.organization,
+            "status": timer.status,
+            "start_time": to_time(timer.start_ms),
+            "end_time": None if timer.end_ms is None else to_time(timer.end_ms),
+            "duration": None if timer.is_open else active,
+            "active_duration": active,
+            "is_paused": timer.status is Status.PAUSED,
+            "paused_duration": timer.paused_ms / 1000,
+            "last_pause_time": None if timer.last_pause_ms is None else to_time(timer.last_pause_ms),
+            "pauses": [
+                PauseShown.model_construct(
+                    start=to_time(pause.since_ms),
+                    end=None if pause.until_ms is None else to_time(pause.until_ms),
+                )
+                for pause in pauses(timer)
+            ],
+            "github_issue_url": timer.issue.url if timer.issue else None,
+            "github_issue_number": timer.issue.number if timer.issue else None,
+            "github_repo": timer.issue.full_name if timer.issue else None,
+            "github_issue_title": timer.issue.title or None if timer.issue else None,
+            "description": timer.description,
+            "source": _shown(timer.source),
+            "stopped_by": timer.stopped_by and _shown(timer.stopped_by),
+            "last_sign_at": to_time(timer.last_sign_ms),
+            "created": to_time(timer.created_ms),
+        }
 
 
 def _shown(kind: str) -> str:
@@ -154,25 +190,105 @@ def _shown(kind: str) -> str:
     return kind.partition(".")[0]
 
 
+class Why(BaseModel):
+    """The rule that decides whether a timer counts, and the act that decided it."""
+
+    rule: Annotated[
+        str,
+        Field(
+            description="only, focus, shared, parallel or overtime: the timer counts."
+            " schedule, focus or break: it waits. paused or stale: it does not count."
+        ),
+    ]
+    action: Annotated[str | None, Field(description="The action of the act, such as start or focus.")]
+    by: Annotated[
+        str | None, Field(description="The cause of the act: manual, or an event such as assigned.")
+    ]
+    at: Time | None
+    timer: Annotated[
+        str | None, Field(description="The timer that has the focus instead, or whose pause is the break.")
+    ]
+
+
+class TimeLog(TimerFacts):
+    """A timer, with the part of its time that counts as the person's working time."""
+
+    working_duration: Annotated[
+        Seconds, Field(description="The part of the active time that counts as working time, up to now.")
+    ]
+    is_counting: Annotated[bool, Field(description="Whether working time passes now.")]
+    waiting_for: Annotated[
+        Waiting | None, Field(description="Why no working time passes although the timer runs.")
+    ]
+    counting_share: Annotated[
+        float,
+        Field(ge=0, le=1, description="The part of each second that counts now; less than 1 under shared."),
+    ]
+    counting_changes_at: Annotated[
+        Time | None,
+        Field(description="When the share, or what the timer waits for, changes by itself; null if never."),
+    ]
+    why: Annotated[Why | None, Field(description="Why the timer counts or waits; null if it is stopped.")]
+
+    @classmethod
+    def working(cls, timer: Timer, worked: "WorkingTime", now_ms: int) -> "TimeLog":
+        """Return the representation of a timer and its working time at a time (ms since the epoch)."""
+        return cls.model_construct(**cls.fields(timer, worked, now_ms))
+
+    @classmethod
+    def fields(cls, timer: Timer, worked: "WorkingTime", now_ms: int) -> dict[str, Any]:
+        """Return the values of the fields of this class at a time (milliseconds since the epoch).
+
+        At the epoch, the values do not depend on the time that has elapsed since the last change.
+        """
+        standing = worked.standing
+        return cls.facts(timer, now_ms) | {
+            "working_duration": (worked.working_ms if now_ms else worked.without_elapsed_ms) / 1000,
+            "is_counting": standing is not None and standing.is_counting,
+            "waiting_for": standing and standing.waiting_for,
+            "counting_share": standing.share if standing else 0,
+            "counting_changes_at": to_time(standing.changes_ms) if standing and standing.changes_ms else None,
+            "why": standing and _why(standing, timer.user_id),
+        }
+
+
+def _why(standing: "Standing", user_id: int) -> Why:
+    act = standing.act
+    return Why(
+        rule=standing.rule,
+        action=act and act.action,
+        by=act and _shown(act.by),
+        at=act and to_time(act.at_ms),
+        timer=standing.timer and timer_id(user_id, standing.timer),
+    )
+
+
 class ListedTimeLog(TimeLog):
     """A timer in a list. If the list is that of a period, the timer has the part that lies in the period."""
 
-    part_duration: Annotated[
+    part_working_duration: Annotated[
+        Seconds | None,
+        Field(description="The working time between since and until; null without these parameters."),
+    ]
+    part_active_duration: Annotated[
         Seconds | None,
         Field(description="The active time between since and until; null without these parameters."),
     ]
-    part_first_day_duration: Annotated[
+    part_first_day_working_duration: Annotated[
         Seconds | None,
-        Field(description="The active time of this part on its first day, in the requested time zone."),
+        Field(description="The working time of this part on its first day, in the requested time zone."),
     ]
 
     @classmethod
-    def with_part(cls, timer: Timer, part: "Part | None", now_ms: int) -> "ListedTimeLog":
+    def with_part(
+        cls, timer: Timer, worked: "WorkingTime", part: "Part | None", now_ms: int
+    ) -> "ListedTimeLog":
         """Return the representation of a timer at a time, with its part of a period."""
         return cls.model_construct(
-            **dict(TimeLog.of(timer, now_ms)),
-            part_duration=None if part is None else part.active_ms / 1000,
-            part_first_day_duration=None if part is None else part.first_day_ms / 1000,
+            **cls.fields(timer, worked, now_ms),
+            part_working_duration=None if part is None else part.working_ms / 1000,
+            part_active_duration=None if part is None else part.active_ms / 1000,
+            part_first_day_working_duration=None if part is None else part.first_day_working_ms / 1000,
         )
 
 
@@ -188,16 +304,17 @@ class TimeLogPage(BaseModel):
 
 
 class DayTotal(BaseModel):
-    """The active time of a day."""
+    """The time of a day."""
 
     model_config = _RARE
 
     date: Annotated[date, Field(description="The day in the requested time zone.")]
+    working_duration: Seconds
     active_duration: Seconds
 
 
 class IssueTotal(BaseModel):
-    """The active time on an issue. The issue's fields are null in the total of timers without an issue."""
+    """The time on an issue. The issue's fields are null in the total of timers without an issue."""
 
     model_config = _RARE
 
@@ -205,18 +322,24 @@ class IssueTotal(BaseModel):
     github_issue_number: int | None
     github_issue_url: str | None
     github_issue_title: str | None
+    working_duration: Seconds
     active_duration: Seconds
     timers: Annotated[int, Field(description="The number of timers.")]
 
 
 class TimeTotals(BaseModel):
-    """The active time in a period, up to now. Days and issues without active time are omitted."""
+    """The time in a period, up to now. Days and issues without any time are omitted.
+
+    Working time is what counts for the person. Active time is the sum of the timers' own histories, and
+    exceeds it if timers run outside of working hours, or several at once.
+    """
 
     model_config = _RARE
 
     since: Time
     until: Time
     time_zone: str
+    working_duration: Seconds
     active_duration: Seconds
     days: Annotated[list[DayTotal], Field(description="In chronological order.")]
     issues: Annotated[list[IssueTotal], Field(description="Longest time first.")]
@@ -235,14 +358,23 @@ class TimeTotals(BaseModel):
             since=to_time(period.since_ms),
             until=to_time(period.until_ms),
             time_zone=time_zone,
+            working_duration=totals.working_ms / 1000,
             active_duration=totals.active_ms / 1000,
-            days=[DayTotal(date=day, active_duration=active_ms / 1000) for day, active_ms in totals.days],
+            days=[
+                DayTotal(
+                    date=total.day,
+                    working_duration=total.working_ms / 1000,
+                    active_duration=total.active_ms / 1000,
+                )
+                for total in totals.days
+            ],
             issues=[
                 IssueTotal(
                     github_repo=total.issue and total.issue.full_name,
                     github_issue_number=total.issue and total.issue.number,
                     github_issue_url=total.issue and total.issue.url,
                     github_issue_title=(total.issue and total.issue.title) or None,
+                    working_duration=total.working_ms / 1000,
                     active_duration=total.active_ms / 1000,
                     timers=total.timers,
                 )
@@ -256,7 +388,7 @@ class OpenTimerPage(BaseModel):
     """A page of everybody's open timers."""
 
     next: str | None
-    results: list[TimeLog]
+    results: list[TimerFacts]
 
 
 class _Request(BaseModel):
@@ -349,6 +481,48 @@ class TransitionRequest(_Request):
     at: _At = None
 
 
+class FocusRequest(TransitionRequest):
+    """The time of the switch to a timer, and whether to continue counting after working hours; optional."""
+
+    overtime: Annotated[
+        bool,
+        Field(
+            strict=True,
+            description="Whether the time after the present working hours is to count too, as long as the "
+            "organization's settings allow.",
+        ),
+    ] = False
+
+
+class PauseRequest(_Request):
+    """The start and the end of a pause to insert."""
+
+    start: Annotated[TimeIn, _Past]
+    end: Annotated[TimeIn, _Past]
+
+
+class PauseChange(_Request):
+    """The start and the end of a pause. The present pause of an open timer has no end."""
+
+    start: Annotated[TimeIn, _Past]
+    end: Annotated[TimeIn | None, _Past] = None
+
+
+class SplitRequest(_Request):
+    """The time at which to divide a timer, between its start and its end."""
+
+    at: TimeIn
+
+
+class SplitTimeLog(BaseModel):
+    """The two timers into which a timer was divided."""
+
+    model_config = _RARE
+
+    first: TimeLog
+    second: TimeLog
+
+
 class AddRequest(_OnIssue):
     """A stopped timer to add: its start, and either its end or its duration (active time in seconds)."""
 
@@ -419,7 +593,7 @@ class HealthReport(BaseModel):
     status: str
     version: str
     open_timers: int
-    stale_timers: Annotated[int, Field(description="Timers open for longer than StaleAfterHours.")]
+    stale_timers: Annotated[int, Field(description="Stale timers that the last sweep found.")]
     webhook_success_rate: Annotated[
         float | None,
         Field(

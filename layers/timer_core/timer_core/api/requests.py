@@ -23,7 +23,18 @@ from timer_core.observability import ApiHandler
 
 MAX_BODY_BYTES = 64 * 1024
 # Only these paths accept a body in a POST request.
-_BODY_PATHS = ("/timelogs/", "/start/", "/pause/", "/resume/", "/stop/", "/tokens/", "/logout/")
+_BODY_PATHS = (
+    "/timelogs/",
+    "/start/",
+    "/pause/",
+    "/resume/",
+    "/stop/",
+    "/focus/",
+    "/pauses/",
+    "/split/",
+    "/tokens/",
+    "/logout/",
+)
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?")
 
 
@@ -119,7 +130,7 @@ def _accepts_body(event: dict[str, Any]) -> bool:
     """Whether the request's route reads the body; the other routes ignore the body."""
     method: str = event["requestContext"]["http"]["method"]
     path: str = event["rawPath"]
-    return method == "PATCH" or (method == "POST" and path.endswith(_BODY_PATHS))
+    return method in {"PATCH", "PUT"} or (method == "POST" and path.endswith(_BODY_PATHS))
 
 
 def _body(event: dict[str, Any]) -> bytes:

@@ -16,6 +16,7 @@ class ErrorCode(StrEnum):
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     TOO_MANY_CHANGES = "too_many_changes"
     BUSY = "busy"
+    CHANGED_MEANWHILE = "changed_meanwhile"
     # Timers and tokens
     TIMER_RUNNING = "timer_running"
     TIMER_PAUSED = "timer_paused"
@@ -32,6 +33,11 @@ class ErrorCode(StrEnum):
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"
     OUT_OF_RANGE = "out_of_range"
+    INVALID_DATE = "invalid_date"
+    INVALID_TIME_OF_DAY = "invalid_time_of_day"
+    INTERVALS_OVERLAP = "intervals_overlap"
+    UNKNOWN_REGION = "unknown_region"
+    TOO_MANY_VALUES = "too_many_values"
     CONTROL_CHARACTERS = "control_characters"
     INVALID_TIME = "invalid_time"
     IN_THE_FUTURE = "in_the_future"
@@ -39,6 +45,8 @@ class ErrorCode(StrEnum):
     TOO_LONG_AGO = "too_long_ago"
     END_BEFORE_START = "end_before_start"
     PAUSES_DO_NOT_FIT = "pauses_do_not_fit"
+    PAUSES_OVERLAP = "pauses_overlap"
+    OUTSIDE_OF_TIMER = "outside_of_timer"
     UNKNOWN_TIME_ZONE = "unknown_time_zone"
     NOT_AN_ISSUE = "not_an_issue"
     NOT_A_REPOSITORY = "not_a_repository"
@@ -85,7 +93,7 @@ class TransitionNotAllowed(IssueTimerError):
     Parameters
     ----------
     action
-        The action: ``pause``, ``resume``, ``stop`` or ``correct``.
+        The action, for example ``pause`` or ``correct the end of``.
     status
         The state that the timer is in.
     """
@@ -103,7 +111,7 @@ class TransitionTooEarly(IssueTimerError):
     Parameters
     ----------
     action
-        The action: ``start``, ``pause``, ``resume`` or ``stop``.
+        The action: ``start``, ``pause``, ``resume``, ``stop`` or ``focus``.
     status
         The state that the timer is in.
     at_ms
@@ -126,7 +134,7 @@ class TooManyTransitions(IssueTimerError):
     Parameters
     ----------
     action
-        The action: ``start``, ``pause`` or ``resume``.
+        The action, for example ``resume`` or ``insert a pause into``.
     transitions
         The transitions that reached the limit, such as ``150 manual transitions``.
     """
@@ -178,6 +186,12 @@ class TooMuchContention(IssueTimerError):
     """Other writers kept changing the same items; a retry is safe."""
 
     code = ErrorCode.BUSY
+
+
+class PreconditionFailed(IssueTimerError):
+    """The resource is no longer in the state that the request requires (RFC 9110, section 13.1.1)."""
+
+    code = ErrorCode.CHANGED_MEANWHILE
 
 
 class Unauthorized(IssueTimerError):

@@ -16,7 +16,7 @@ class Effect:
     Attributes
     ----------
     action
-        The requested action.
+        The requested action; None if the event is only a sign of life.
     resumes
         The causes of the pauses that a start or resume ends: kinds of event, or `ANY` for every pause.
     pauses
@@ -25,13 +25,16 @@ class Effect:
         Whether a pause or resume has an effect only on what the same card caused.
     restores
         Whether the resumed stretch has the cause of the stretch before the pause.
+    is_assignment
+        Whether the settings decide if the event starts a timer (`timer_core.domain.calendar`).
     """
 
-    action: Action
+    action: Action | None
     resumes: frozenset[str] = frozenset()
     pauses: frozenset[str] = ANY
     of_same_card: bool = False
     restores: bool = False
+    is_assignment: bool = False
 
     def ends_pause_by(self, by: str | None) -> bool:
         """Whether a start or resume ends a pause that this kind of event (or person) began."""
@@ -51,8 +54,10 @@ TOLERANCE_MS = 5_000
 # add a kind, add it here and read it from its delivery in github/webhooks/payloads.py. Users see only the
 # part before the dot.
 EFFECTS: dict[str, Effect] = {
-    "reopened": Effect(Action.START),
-    "assigned": Effect(Action.START, resumes=frozenset({"unassigned", "unassigned.others"})),
+    "reopened": Effect(Action.START, is_assignment=True),
+    "assigned": Effect(
+        Action.START, resumes=frozenset({"unassigned", "unassigned.others"}), is_assignment=True
+    ),
     "labeled": Effect(Action.START, resumes=frozenset({"unlabeled"})),
     "project.start": Effect(Action.START, resumes=frozenset({"project.pause", "project.removed"})),
     # The card was restored from the archive.
@@ -80,6 +85,8 @@ EFFECTS: dict[str, Effect] = {
     "project.stop": Effect(Action.STOP),
     "closed": Effect(Action.STOP),
     "deleted": Effect(Action.STOP),
+    # A person commented on the issue, without a command.
+    "commented": Effect(None),
 }
 _RANK = {kind: rank for rank, kind in enumerate(EFFECTS)}
 # Version 1 UUIDs count units of 100 ns from 15 October 1582 in 60 bits (RFC 9562, section 5.1).
@@ -117,6 +124,8 @@ class Event:
         The ids of the people whom the event does not concern; only if `users` is None.
     card
         The node id of the card that caused the event; empty for other events, or if unknown.
+    actor
+        The id of the person who caused the event on GitHub; 0 for a bot, or if unknown.
     """
 
     delivery: str
@@ -129,6 +138,7 @@ class Event:
     order: int | None = None
     except_users: frozenset[int] = frozenset()
     card: str = ""
+    actor: int = 0
 
     @property
     def named_at(self) -> int:
@@ -153,6 +163,10 @@ class Event:
     def concerns(self, user_id: int) -> bool:
         """Whether the event has an effect on the timers of this person."""
         return user_id not in self.except_users if self.users is None else user_id in self.users
+
+    def is_sign_of(self, user_id: int) -> bool:
+        """Whether the event is a sign of life of a person, because they caused it or it names them."""
+        return user_id == self.actor or (self.users is not None and user_id in self.users)
 
     def may_be(self, other: "Event") -> bool:
         """Whether two events may be the same event, both delivered and read from the timeline."""

@@ -8,21 +8,31 @@ rederived. If an event is redelivered, nothing changes.
 `replay` has five phases:
 
 1. The lock point: timers that ended before the lock point, and earlier events, are not used.
-2. The steps: the events and the manual transitions are sorted by time.
+2. The steps and the signs of life: the events and the manual transitions are sorted by time.
 3. The fold: the state machine (`timer_core.domain.state`) applies each step.
 4. The match: derived timers get the ids of the existing timers that they replace.
 5. The difference: the outcome lists the timers to write and the timers that became part of other timers.
+
+An event without effect is not stored in a timer's history, with one exception: an own event (one that the
+owner caused) that would start or resume a timer that already runs. It shows on which timer the owner worked
+(`timer_core.domain.timeline`), and the event itself expires.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from timer_core.domain.calendar import AssignmentStarts, Calendar
+from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.events import EFFECTS, Effect, Event
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
-from timer_core.domain.state import Action, Status, Transition
-from timer_core.domain.timers import Timer
+from timer_core.domain.state import CORRECTION, SWEEPER, Action, Status, Transition
+from timer_core.domain.timers import LATEST_MS, Timer, end_of_date
+
+_DAY_MS = 86_400_000
+_STARTS = frozenset({Action.START, Action.RESUME})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +47,14 @@ class Outcome:
         The existing timers that have become part of other timers.
     open_ulid
         The ULID of the timer that is open after the replay, if there is one.
+    reaches_ms
+        The earliest instant whose working time may change; `LATEST_MS` if none does.
     """
 
     changed: tuple[Timer, ...] = ()
     vanished: tuple[Timer, ...] = ()
     open_ulid: str | None = None
+    reaches_ms: int = LATEST_MS
 
 
 def replay(
@@ -53,6 +66,7 @@ def replay(
     timers: Iterable[Timer],
     locked_until_ms: int,
     used_ulids: Set[str],
+    calendar: Calendar,
 ) -> Outcome:
     """Derive a person's timers on an issue from everything that happened after the lock point.
 
@@ -69,16 +83,23 @@ def replay(
         or because older events are no longer stored.
     used_ulids
         The ULIDs that new timers must not use, because timers of this person on this issue have used them.
+    calendar
+        The person's calendar, which says at the time of each event whether assignments start a timer.
     """
     unlocked = _unlocked(timers, locked_until_ms)
-    own_events = [event for event in events if event.concerns(user_id)]
-    steps = _steps(unlocked, own_events, locked_until_ms)
-    derived = _fold(steps, issue, user_id, now_ms)
+    known = list(events)
+    signs = _signs(unlocked, known, user_id, locked_until_ms)
+    steps = _steps(unlocked, known, user_id, locked_until_ms, calendar)
+    derived = [_with_signs(timer, signs) for timer in _fold(steps, signs, issue, user_id, now_ms)]
     pairs, vanished = _match(derived, unlocked, used_ulids)
+    changed = [(new, old) for new, old in pairs if _differs(new, old)]
+    reached = [changed_from_ms(old, new) for new, old in changed]
+    reached += [changed_from_ms(timer, None) for timer in vanished]
     return Outcome(
-        changed=tuple(new for new, old in pairs if _differs(new, old)),
+        changed=tuple(new for new, _ in changed),
         vanished=tuple(vanished),
         open_ulid=next((new.ulid for new, _ in pairs if new.is_open), None),
+        reaches_ms=min((from_ms for from_ms in reached if from_ms is not None), default=LATEST_MS),
     )
 
 
@@ -98,10 +119,13 @@ def _unlocked(timers: Iterable[Timer], locked_until_ms: int) -> list[Timer]:
 
 
 class _Order(NamedTuple):
-    """The sort key of a step. A manual transition comes after the events of the same millisecond."""
+    """The sort key of a step.
+
+    Manual and locked transitions come after the events of the same millisecond, in the recorded order.
+    """
 
     at_ms: int
-    is_manual: bool
+    is_recorded: bool
     first: int
     second: int
     cause: str
@@ -119,9 +143,19 @@ class _Step:
     """The node id of the card that caused the event; empty for other steps, or if the event has expired."""
     created_timer: bool = False
     """Whether the step is the manual start that created a timer."""
+    is_disabled: bool = False
+    """Whether the person chose that an assignment like this one starts no timer."""
+    is_locked: bool = False
+    """Whether the step is a transition by an event from before the lock point; its action is recorded."""
 
 
-def _steps(timers: Sequence[Timer], events: Sequence[Event], locked_until_ms: int) -> list[_Step]:
+def _steps(
+    timers: Sequence[Timer],
+    events: Sequence[Event],
+    user_id: int,
+    locked_until_ms: int,
+    calendar: Calendar,
+) -> list[_Step]:
     """Return the steps of all transitions of timers and of all events after the lock point, in order."""
     recorded = _history_steps(timers, locked_until_ms)
     manual = [step for step in recorded if step.effect is None]
@@ -132,8 +166,24 @@ def _steps(timers: Sequence[Timer], events: Sequence[Event], locked_until_ms: in
         for step in recorded
         if step.effect is not None
     }
-    by_cause |= {event.delivery: _event_step(event) for event in events if event.at_ms > locked_until_ms}
+    for event in events:
+        effect = EFFECTS[event.kind]
+        if effect.action is not None and event.concerns(user_id) and event.at_ms > locked_until_ms:
+            is_disabled = effect.is_assignment and not _starts(event, user_id, calendar)
+            step = _event_step(event, effect.action, is_own=event.actor == user_id)
+            by_cause[event.delivery] = replace(step, is_disabled=is_disabled)
     return sorted([*by_cause.values(), *manual], key=lambda step: step.order)
+
+
+def _starts(assignment: Event, user_id: int, calendar: Calendar) -> bool:
+    """Whether an assignment starts a timer of a person, by the settings at its time."""
+    match calendar.assignment_starts_at(assignment.at_ms):
+        case AssignmentStarts.ANY:
+            return True
+        case AssignmentStarts.SELF:
+            return assignment.actor == user_id
+        case AssignmentStarts.NEVER:
+            return False
 
 
 def _history_steps(timers: Sequence[Timer], locked_until_ms: int) -> list[_Step]:
@@ -153,11 +203,13 @@ def _history_steps(timers: Sequence[Timer], locked_until_ms: int) -> list[_Step]
 def _history_step(timer: Timer, position: int, index: int, earliest_ms: int, locked_until_ms: int) -> _Step:
     """Return the step of the ``index``-th transition in the history of a timer."""
     transition = timer.history[index]
-    if transition.by not in EFFECTS:
+    effect = EFFECTS.get(transition.by)
+    if effect is None or effect.action is None:
         return _manual_step(timer, position, index, earliest_ms)
     if transition.at_ms <= locked_until_ms:
         return _locked_step(transition, position, index)
-    return _event_step(Event(transition.cause, transition.by, transition.at_ms))
+    event = Event(transition.cause, transition.by, transition.at_ms)
+    return _event_step(event, effect.action, is_own=transition.by_owner)
 
 
 def _manual_step(timer: Timer, position: int, index: int, earliest_ms: int) -> _Step:
@@ -179,18 +231,53 @@ def _manual_step(timer: Timer, position: int, index: int, earliest_ms: int) -> _
 def _locked_step(transition: Transition, position: int, index: int) -> _Step:
     """Return the step of a transition by an event from before the lock point.
 
-    The step is sorted by its index in the history, because the logged event may have expired.
+    The step is sorted by its index in the history, because the logged event may have expired. Its action is
+    the recorded one, because a correction may have changed the transitions before it.
     """
-    order = _Order(transition.at_ms, False, position, index, transition.cause)
-    effect = EFFECTS[transition.by]
-    return _Step(order, replace(transition, action=effect.action), effect)
+    order = _Order(transition.at_ms, True, position, index, transition.cause)
+    return _Step(order, transition, EFFECTS[transition.by], is_locked=True)
 
 
-def _event_step(event: Event) -> _Step:
+def _event_step(event: Event, action: Action, *, is_own: bool) -> _Step:
     at_ms, finer_time, rank, delivery = event.sort_key
-    effect = EFFECTS[event.kind]
-    transition = Transition(at_ms, effect.action, event.kind, delivery)
-    return _Step(_Order(at_ms, False, finer_time, rank, delivery), transition, effect, event.card)
+    transition = Transition(at_ms, action, event.kind, delivery, by_owner=is_own)
+    order = _Order(at_ms, False, finer_time, rank, delivery)
+    return _Step(order, transition, EFFECTS[event.kind], event.card)
+
+
+# ---------------------------------------------------------------------- the signs of life
+
+
+class _Sign(NamedTuple):
+    """A sign of life, and the event's delivery; empty if the event was locked and may have expired."""
+
+    at_ms: int
+    delivery: str
+
+
+def _signs(
+    timers: Iterable[Timer], events: Iterable[Event], user_id: int, locked_until_ms: int
+) -> list[_Sign]:
+    """Return the signs of life in order: up to the lock point from the timers, and later ones from events."""
+    locked = {_Sign(ms, "") for timer in timers for ms in timer.signs if ms <= locked_until_ms}
+    known = {
+        _Sign(event.at_ms, event.delivery)
+        for event in events
+        if event.is_sign_of(user_id) and event.at_ms > locked_until_ms
+    }
+    return sorted(locked | known)
+
+
+def _with_signs(timer: Timer, signs: Iterable[_Sign]) -> Timer:
+    """Store the last sign of life of each UTC date in a timer, except its own transitions."""
+    end_ms = float("inf") if timer.end_ms is None else timer.end_ms
+    recorded = {transition.cause for transition in timer.history if transition.by in EFFECTS}
+    last_of_date = {
+        sign.at_ms // _DAY_MS: sign.at_ms
+        for sign in signs
+        if timer.start_ms <= sign.at_ms < end_ms and sign.delivery not in recorded
+    }
+    return replace(timer, signs=tuple(last_of_date.values()))
 
 
 # ---------------------------------------------------------------------- the fold
@@ -208,14 +295,22 @@ class _Current:
     stretch_by: _Step | None = None
 
 
-def _fold(steps: Iterable[_Step], issue: Issue, user_id: int, now_ms: int) -> list[Timer]:
-    """Apply the steps in order and return the resulting timers."""
+def _fold(
+    steps: Iterable[_Step], signs: Sequence[_Sign], issue: Issue, user_id: int, now_ms: int
+) -> list[Timer]:
+    """Apply the steps in order and return the resulting timers.
+
+    A stop by the sweeper is dropped if it has no effect, or if another sign of life is known. Then the timer
+    is open again, and the next sweep ends it at the right time.
+    """
     stopped: list[Timer] = []
     current: _Current | None = None
     for step in steps:
+        if step.transition.by == SWEEPER and (current is None or _is_refuted(step, current.timer, signs)):
+            continue
         if current is not None:
             current = _apply(current, step)
-        elif step.transition.action is Action.START:
+        elif step.transition.action is Action.START and not step.is_disabled:
             current = _Current(_create(step.transition, issue, user_id, now_ms), step)
         elif stopped and step.effect is None:
             stopped[-1] = stopped[-1].note(step.transition)
@@ -223,6 +318,14 @@ def _fold(steps: Iterable[_Step], issue: Issue, user_id: int, now_ms: int) -> li
             stopped.append(current.timer)
             current = None
     return stopped if current is None else [*stopped, current.timer]
+
+
+def _is_refuted(stop: _Step, timer: Timer, signs: Sequence[_Sign]) -> bool:
+    """Whether there was a sign of life that the sweeper did not know when it stopped a timer."""
+    last_ms, end_ms = int(stop.transition.cause), end_of_date(stop.transition.at_ms)
+    up_to_end = bisect_right(signs, end_ms, key=lambda sign: sign.at_ms)
+    others = [sign.at_ms for sign in signs[:up_to_end][-1:]]
+    return max([timer.last_sign_until(end_ms), *others]) > last_ms
 
 
 def _create(start: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer:
@@ -242,25 +345,37 @@ def _create(start: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer
         cause=start.cause,
         issue=issue,
     )
-    return replace(timer, version=0)
+    return replace(timer, history=(start,), version=0)
 
 
 def _apply(current: _Current, step: _Step) -> _Current:
     """Apply a step to an open timer.
 
     If the timer has no room for another transition by an event, only an event that stops the timer has an
-    effect. A manual transition without effect is noted in the history, because it is stored nowhere else.
+    effect. A manual transition without effect is noted in the history, because it is stored nowhere else. An
+    own event is noted if it would start or resume the timer, but the timer already runs.
     """
     timer, action = current.timer, _action_on(current, step)
     is_manual = step.effect is None
     counts = is_manual or action is Action.STOP or timer.has_room(for_event=True)
     if action is not None and counts and timer.state.allows(action):
         changed = timer.apply(replace(step.transition, action=action))
+        if action is Action.FOCUS:
+            return replace(current, timer=changed)
         if action is Action.PAUSE:
             return _Current(changed, step, stretch_by=current.changed_by)
-        restores = step.effect is not None and step.effect.restores
+        restores = step.transition.by == CORRECTION if step.effect is None else step.effect.restores
         return _Current(changed, current.stretch_by if restores and current.stretch_by else step)
-    return replace(current, timer=timer.note(step.transition)) if is_manual else current
+    if is_manual:
+        return replace(current, timer=timer.note(step.transition))
+    if _is_own_act(step) and timer.status is Status.RUNNING and timer.has_room_for_note:
+        return replace(current, timer=timer.note_event(step.transition))
+    return current
+
+
+def _is_own_act(step: _Step) -> bool:
+    """Whether an event shows that the owner began to work on the issue."""
+    return step.transition.by_owner and step.transition.action in _STARTS
 
 
 def _action_on(current: _Current, step: _Step) -> Action | None:
@@ -270,12 +385,14 @@ def _action_on(current: _Current, step: _Step) -> Action | None:
     """
     action, effect = step.transition.action, step.effect
     is_paused = current.timer.status is Status.PAUSED
-    if effect is None:
+    if effect is None or step.is_locked:
         # After a manual start that created a timer, a timer runs, even if a late event shows that an older
         # timer was open and paused at that time.
         return Action.RESUME if step.created_timer and is_paused else action
     if action is Action.STOP:
         return action
+    if step.is_disabled:
+        return None
     if effect.of_same_card and not _may_be_same_card(current.changed_by, step):
         return None
     changed_by = current.changed_by.transition.by
@@ -319,7 +436,8 @@ def _match(
         else:
             unmatched.pop(old.ulid, None)
             pairs.append((_with_attributes_of(old, timer), old))
-    return pairs, list(unmatched.values())
+    vanished = list(unmatched.values())
+    return [(_with_claims_of(vanished, timer), old) for timer, old in pairs], vanished
 
 
 def _own_ulids(timer: Timer) -> Iterator[str]:
@@ -335,6 +453,14 @@ def _covered_by(timer: Timer, others: Iterable[Timer]) -> Iterator[Timer]:
         for other in others
         if timer.start_ms <= other.start_ms and (timer.end_ms is None or other.start_ms < timer.end_ms)
     )
+
+
+def _with_claims_of(vanished: Iterable[Timer], timer: Timer) -> Timer:
+    """Add the claims of the vanished timers that have become part of a timer."""
+    claims = {claim for other in _covered_by(timer, vanished) for claim in other.claims}
+    if not claims:
+        return timer
+    return replace(timer, claims=tuple(sorted({*timer.claims, *claims}, key=lambda claim: claim.made_ms)))
 
 
 def _with_unused_ulid(timer: Timer, used_ulids: Set[str]) -> Timer:
@@ -361,6 +487,7 @@ def _with_attributes_of(old: Timer, timer: Timer) -> Timer:
         issue=issue,
         organization=organization,
         description=old.description,
+        claims=old.claims,
         version=old.version,
         unknown_attributes=old.unknown_attributes,
     )

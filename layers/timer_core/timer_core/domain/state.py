@@ -14,6 +14,14 @@ from typing import Self
 
 from timer_core.domain.errors import TransitionNotAllowed
 
+# The cause of transitions that the timer's owner requested (`Transition.by`).
+MANUAL = "manual"
+# The cause of the stop of a forgotten timer (`Transition.by`).
+SWEEPER = "sweeper"
+# The cause of transitions that a correction by hand adds to a history. They are no acts of the owner, because
+# the claims of the correction say what counts.
+CORRECTION = "correction"
+
 
 class Status(StrEnum):
     """The status of a timer. A ``stopped`` timer allows no further transition."""
@@ -24,17 +32,22 @@ class Status(StrEnum):
 
 
 class Action(StrEnum):
-    """The action that a request or an event causes."""
+    """The action that a request or an event causes.
+
+    A focus changes nothing except which of a person's running timers counts (`timer_core.domain.timeline`).
+    """
 
     START = "start"
     PAUSE = "pause"
     RESUME = "resume"
     STOP = "stop"
+    FOCUS = "focus"
 
 
 # The statuses that allow each action. A start creates a new timer.
 ALLOWED_FROM: dict[Action, frozenset[Status]] = {
     Action.START: frozenset(),
+    Action.FOCUS: frozenset({Status.RUNNING}),
     Action.PAUSE: frozenset({Status.RUNNING}),
     Action.RESUME: frozenset({Status.PAUSED}),
     Action.STOP: frozenset({Status.RUNNING, Status.PAUSED}),
@@ -55,13 +68,35 @@ class Transition:
         The kind of its cause, for example ``manual``, ``sweeper`` or a kind of event such as ``assigned``.
     cause
         The id of its cause, for example the GUID of a delivery or the hash of an ``Idempotency-Key``. The
-        cause of a manual start that created a timer is the timer's ULID.
+        cause of a manual start that created a timer is the timer's ULID. The cause of a stop by the sweeper
+        is the time of the last sign of life (milliseconds since the epoch).
+    by_owner
+        Whether the timer's owner caused the event themself, for example by assigning themself. Manual
+        transitions do not need it.
+    overtime
+        Whether the time after the present working hours is to count too; only for a focus.
+    acted_ms
+        The time of the act, or else of the beginning of the stretch, that continues here; only for the start
+        of a timer that was divided from another one.
     """
 
     at_ms: int
     action: Action
     by: str
     cause: str = ""
+    by_owner: bool = False
+    overtime: bool = False
+    acted_ms: int | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the timer's owner caused the transition, by hand or on GitHub."""
+        return self.by_owner or self.by == MANUAL
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether the timer's owner requested the transition, also by a command in a comment."""
+        return self.by == MANUAL or self.by.startswith("comment.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +151,8 @@ class State:
             return State(Status.PAUSED, self.clock_ms + at_ms, at_ms, at_ms, transition.by)
         if transition.action is Action.RESUME:
             return State(Status.RUNNING, self.clock_ms - at_ms, at_ms)
+        if transition.action is Action.FOCUS:
+            return State(self.status, self.clock_ms, at_ms)
         return State(Status.STOPPED, self.active_ms(at_ms), at_ms)
 
 

@@ -3,8 +3,10 @@
 The module `timer_core.domain.state` defines how a transition changes the clock.
 """
 
-from collections.abc import Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any, NamedTuple, Self
 
 from timer_core.domain.errors import (
@@ -17,18 +19,42 @@ from timer_core.domain.errors import (
 from timer_core.domain.events import EFFECTS
 from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import Issue
-from timer_core.domain.state import Action, State, Status, Transition, states
+from timer_core.domain.schedule import Span, joined
+from timer_core.domain.state import CORRECTION, SWEEPER, Action, State, Status, Transition, states
 
-# The maximum number of a timer's transitions by events, and also of its manual transitions. The two kinds are
-# counted separately, so that the result does not depend on the order of arrival. A transition has at most 150
-# bytes in the item, and the 60 timers that one event may change must fit into a transaction of 4 MB (AWS,
-# "DynamoDB quotas").
+# The maximum number of a timer's transitions by events, of its manual transitions, and of the owner's events
+# without effect in its history. The three kinds are counted separately, so that the result does not depend on
+# the order of arrival. A transition has at most 150 bytes in the item, and the 60 timers that one event may
+# change must fit into a transaction of 4 MB (AWS, "DynamoDB quotas").
 MAX_OF_EACH_KIND = 150
 # The maximum difference by which a client's clock may be ahead. A time in the future within this limit is
 # treated as the current time.
 _AHEAD_MS = 60_000
 # The maximum age of an offline action. GitHub redelivers failed deliveries for the same period.
 _OFFLINE_MS = 3 * 86_400_000
+# Later than every time in the table: the year 9999.
+LATEST_MS = 253_402_300_799_999
+_BEGINNING, _END = attrgetter("since_ms"), attrgetter("until_ms")
+
+
+_DAY_MS = 86_400_000
+
+
+class Claim(NamedTuple):
+    """A statement of a person that a timer counted, or did not count, in an interval.
+
+    Attributes
+    ----------
+    made_ms
+        The time of the statement. A later statement about the same timer replaces an earlier one.
+    counts
+        Whether the time counts for the timer. If not, the time is a gap, which no timer gets automatically.
+    """
+
+    since_ms: int
+    until_ms: int
+    made_ms: int
+    counts: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +69,14 @@ class Timer:
         The kinds of the causes of the present pause, the stop and the start (`Transition.by`).
     locked_until_ms
         Events up to this time no longer change the owner's timers on the issue, because this timer was
-        corrected manually or stopped by the sweeper.
+        corrected manually.
     history
-        The transitions since the start, including manual ones without effect.
+        The transitions since the start, including own ones without effect.
+    claims
+        What the owner stated about the time of this timer, in order of ``made_ms``.
+    signs
+        The last sign of life on the issue of each UTC date, in order (milliseconds since the epoch). The
+        transitions in the history are signs of life too, and are not repeated here.
     version
         The number of writes to the timer.
     unknown_attributes
@@ -69,6 +100,8 @@ class Timer:
     stopped_by: str | None = None
     locked_until_ms: int | None = None
     history: tuple[Transition, ...] = field(default=(), repr=False)
+    claims: tuple[Claim, ...] = ()
+    signs: tuple[int, ...] = field(default=(), repr=False)
     version: int = 1
     unknown_attributes: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -113,16 +146,49 @@ class Timer:
         return State(self.status, self.clock_ms, self.changed_ms, self.last_pause_ms, self.paused_by)
 
     @property
+    def reach(self) -> Span:
+        """The time in which this timer may change the owner's timeline.
+
+        It contains the history and the claims, also those outside of a corrected start and end.
+        """
+        times = [self.start_ms, *(transition.at_ms for transition in self.history)]
+        times += [edge for claim in self.claims for edge in (claim.since_ms, claim.until_ms)]
+        return Span(min(times), max([*times, self.end_ms]) if self.end_ms is not None else LATEST_MS)
+
+    @property
+    def last_sign_ms(self) -> int:
+        """The time of the last sign of life: an act, a comment, or an event about the owner."""
+        return self.last_sign_until(LATEST_MS)
+
+    def last_sign_until(self, until_ms: int) -> int:
+        """Return the time of the last sign of life up to a time; the start is the first sign."""
+        acts = (done.at_ms for done in self.history if done.by not in {SWEEPER, CORRECTION})
+        signs = (*acts, *self.signs, *(claim.made_ms for claim in self.claims))
+        return max((ms for ms in signs if ms <= until_ms), default=self.start_ms)
+
+    @property
     def is_open(self) -> bool:
         """Whether the timer is running or paused."""
         return self.status is not Status.STOPPED
 
-    def has_room(self, *, for_event: bool) -> bool:
-        """Whether the limit allows another transition by an event (``for_event``) or another manual one."""
-        if len(self.history) < MAX_OF_EACH_KIND:
+    def has_room(self, *, for_event: bool, transitions: int = 1) -> bool:
+        """Whether the limit allows more transitions by events (``for_event``) or more manual ones."""
+        if len(self.history) + transitions <= MAX_OF_EACH_KIND:
             return True
         counted = sum((transition.by in EFFECTS) is for_event for transition in self.history)
-        return counted < MAX_OF_EACH_KIND
+        return counted + transitions - (self._noted_events if for_event else 0) <= MAX_OF_EACH_KIND
+
+    @property
+    def has_room_for_note(self) -> bool:
+        """Whether the limit allows another event without effect in the history."""
+        return self._noted_events < MAX_OF_EACH_KIND
+
+    @property
+    def _noted_events(self) -> int:
+        # Only events without effect are starts of a timer that was already open (see `note_event`).
+        return sum(
+            transition.action is Action.START and transition.by in EFFECTS for transition in self.history[1:]
+        )
 
     def active_ms(self, now_ms: int) -> int:
         """Return the active time, without pauses; a running timer is counted up to ``now_ms``."""
@@ -161,15 +227,15 @@ class Timer:
         if action is not Action.STOP:
             self.check_room(action)
 
-    def check_room(self, action: Action) -> None:
-        """Refuse a manual transition if the history has no room for another manual transition.
+    def check_room(self, action: str, transitions: int = 1) -> None:
+        """Refuse a manual action if the history has no room for its manual transitions.
 
         Raises
         ------
         TooManyTransitions
             If the timer has reached the limit of manual transitions.
         """
-        if not self.has_room(for_event=False):
+        if not self.has_room(for_event=False, transitions=transitions):
             raise TooManyTransitions(action, f"{MAX_OF_EACH_KIND} manual transitions")
 
     def apply(self, transition: Transition) -> Self:
@@ -206,11 +272,24 @@ class Timer:
         """Add a transition without effect to the history, and return the resulting timer."""
         return replace(self, history=(*self.history, transition))
 
-    def expire(self, limit_ms: int, now_ms: int, by: str) -> Self:
-        """Stop a forgotten timer at the moment when its active time reached ``limit_ms``.
+    def note_event(self, transition: Transition) -> Self:
+        """Add the owner's event to the history of a running timer, on which it had no effect.
 
-        Later pauses and resumes have no effect. If the active time is below the limit, the timer is stopped
-        at the beginning of its present pause, or at ``now_ms`` if the timer is running.
+        The event is noted as a start, whether it would also have resumed a paused timer or only that.
+        """
+        return self.note(replace(transition, action=Action.START))
+
+    def expire(self, end_ms: int, sign_ms: int) -> Self:
+        """Stop a forgotten timer at a time in the past. Later transitions have no effect.
+
+        Parameters
+        ----------
+        end_ms
+            The end, not before the start.
+        sign_ms
+            The last sign of life up to the end of that UTC date. If another one becomes known, the stop no
+            longer counts (see
+            `timer_core.domain.replay`).
 
         Raises
         ------
@@ -219,23 +298,20 @@ class Timer:
         """
         if not self.is_open:
             raise TransitionNotAllowed(Action.STOP, self.status)
-        end_ms = self._reached(limit_ms, now_ms)
-        if end_ms is None:
-            end_ms = self.last_pause_ms or max(now_ms, self.changed_ms)
         before = tuple(transition for transition in self.history if transition.at_ms <= end_ms)
         after = tuple(transition for transition in self.history if transition.at_ms > end_ms)
         *_, state = states(before)
         then = replace(self, clock_ms=state.clock_ms, changed_ms=state.changed_ms, status=state.status)
-        stopped = replace(then, history=before).stop(end_ms, by)
+        stopped = replace(then, history=before).stop(end_ms, SWEEPER, str(sign_ms))
         return replace(stopped, history=(*stopped.history, *after))
 
-    def _reached(self, limit_ms: int, now_ms: int) -> int | None:
-        """Return the moment at which the active time reached the limit; None if it is below the limit."""
-        for since_ms, until_ms in stretches(self, now_ms):
-            if until_ms - since_ms >= limit_ms:
-                return since_ms + limit_ms
-            limit_ms -= until_ms - since_ms
-        return None
+
+def end_of_date(at_ms: int) -> int:
+    """Return the last millisecond of an instant's UTC date.
+
+    A timer stores the last sign of life of each UTC date, so a sign counts for its whole date.
+    """
+    return at_ms - at_ms % _DAY_MS + _DAY_MS - 1
 
 
 class Period(NamedTuple):
@@ -259,14 +335,52 @@ def stretches(timer: Timer, now_ms: int) -> list[Stretch]:
     treated as running between its stop and the corrected end.
     """
     end_ms = max(now_ms, timer.changed_ms) if timer.end_ms is None else timer.end_ms
-    passed = list(states(timer.history))
-    changes = [timer.start_ms, *(state.changed_ms for state in passed[1:]), end_ms]
-    found = [
-        Stretch(max(since_ms, timer.start_ms), min(until_ms, end_ms))
-        for state, since_ms, until_ms in zip(passed, changes, changes[1:], strict=False)
-        if state.status is not Status.PAUSED
-    ]
+    edges = [timer.start_ms, *(edge for pause in pauses(timer) for edge in pause if edge is not None), end_ms]
+    found = (Stretch(since_ms, until_ms) for since_ms, until_ms in zip(edges[::2], edges[1::2], strict=False))
     return [stretch for stretch in found if stretch.since_ms < stretch.until_ms]
+
+
+def cut(spans: Sequence[Span], since_ms: int, until_ms: int) -> list[Span]:
+    """Return the parts of spans that lie between two instants. The spans are in order and do not overlap."""
+    first = bisect_right(spans, since_ms, key=_END)
+    last = bisect_left(spans, until_ms, lo=first, key=_BEGINNING)
+    found = (Span(max(span.since_ms, since_ms), min(span.until_ms, until_ms)) for span in spans[first:last])
+    return [span for span in found if span.since_ms < span.until_ms]
+
+
+def without(spans: Iterable[Span], others: Iterable[Span]) -> list[Span]:
+    """Return the parts of spans that lie in none of the other spans, in order."""
+    taken = list(joined(sorted(others)))
+    found: list[Span] = []
+    for since_ms, until_ms in spans:
+        edges = [since_ms, *(edge for span in cut(taken, since_ms, until_ms) for edge in span), until_ms]
+        found += map(Span, edges[::2], edges[1::2])
+    return sorted(span for span in found if span.since_ms < span.until_ms)
+
+
+class Pause(NamedTuple):
+    """An interval in which a timer was paused; the present pause of an open timer has no end."""
+
+    since_ms: int
+    until_ms: int | None
+
+
+def pauses(timer: Timer) -> list[Pause]:
+    """Return the pauses between a timer's start and end, in order of time, without empty ones.
+
+    The start and the end may have been corrected, so that they cut a pause or exclude it.
+    """
+    found: list[Span] = []
+    since_ms: int | None = None
+    for state in states(timer.history):
+        if state.status is Status.PAUSED:
+            since_ms = state.changed_ms
+        elif since_ms is not None:
+            found.append(Span(since_ms, state.changed_ms))
+            since_ms = None
+    ended = cut(found, timer.start_ms, LATEST_MS if timer.end_ms is None else timer.end_ms)
+    present = [] if since_ms is None else [Pause(since_ms, None)]
+    return [*(Pause(*span) for span in ended), *present]
 
 
 def finished(
@@ -281,7 +395,7 @@ def finished(
     organization: str | None = None,
     description: str = "",
 ) -> Timer:
-    """Return a stopped timer with the given start and end.
+    """Return a stopped timer with the given start and end, and the claim that all of its time counts.
 
     Raises
     ------
@@ -299,7 +413,8 @@ def finished(
         organization=organization,
         description=description,
     )
-    return running.stop(end_ms, by)
+    stated = (Claim(start_ms, end_ms, now_ms, counts=True),) if start_ms < end_ms else ()
+    return replace(running.stop(end_ms, by), claims=stated)
 
 
 def check_span(start_ms: int | None, end_ms: int | None, now_ms: int) -> None:

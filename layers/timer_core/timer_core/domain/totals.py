@@ -1,15 +1,16 @@
-"""Totals: active time per day and per issue.
+"""Totals: working time and active time per day and per issue.
 
-The curve of a timer is a function that returns the active time from the start to any moment, in whole
+Working time is a sum of slices of the person's timeline. Active time is that of the timers' histories: the
+curve of a timer is a function that returns the active time from the start to any moment, in whole
 milliseconds. The active time between two moments is the difference of two values of the curve. So if a period
 is split, the active times of the shorter periods add up to the active time of the period.
 """
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from itertools import accumulate, pairwise
@@ -18,30 +19,40 @@ from zoneinfo import ZoneInfo
 
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.issues import Issue
+from timer_core.domain.schedule import DAY, instant, local_date
+from timer_core.domain.timeline import Slice
 from timer_core.domain.timers import Period, Timer, stretches
-
-_DAY = timedelta(days=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class IssueTotal:
-    """Active time and number of timers on one issue; ``issue`` is None for timers without an issue."""
+    """Time and number of timers on one issue; ``issue`` is None for timers without an issue."""
 
     issue: Issue | None
+    working_ms: int
     active_ms: int
     timers: int
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """The active time in a period: the sum, the time per day, and the time per issue.
+class DayTotal:
+    """Time on one day."""
 
-    Issues are sorted by active time, longest first. Days and issues without active time are not included.
+    day: date
+    working_ms: int
+    active_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The time in a period: the sums, the time per day, and the time per issue.
+
+    Issues are sorted by working time, longest first. Days and issues without any time are not included.
     """
 
+    working_ms: int
     active_ms: int
-    days: tuple[tuple[date, int], ...]
+    days: tuple[DayTotal, ...]
     issues: tuple[IssueTotal, ...]
 
 
@@ -85,76 +96,124 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The active time of a timer in a period, and on the day on which the timer begins in the period."""
+    """The time of a timer in a period, and its working time on the day on which it begins in the period."""
 
+    working_ms: int
     active_ms: int
-    first_day_ms: int
+    first_day_working_ms: int
 
 
-def part_of(timer: Timer, period: Period, zone: ZoneInfo, now_ms: int) -> Part:
+def part_of(timer: Timer, slices: Iterable[Slice], period: Period, zone: ZoneInfo, now_ms: int) -> Part:
     """Return the part of a timer that lies in a period, up to the present.
 
     The sum of the parts of all timers in a period is the total of the period.
+
+    Parameters
+    ----------
+    slices
+        The slices of the timer.
     """
+    own = list(slices)
+    working_ms = sum(piece.working_between(*period) for piece in own)
     curve = Curve(timer, now_ms)
     overlap = _overlap(curve, period)
     if overlap is None:
-        return Part(0, 0)
+        return Part(working_ms, 0, working_ms)
     first_ms, last_ms = overlap
-    next_day_ms = _beginning(_date(first_ms, zone) + _DAY, zone)
-    return Part(
-        curve.active_between(first_ms, last_ms), curve.active_between(first_ms, min(last_ms, next_day_ms))
-    )
+    next_day_ms = instant(zone.key, local_date(zone.key, first_ms) + DAY, 0)
+    on_first_day = sum(piece.working_between(period.since_ms, next_day_ms) for piece in own)
+    return Part(working_ms, curve.active_between(first_ms, last_ms), on_first_day)
 
 
-def add_up(timers: Iterable[Timer], period: Period, zone: ZoneInfo, now_ms: int) -> Totals:
-    """Add up the active time of timers in a period.
+def add_up(
+    timers: Iterable[Timer], slices: Iterable[Slice], period: Period, zone: ZoneInfo, now_ms: int
+) -> Totals:
+    """Add up the time of timers in a period.
 
     Parameters
     ----------
     timers
         The timers, in any order. The first timer of an issue determines the spelling of the issue's name.
+    slices
+        The slices of the person's timeline in the period. Slices of other timers are ignored.
     zone
         The time zone of the calendar days. A day on which the clocks change is shorter or longer than
         24 hours.
     """
-    curves = [(timer.issue, Curve(timer, now_ms)) for timer in timers]
-    # Days before the first timer and after the last one have no active time.
-    since_ms = max(period.since_ms, min((curve.start_ms for _, curve in curves), default=period.until_ms))
-    until_ms = min(period.until_ms, max((curve.end_ms for _, curve in curves), default=since_ms))
-    period = Period(since_ms, until_ms)
+    found = [(timer, Curve(timer, now_ms)) for timer in timers]
+    # Days before the first timer and after the last one have no time.
+    first_ms = min((timer.reach.since_ms for timer, _ in found), default=period.until_ms)
+    since_ms = max(period.since_ms, first_ms)
+    until_ms = min(period.until_ms, max((now_ms, *(curve.end_ms for _, curve in found))))
+    period = Period(since_ms, max(since_ms, until_ms))
     calendar = _days(period, zone)
-    by_day: Counter[date] = Counter()
+    working = _working_by_day(slices, period, calendar)
+    by_day: dict[date, DayTotal] = {}
     by_issue: dict[str, IssueTotal] = {}
-    for issue, curve in curves:
-        on_days = _by_day(curve, period, calendar)
-        by_day.update(on_days)
-        active_ms = sum(on_days.values())
-        if active_ms:
-            key = _key(issue)
-            known = by_issue.get(key) or IssueTotal(issue, 0, 0)
-            titled = _with_title(known.issue, issue)
-            by_issue[key] = IssueTotal(titled, known.active_ms + active_ms, known.timers + 1)
-    issues = sorted(by_issue.values(), key=lambda total: (-total.active_ms, _key(total.issue)))
+    for timer, curve in found:
+        active_on, working_on = _by_day(curve, period, calendar), working[timer.ulid]
+        for day in active_on.keys() | working_on.keys():
+            known = by_day.get(day, DayTotal(day, 0, 0))
+            by_day[day] = DayTotal(day, known.working_ms + working_on[day], known.active_ms + active_on[day])
+        active_ms, working_ms = active_on.total(), working_on.total()
+        if active_ms or working_ms:
+            key = _key(timer.issue)
+            total = by_issue.get(key) or IssueTotal(timer.issue, 0, 0, 0)
+            by_issue[key] = IssueTotal(
+                _with_title(total.issue, timer.issue),
+                total.working_ms + working_ms,
+                total.active_ms + active_ms,
+                total.timers + 1,
+            )
+    issues = sorted(
+        by_issue.values(), key=lambda total: (-total.working_ms, -total.active_ms, _key(total.issue))
+    )
+    days = (by_day.get(day, DayTotal(day, 0, 0)) for _, day in calendar)
     return Totals(
+        working_ms=sum(total.working_ms for total in issues),
         active_ms=sum(total.active_ms for total in issues),
-        days=tuple((day, by_day[day]) for _, day in calendar if by_day[day]),
+        days=tuple(total for total in days if total.working_ms or total.active_ms),
         issues=tuple(issues),
     )
 
 
-def _by_day(curve: Curve, period: Period, calendar: Sequence[tuple[int, date]]) -> dict[date, int]:
+def _working_by_day(
+    slices: Iterable[Slice], period: Period, calendar: Sequence[tuple[int, date]]
+) -> defaultdict[str, Counter[date]]:
+    """Return the working time of each timer in a period on each day of a calendar, by ULID."""
+    found: defaultdict[str, Counter[date]] = defaultdict(Counter)
+    for piece in slices:
+        first_ms, last_ms = max(piece.since_ms, period.since_ms), min(piece.until_ms, period.until_ms)
+        if first_ms >= last_ms:
+            continue
+        for begins_ms, day, ends_ms in _cut(first_ms, last_ms, calendar):
+            found[piece.timer][day] += piece.working_between(begins_ms, ends_ms)
+    return found
+
+
+def _by_day(curve: Curve, period: Period, calendar: Sequence[tuple[int, date]]) -> Counter[date]:
     """Return the active time of a timer in a period on each day of a calendar."""
     overlap = _overlap(curve, period)
     if overlap is None:
-        return {}
-    first_ms, last_ms = overlap
+        return Counter()
+    return Counter(
+        {
+            day: curve.active_until(ends_ms) - curve.active_until(begins_ms)
+            for begins_ms, day, ends_ms in _cut(*overlap, calendar)
+        }
+    )
+
+
+def _cut(
+    first_ms: int, last_ms: int, calendar: Sequence[tuple[int, date]]
+) -> Iterator[tuple[int, date, int]]:
+    """Cut a non-empty interval at the beginnings of days; yield the beginning, day and end of each part."""
     first = bisect_right(calendar, first_ms, key=_begins_ms)
     last = bisect_left(calendar, last_ms, key=_begins_ms)
     cuts = [first_ms, *map(_begins_ms, calendar[first:last]), last_ms]
     days = [day for _, day in calendar[first - 1 : last]]
-    reached = pairwise(map(curve.active_until, cuts))
-    return {day: after - before for day, (before, after) in zip(days, reached, strict=True)}
+    for (begins_ms, ends_ms), day in zip(pairwise(cuts), days, strict=True):
+        yield begins_ms, day, ends_ms
 
 
 def _overlap(curve: Curve, period: Period) -> Period | None:
@@ -182,27 +241,12 @@ def _days(period: Period, zone: ZoneInfo) -> list[tuple[int, date]]:
     """Return the first moment and the date of each day in a period; no days if the period is empty."""
     if period.since_ms >= period.until_ms:
         return []
-    day = _date(period.since_ms, zone)
+    day = local_date(zone.key, period.since_ms)
     days = []
-    while (begins_ms := _beginning(day, zone)) < period.until_ms:
+    while (begins_ms := instant(zone.key, day, 0)) < period.until_ms:
         days.append((begins_ms, day))
-        day += _DAY
+        day += DAY
     return days
-
-
-def _date(at_ms: int, zone: ZoneInfo) -> date:
-    return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(zone).date()
-
-
-def _beginning(day: date, zone: ZoneInfo) -> int:
-    """Return the first moment of a day.
-
-    If the clocks skip midnight, the day begins when the clocks change. zoneinfo interprets a skipped time
-    with the offset from before the change (PEP 495). Every zone that skipped midnight changed its clocks at
-    midnight, so this interpretation gives the time of the change.
-    """
-    midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
-    return (midnight.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 
 @cache

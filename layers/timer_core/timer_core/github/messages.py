@@ -43,6 +43,8 @@ class IssueEvent:
         The id of the repository, which never changes.
     card
         The node id of the card that caused the event; empty for other events, or if unknown.
+    actor
+        The id of the person who caused the event; 0 for a bot, or if unknown.
     """
 
     delivery: str
@@ -59,6 +61,7 @@ class IssueEvent:
     order: int | None = None
     except_users: tuple[int, ...] = ()
     card: str = ""
+    actor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class CardEvent:
     kind
         ``moved`` to another status, ``removed`` from the project (archived or deleted), ``restored`` from the
         archive, or ``converted`` from a draft to an issue.
+    actor
+        The id of the person who changed the card; 0 for a bot, or if unknown.
     """
 
     delivery: str
@@ -89,6 +94,7 @@ class CardEvent:
     field: str | None = None
     status: str | None = None
     kind: CardKind = "moved"
+    actor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,8 @@ class RepositoryEvent:
         The full name of the repository after the event.
     received_ms
         When the delivery was received.
+    actor
+        The id of the person who caused the event; 0 for a bot, or if unknown.
     """
 
     delivery: str
@@ -131,6 +139,7 @@ class RepositoryEvent:
     repo: str
     at_ms: int
     received_ms: int
+    actor: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ def reply_to(
     Parameters
     ----------
     commands
-        The commands in the comment, already handled.
+        The commands in the comment and, if it has none that change a timer, the comment itself; already
+        handled.
     timers
         The author's timers on the issue since the comment; their histories show what a command did.
     is_tracked
@@ -44,7 +45,7 @@ def reply_to(
             logged.append(f"Logged {duration_text(command.duration_ms)}.")
             continue
         action = EFFECTS[command.kind].action
-        if command.delivery in effective:
+        if action is None or command.delivery in effective:
             continue
         if _is_beyond_limit(action, timers):
             mistakes.append(str(TooManyTransitions(action, f"{MAX_OF_EACH_KIND} transitions by events")))

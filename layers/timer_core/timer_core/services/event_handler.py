@@ -68,13 +68,17 @@ class EventHandler:
             return Handled(reason="not_an_issue")
         if not issue.repo_id:
             return Handled(reason="no_repository_id")
-        since = self._tracked_since(event.users or ())
-        users = None if event.users is None else frozenset(_tracked_at(event.at_ms, since))
-        unregistered = len(frozenset(event.users or ()) - since.keys())
+        concerned = frozenset(event.users or ())
+        since = self._tracked_since(concerned | _people(event.actor))
+        tracked = _tracked_at(event.at_ms, since)
+        users = None if event.users is None else concerned & tracked
+        # The actor is stored only if they are tracked.
+        event = replace(event, actor=event.actor if event.actor in tracked else 0)
+        unregistered = len(concerned - since.keys())
         if users is not None and not users:
             observed_at = _to_event(event, users, now_ms).named_at
             self._issue_timers.observe(issue.repository, observed_at, now_ms=now_ms)
-            reason = "before_registration" if since else "user_not_registered"
+            reason = "before_registration" if concerned & since.keys() else "user_not_registered"
             return Handled(reason=reason, unregistered=unregistered)
         if event.kind == LOG:
             changed = self._log_time(event, issue, users or (), now_ms)
@@ -152,7 +156,14 @@ class EventHandler:
             renamed_at = named_at(event.delivery, event.received_ms)
             self._issue_timers.observe(repository, renamed_at, now_ms=now_ms, is_change=True)
             return Handled()
-        happened = Event(event.delivery, event.kind, event.at_ms, received_ms=event.received_ms)
+        actors = _tracked_at(event.at_ms, self._tracked_since(_people(event.actor)))
+        happened = Event(
+            event.delivery,
+            event.kind,
+            event.at_ms,
+            received_ms=event.received_ms,
+            actor=event.actor if event.actor in actors else 0,
+        )
         return Handled(tuple(self._issue_timers.apply_to_repository(happened, repository, now_ms=now_ms)))
 
     def rename_owner(self, event: OwnerRenamed, *, now_ms: int) -> Handled:
@@ -203,7 +214,13 @@ def _to_event(event: IssueEvent, users: frozenset[int] | None, now_ms: int) -> E
         order=event.order,
         except_users=frozenset(event.except_users),
         card=event.card,
+        actor=event.actor,
     )
+
+
+def _people(actor: int) -> frozenset[int]:
+    """Return the ids of the people in an event's ``actor``: none or one."""
+    return frozenset({actor} if actor else ())
 
 
 def _tracked_at(at_ms: int, since: Mapping[int, int]) -> set[int]:

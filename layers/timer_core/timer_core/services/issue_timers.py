@@ -7,11 +7,13 @@ can be repeated (docs/decisions/0001-events-and-replay.md).
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from timer_core.domain.calendar import Calendar
 from timer_core.domain.events import EFFECTS, Event, guid_time_at
 from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.moves import Move
 from timer_core.domain.replay import replay
 from timer_core.domain.timers import Timer
+from timer_core.store.calendars import Calendars
 from timer_core.store.derived_timers import DerivedTimers
 from timer_core.store.event_log import EventLog
 from timer_core.store.issue_history import IssueHistory
@@ -36,6 +38,7 @@ class IssueTimers:
 
     def __init__(self, table: Table, timers: TimerStore) -> None:
         self._log = EventLog(table)
+        self._calendars = Calendars(table)
         self._derived = DerivedTimers(table, timers)
         self._repositories = Repositories(table)
 
@@ -61,7 +64,9 @@ class IssueTimers:
         if not history.is_known(named_at):
             self._record(issue.repository, named_at, now_ms)
             history = self._log.read(issue)
-        concerned = history.people_with_timers() if event.users is None else event.users
+        with_timers = history.people_with_timers()
+        # The event is a sign of life of its actor, if the actor has a timer here.
+        concerned = with_timers if event.users is None else event.users | ({event.actor} & with_timers)
         return self._rederive_all(concerned, history, now_ms, new=event.delivery if is_new else None)
 
     def apply_to_repository(self, event: Event, repository: Repository, *, now_ms: int) -> list[Timer]:
@@ -230,8 +235,18 @@ class IssueTimers:
             timers=found.timers,
             locked_until_ms=found.locked_until_ms,
             used_ulids=found.used_ulids,
+            calendar=self._calendar(user_id, events),
         )
         return self._derived.write(slots, outcome, now_ms=now_ms)
+
+    def _calendar(self, user_id: int, events: Iterable[Event]) -> Calendar:
+        """Return a person's calendar, with the settings at the times of their assignments."""
+        assigned = [
+            event.at_ms for event in events if EFFECTS[event.kind].is_assignment and event.concerns(user_id)
+        ]
+        if not assigned:
+            return Calendar()
+        return self._calendars.of(user_id, not_before_ms=max(assigned))
 
 
 def _check(event: Event, repo_id: int) -> None:

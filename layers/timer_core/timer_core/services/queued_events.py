@@ -154,6 +154,7 @@ class QueuedEventHandler:
                 users=users,
                 title=issue.title,
                 card=event.item,
+                actor=event.actor,
             )
         )
 

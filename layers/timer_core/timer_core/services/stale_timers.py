@@ -1,13 +1,19 @@
-"""Stop the timers that were open for too long."""
+"""Stop stale timers, and store the days of people whose timers just run on, person by person."""
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from aws_lambda_powertools import Logger
 
-from timer_core.store.queries import OpenTimer
+from timer_core.domain.timers import end_of_date
 from timer_core.store.timers import TimerStore
+from timer_core.store.timesheets import Timesheets
+
+_THREADS = 8
+# The number of people after which the remaining time is checked.
+_BATCH = 8
 
 
 @dataclass(slots=True)
@@ -17,68 +23,87 @@ class StaleTimers:
     Attributes
     ----------
     found
-        Timers that were open for too long.
+        Stale timers.
     stopped
         The stale timers that were stopped.
     failed
-        The stale timers that could not be stopped. The log has the errors, and the next run tries again.
-    complete
-        Whether there was time for all stale timers.
+        The people whose timers could not be checked or stopped, or whose days could not be stored. The log
+        has the errors, and the next run tries again.
+    after
+        The person after whom the next run continues; None if there was time for everybody.
     """
 
     found: int = 0
     stopped: int = 0
     failed: int = 0
-    complete: bool = True
+    after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StaleTimerStopper:
-    """Stops stale timers, oldest first, with one thread for each segment of the index of open timers."""
+    """Stops the timers that their owner's timeline says are stale, at the moment at which they became so."""
 
     timers: TimerStore
+    timesheets: Timesheets
     logger: Logger
 
-    def run(self, *, limit_ms: int, now_ms: int, has_time: Callable[[], bool], dry_run: bool) -> StaleTimers:
-        """Stop the timers that were open for longer than a limit; in a dry run, only count these timers."""
-
-        def stop(segment: Iterable[OpenTimer]) -> StaleTimers:
-            return self._stop(segment, limit_ms=limit_ms, now_ms=now_ms, has_time=has_time, dry_run=dry_run)
-
-        segments = self.timers.open_timer_segments(before_ms=now_ms - limit_ms)
-        with ThreadPoolExecutor(len(segments)) as pool:
-            results = list(pool.map(stop, segments))
-        return StaleTimers(
-            found=sum(result.found for result in results),
-            stopped=sum(result.stopped for result in results),
-            failed=sum(result.failed for result in results),
-            complete=all(result.complete for result in results),
-        )
-
-    def _stop(
-        self,
-        stale: Iterable[OpenTimer],
-        *,
-        limit_ms: int,
-        now_ms: int,
-        has_time: Callable[[], bool],
-        dry_run: bool,
+    def run(
+        self, *, after: int | None, now_ms: int, has_time: Callable[[], bool], dry_run: bool
     ) -> StaleTimers:
+        """Check everybody who has an open timer, and store the days that are behind.
+
+        Parameters
+        ----------
+        after
+            The person after whom an earlier run ended; None to begin with the first.
+        dry_run
+            Whether to only count stale timers.
+        """
+        owners = {timer.user_id for segment in self.timers.open_timer_segments() for timer in segment}
+        people = sorted(owners if dry_run else owners.union(self.timesheets.people()))
+        rest = people if after is None else people[bisect_right(people, after) :]
         result = StaleTimers()
-        for timer in stale:
-            if not has_time():
-                result.complete = False
-                break
-            result.found += 1
-            if dry_run:
-                continue
-            try:
-                stopped = self.timers.expire(
-                    timer.user_id, timer.ulid, limit_ms=limit_ms, now_ms=now_ms, by="sweeper"
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for first in range(0, len(rest), _BATCH):
+                if not has_time():
+                    result.after = rest[first] - 1
+                    break
+                batch: Sequence[int] = rest[first : first + _BATCH]
+                checks = pool.map(
+                    lambda user_id: self._check(
+                        user_id, is_owner=user_id in owners, now_ms=now_ms, dry_run=dry_run
+                    ),
+                    batch,
                 )
-            except Exception:
-                result.failed += 1
-                self.logger.exception("A stale timer could not be stopped")
-            else:
-                result.stopped += stopped is not None
+                for found, stopped, failed in checks:
+                    result.found += found
+                    result.stopped += stopped
+                    result.failed += failed
         return result
+
+    def _check(self, user_id: int, *, is_owner: bool, now_ms: int, dry_run: bool) -> tuple[int, int, bool]:
+        """Return the numbers of a person's stale and stopped timers, and whether something failed."""
+        found = stopped = 0
+        try:
+            ends = self._ends(user_id, now_ms) if is_owner else {}
+            found = len(ends)
+            if dry_run:
+                return found, 0, False
+            for (ulid, sign_ms), end_ms in ends.items():
+                expired = self.timers.expire(user_id, ulid, end_ms=end_ms, sign_ms=sign_ms, now_ms=now_ms)
+                stopped += expired is not None
+            self.timesheets.refresh(user_id, now_ms=now_ms)
+        except Exception:
+            self.logger.exception("A stale timer could not be stopped, or days could not be stored")
+            return found, stopped, True
+        return found, stopped, False
+
+    def _ends(self, user_id: int, now_ms: int) -> dict[tuple[str, int], int]:
+        """Return the ends of a person's stale timers, by ULID and last sign of life before the end."""
+        worked = self.timesheets.present(user_id, now_ms=now_ms)
+        states = worked.carry.timers
+        return {
+            (timer.ulid, timer.last_sign_until(end_of_date(end_ms))): end_ms
+            for timer in worked.timers
+            if timer.is_open and (end_ms := states[timer.ulid].stale_ms) is not None
+        }

@@ -17,6 +17,7 @@ from timer_core.store.items import (
 )
 from timer_core.store.keys import (
     PENDING_DELETIONS_PK,
+    PEOPLE_PK,
     PROFILE_SK,
     TOKEN_SK,
     USER_TOKENS,
@@ -119,6 +120,7 @@ class AccountDeletionStore:
                 list(pool.map(self._delete, page))
                 if not may_continue():
                     return False
+        self._table.write(Write("Delete", PEOPLE_PK, pk))
         marker = {
             "pk": {"S": pk},
             "sk": {"S": PROFILE_SK},

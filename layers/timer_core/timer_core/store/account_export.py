@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from timer_core.domain.issues import Issue
-from timer_core.domain.timers import Timer
-from timer_core.store.items import SlotItem, to_timer
-from timer_core.store.keys import RUN_LOCK_SK, kind_of, name_of, slot_key, user_pk
+from timer_core.domain.own_calendar import OwnCalendar
+from timer_core.domain.timers import Claim, Timer
+from timer_core.store.calendars import to_own
+from timer_core.store.items import SlotItem, claims_of, to_timer
+from timer_core.store.keys import kind_of, name_of, slot_key, user_pk
 from timer_core.store.limits import MINUTE_MS
 from timer_core.store.positions import ExportPosition
 from timer_core.store.repositories import Repositories
@@ -15,12 +17,21 @@ from timer_core.store.table import RawItem, Table
 
 @dataclass(frozen=True, slots=True)
 class DeletedTimer:
-    """The tombstone of a deleted timer. It prevents late events from creating the timer again."""
+    """The tombstone of a deleted timer. It prevents late events from creating the timer again.
+
+    Attributes
+    ----------
+    claims
+        The time that the timer had, which no other timer gets.
+    kept_until_s
+        When the tombstone expires (seconds since the epoch); None if it has claims.
+    """
 
     ulid: str
     deleted_ms: int
     locked_until_ms: int | None
-    kept_until_s: int
+    claims: tuple[Claim, ...]
+    kept_until_s: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +82,8 @@ class ExportPage:
     ----------
     slots
         The person's slots on the issues of this page's timers.
-    runs
-        The number of times that an exclusive timer was started or resumed; None if there was no exclusive
-        timer. The number is the same on all pages.
+    calendar
+        The person's working hours, exceptions and settings, on the page that has them.
     next
         The position of the next page; None if this is the last page.
     """
@@ -83,7 +93,7 @@ class ExportPage:
     slots: list[Slot] = field(default_factory=list)
     requests: list[KeyedRequest] = field(default_factory=list)
     changes: list[Changes] = field(default_factory=list)
-    runs: int | None = None
+    calendar: OwnCalendar | None = None
     next: ExportPosition | None = None
 
     def add(self, item: RawItem) -> None:
@@ -91,11 +101,15 @@ class ExportPage:
         kind, name = kind_of(item["sk"]["S"]), name_of(item["sk"]["S"])
         if kind == "timer" and "deleted_ms" in item:
             locked_until_ms = _number(item, "locked_until_ms") if "locked_until_ms" in item else None
+            kept_until_s = _number(item, "expires_at") if "expires_at" in item else None
+            deleted_ms = _number(item, "deleted_ms")
             self.deleted.append(
-                DeletedTimer(name, _number(item, "deleted_ms"), locked_until_ms, _number(item, "expires_at"))
+                DeletedTimer(name, deleted_ms, locked_until_ms, claims_of(item), kept_until_s)
             )
         elif kind == "timer":
             self.timers.append(to_timer(item))
+        elif kind == "calendar":
+            self.calendar = to_own(item)
         elif kind == "key":
             self.requests.append(
                 KeyedRequest(item["ulid"]["S"], item["created"]["BOOL"], _number(item, "expires_at"))
@@ -117,11 +131,7 @@ class AccountExport:
         pk = user_pk(user_id)
         start = None if position is None else {"pk": {"S": pk}, "sk": {"S": position.sk}}
         items, _, last = self._table.query(pk, limit=page_size, start=start)
-        run_lock = self._table.get(pk, RUN_LOCK_SK)
-        page = ExportPage(
-            runs=None if run_lock is None else _number(run_lock, "version"),
-            next=ExportPosition(last["sk"]["S"]) if last else None,
-        )
+        page = ExportPage(next=ExportPosition(last["sk"]["S"]) if last else None)
         for item in items:
             page.add(item)
         page.slots = self._slots(user_id, page.timers)

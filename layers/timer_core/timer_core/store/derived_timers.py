@@ -22,7 +22,7 @@ from timer_core.store.items import (
 from timer_core.store.keys import PROFILE_SK, name_of, timer_sk, user_pk
 from timer_core.store.slots import Slot, update_slot
 from timer_core.store.table import RawItem, Table, Write
-from timer_core.store.timers import TimerStore
+from timer_core.store.timers import TimerChange, TimerStore
 from timer_core.store.writes import put_changed, put_new, set_or_remove
 
 if TYPE_CHECKING:
@@ -148,15 +148,11 @@ class DerivedTimers:
         """
         writes = self._timer_writes(outcome, now_ms) + _slot_writes(slots, outcome, now_ms)
         if writes:
-            self._timers.write_all(writes)
+            self._timers.write_all(TimerChange(slots[0].user_id, writes, outcome.reaches_ms, now_ms))
         return [replace(timer, version=timer.version + 1) for timer in outcome.changed]
 
     def _timer_writes(self, outcome: Outcome, now_ms: int) -> list[Write]:
-        written = {timer.ulid for timer in (*outcome.changed, *outcome.vanished)}
-        writes: list[Write] = []
-        for timer in outcome.changed:
-            alone, pauses = self._timers.run_alone(timer, written)
-            writes += [put_changed(alone) if alone.version else _put_derived(alone), *pauses]
+        writes = [put_changed(timer) if timer.version else _put_derived(timer) for timer in outcome.changed]
         for timer in outcome.vanished:
             pk, sk = user_pk(timer.user_id), timer_sk(timer.ulid)
             # Its time is now part of another timer, so the tombstone locks no time.

@@ -145,6 +145,7 @@ class EventLog:
             order=event.order,
             except_users={str(user) for user in event.except_users} or None,
             card=event.card or None,
+            actor=event.actor or None,
             expires_at=expiry(now_ms, EVENT_DAYS),
         )
         logged = self._put_once(item)
@@ -207,6 +208,7 @@ def _to_event(item: RawItem) -> Event:
         order=None if row.order is None else int(row.order),
         except_users=frozenset(int(user) for user in row.except_users or ()),
         card=row.card or "",
+        actor=int(row.actor or 0),
     )
 
 

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias, get_args
 
-from timer_core.store.items import DayItem, GitHubItem, TimerItem, expiry
+from timer_core.store.items import DayItem, GitHubItem, expiry
 from timer_core.store.keys import (
     DAYS,
     DELIVERIES_PK,
     GITHUB_PK,
     GITHUB_STATUS_SK,
     OPEN_SHARDS,
+    SWEEPER_PK,
+    SWEEPER_PROGRESS_SK,
     day_sk,
     name_of,
     open_timers_pk,
@@ -32,6 +34,8 @@ class Health:
 
     Attributes
     ----------
+    stale_timers
+        The stale timers that the last sweep found.
     webhook_success_rate
         The share of today's and yesterday's deliveries (UTC) that were processed; None if there were none.
     github_credential
@@ -91,12 +95,11 @@ class HealthStore:
             )
         )
 
-    def read(self, *, now_ms: int, stale_after_ms: int) -> Health:
+    def read(self, *, now_ms: int) -> Health:
         """Return the current numbers."""
-        open_timers = stale_timers = 0
-        for shard in range(OPEN_SHARDS):
-            open_timers += self._count(shard, None)
-            stale_timers += self._count(shard, now_ms - stale_after_ms)
+        open_timers = sum(self._count(shard) for shard in range(OPEN_SHARDS))
+        sweep = self._table.get(SWEEPER_PK, SWEEPER_PROGRESS_SK)
+        stale_timers = _sum([sweep], "stale_found") if sweep else 0
         credential, cannot = self._github()
         return Health(open_timers, stale_timers, self._success_rate(now_ms), credential, cannot)
 
@@ -116,12 +119,11 @@ class HealthStore:
         cannot = (name for name in get_args(Capability) if without or name in (row.cannot or ()))
         return row.credential, tuple(cannot)
 
-    def _count(self, shard: int, before_ms: int | None) -> int:
-        condition = None if before_ms is None else TimerItem.open_since_ms < before_ms
+    def _count(self, shard: int) -> int:
         total, start = 0, None
         while True:
             _, count, start = self._table.query(
-                open_timers_pk(shard), condition, index="open-timers", start=start, count=True
+                open_timers_pk(shard), index="open-timers", start=start, count=True
             )
             total += count
             if start is None:

@@ -4,13 +4,16 @@ Each class describes one kind of item. Its docstring begins with the partition k
 `timer_core.store.keys` builds.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from pynamodb.attributes import (
     Attribute,
+    BinaryAttribute,
     BooleanAttribute,
     ListAttribute,
     NumberAttribute,
+    NumberSetAttribute,
     UnicodeAttribute,
     UnicodeSetAttribute,
 )
@@ -18,8 +21,9 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
 from timer_core.domain.issues import Issue
+from timer_core.domain.schedule import Span
 from timer_core.domain.state import Action, Status, Transition
-from timer_core.domain.timers import Timer
+from timer_core.domain.timers import Claim, Timer
 from timer_core.store.keys import end_key, name_of, open_shard, timer_sk, user_id_of, user_pk
 from timer_core.store.table import RawItem
 
@@ -46,12 +50,12 @@ class TimerItem(Model):
     """``user#<id>`` / ``timer#<ULID>``: a timer, or the tombstone of a deleted timer.
 
     ``owner`` and ``repo`` are names at the time of the write; if ``repo_id`` exists, the present names are in
-    the `RepositoryItem`. A tombstone expires by TTL. ``end_key`` is the sort key in the index ``by-end``. The
-    attributes ``open_shard`` and ``open_since_ms`` exist only while the timer is open. A stopped timer also
-    has ``paused_ms``, ``latest_start_ms`` (end minus pauses) and ``earliest_end_ms`` (start plus pauses), so
-    that a correction of its start or end needs no read. ``causes`` contains the action and the cause of each
-    entry of ``history``, so that a condition can test whether an entry exists. ``schema_version`` is the
-    `TIMER_SCHEMA_VERSION` of the process that last wrote the whole item.
+    the `RepositoryItem`. A tombstone expires by TTL, unless it has claims: the time of its timer, which no
+    other timer gets. ``end_key`` is the sort key in the index ``by-end``: the end of a stopped timer's
+    `Timer.reach`, or the start of an open timer. The attributes ``open_shard`` and ``open_since_ms`` exist
+    only while the timer is open. ``causes`` contains the action and the cause of each entry of ``history``,
+    so that a condition can test whether an entry exists. ``schema_version`` is the `TIMER_SCHEMA_VERSION` of
+    the process that last wrote the whole item.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -81,11 +85,10 @@ class TimerItem(Model):
     end_key = UnicodeAttribute(null=True)
     open_shard = UnicodeAttribute(null=True)
     open_since_ms = NumberAttribute(null=True)
-    paused_ms = NumberAttribute(null=True)
-    latest_start_ms = NumberAttribute(null=True)
-    earliest_end_ms = NumberAttribute(null=True)
     history: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
     causes = UnicodeSetAttribute(null=True)
+    claims: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    signs: ListAttribute[Any] = ListAttribute(of=NumberAttribute, null=True)
     deleted_ms = NumberAttribute(null=True)
     expires_at = NumberAttribute(null=True)
 
@@ -116,7 +119,8 @@ class SlotItem(Model):
 class EventItem(Model):
     """``issue#<repo id#n>`` or ``repo#<id>`` / ``event#<delivery>``: an event on GitHub.
 
-    An event of a repository concerns all of its issues. The item expires by TTL.
+    An event of a repository concerns all of its issues. ``users`` and ``actor`` contain only people who were
+    tracked. The item expires by TTL.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -130,6 +134,7 @@ class EventItem(Model):
     order = NumberAttribute(null=True)
     except_users = UnicodeSetAttribute(null=True)
     card = UnicodeAttribute(null=True)
+    actor = NumberAttribute(null=True)
     expires_at = NumberAttribute()
 
 
@@ -202,16 +207,65 @@ class IdempotencyItem(Model):
     expires_at = NumberAttribute()
 
 
-class RunLockItem(Model):
-    """``user#<id>`` / ``run-lock``: the number of times that a person's exclusive timers began to run.
+class CalendarItem(Model):
+    """``user#<id>`` / ``calendar``: a person's working hours, exceptions and settings.
 
-    A write that starts or resumes an exclusive timer increments ``version``, on the condition that it has not
-    changed since its read. So one of two concurrent writes is refused.
+    ``versions``, ``exceptions`` and ``assignment_starts`` contain one text for each entry, in order.
+    ``chosen`` is set once the person has decided about working hours. A write of these attributes increments
+    ``version``, on the condition that it has not changed since its read.
+
+    The days before ``stored_until_ms`` are stored, and ``carry`` is the state of the timeline at this time.
+    ``dirty_days`` contains the beginnings of the UTC days from which on stored days may be outdated, and
+    ``dirty_changes`` the number of times that days were added.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
-    version = NumberAttribute()
+    versions: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    exceptions: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    assignment_starts: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    chosen = BooleanAttribute(null=True)
+    version = NumberAttribute(null=True)
+    dirty_days = NumberSetAttribute(null=True)
+    dirty_changes = NumberAttribute(null=True)
+    stored_until_ms = NumberAttribute(null=True)
+    carry = BinaryAttribute(null=True, legacy_encoding=False)
+
+
+class StoredDayItem(Model):
+    """``user#<id>`` / ``day#<date>``: a person's working time on a UTC day.
+
+    See `timer_core.store.stored_days`. A day that does not fit into one item has further parts,
+    ``day#<date>#1`` and so on.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    content = BinaryAttribute(legacy_encoding=False)
+
+
+class PersonItem(Model):
+    """``people`` / ``user#<id>``: a person who has stored days, so that all of them can be found."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+
+
+class PolicyItem(Model):
+    """``settings`` / ``policy#<from_ms>``: the organization's settings from an instant on.
+
+    ``until_ms`` is the instant from which the next settings hold. A write of settings sets it in the settings
+    before them, on the condition that it does not exist. So one of two concurrent writes is refused.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    working_hours = UnicodeAttribute()
+    concurrent_timers = UnicodeAttribute()
+    overtime_ms = NumberAttribute()
+    assignment_starts = UnicodeAttribute()
+    stale_after_ms = NumberAttribute()
+    until_ms = NumberAttribute(null=True)
 
 
 class ProfileItem(Model):
@@ -341,14 +395,16 @@ class HookItem(Model):
 class ProgressItem(Model):
     """``sweeper`` / ``progress``: the progress of a sweep that ran out of time.
 
-    Until ``leased_until_ms``, a run compares open timers with their issues, and no other run does.
+    ``stale_found`` is the number of stale timers that the last sweep has found, in all its parts. Until
+    ``leased_until_ms``, a run compares open timers with their issues, and no other run does.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     compared_ms = NumberAttribute(null=True)
     leased_until_ms = NumberAttribute(null=True)
-    stale_left = BooleanAttribute(null=True)
+    stale_after = NumberAttribute(null=True)
+    stale_found = NumberAttribute(null=True)
 
 
 def raw(item: Model) -> RawItem:
@@ -368,7 +424,7 @@ def timer_item(timer: Timer) -> RawItem:
         created_ms=timer.created_ms,
         clock_ms=timer.clock_ms,
         changed_ms=timer.changed_ms,
-        end_key=end_key(timer.start_ms, timer.end_ms),
+        end_key=end_key(timer.start_ms, None if timer.is_open else timer.reach.until_ms),
         source=timer.source,
         version=timer.version,
         last_pause_ms=timer.last_pause_ms,
@@ -380,6 +436,8 @@ def timer_item(timer: Timer) -> RawItem:
         locked_until_ms=timer.locked_until_ms,
         history=[encode_transition(transition) for transition in timer.history],
         causes={cause_of(transition) for transition in timer.history} or None,
+        claims=[encode_claim(claim) for claim in timer.claims] or None,
+        signs=list(timer.signs) or None,
     )
     if timer.issue is not None:
         item.owner, item.repo, item.number = timer.issue.owner, timer.issue.repo, timer.issue.number
@@ -388,10 +446,6 @@ def timer_item(timer: Timer) -> RawItem:
     if timer.end_ms is None:
         item.open_shard = open_shard(timer.ulid)
         item.open_since_ms = timer.start_ms
-    else:
-        item.paused_ms = timer.paused_ms
-        item.latest_start_ms = timer.end_ms - timer.paused_ms
-        item.earliest_end_ms = timer.start_ms + timer.paused_ms
     return {**timer.unknown_attributes, **raw(item)}
 
 
@@ -416,8 +470,28 @@ def to_timer(item: RawItem) -> Timer:
         stopped_by=row.stopped_by,
         locked_until_ms=_int(row.locked_until_ms),
         history=tuple(_decode_transition(entry) for entry in row.history),
+        claims=claims_of(item),
+        signs=tuple(int(sign) for sign in row.signs or ()),
         version=int(row.version),
         unknown_attributes={name: value for name, value in item.items() if name not in _TIMER_ATTRIBUTES},
+    )
+
+
+def to_gaps(item: RawItem) -> Timer:
+    """Convert the tombstone of a deleted timer that has claims to a timer whose only time is gaps."""
+    claims = claims_of(item)
+    start_ms, end_ms = min(claim.since_ms for claim in claims), max(claim.until_ms for claim in claims)
+    return Timer(
+        user_id=user_id_of(item["pk"]["S"]),
+        ulid=name_of(item["sk"]["S"]),
+        start_ms=start_ms,
+        created_ms=start_ms,
+        clock_ms=0,
+        changed_ms=end_ms,
+        source="",
+        status=Status.STOPPED,
+        end_ms=end_ms,
+        claims=claims,
     )
 
 
@@ -430,17 +504,32 @@ def to_issue(item: RawItem) -> Issue | None:
     return Issue(item["owner"]["S"], item["repo"]["S"], int(item["number"]["N"]), title, repo_id)
 
 
-def tombstone(pk: str, sk: str, now_ms: int, locked_until_ms: int | None) -> RawItem:
-    """Return the tombstone of a deleted timer, with the time up to which the tombstone locks events."""
-    item: RawItem = {
-        "pk": {"S": pk},
-        "sk": {"S": sk},
-        "deleted_ms": {"N": str(now_ms)},
-        "expires_at": {"N": str(expiry(now_ms, EVENT_DAYS))},
-    }
+def tombstone(
+    pk: str, sk: str, now_ms: int, locked_until_ms: int | None, gaps: Sequence[Span] = ()
+) -> RawItem:
+    """Return the tombstone of a deleted timer.
+
+    Parameters
+    ----------
+    locked_until_ms
+        The time up to which the tombstone locks events.
+    gaps
+        The time of the timer, in order. No other timer gets it, so a tombstone with gaps does not expire.
+    """
+    item: RawItem = {"pk": {"S": pk}, "sk": {"S": sk}, "deleted_ms": {"N": str(now_ms)}}
     if locked_until_ms is not None:
         item["locked_until_ms"] = {"N": str(locked_until_ms)}
-    return item
+    if not gaps:
+        return item | {"expires_at": {"N": str(expiry(now_ms, EVENT_DAYS))}}
+    claims = [encode_claim(Claim(*gap, now_ms, counts=False)) for gap in gaps]
+    item["claims"] = {"L": [{"S": claim} for claim in claims]}
+    reach = to_gaps(item).reach
+    return item | {"end_key": {"S": end_key(reach.since_ms, reach.until_ms)}}
+
+
+def claims_of(item: RawItem) -> tuple[Claim, ...]:
+    """Return the claims of a timer or a tombstone, given its item."""
+    return tuple(_decode_claim(entry["S"]) for entry in item["claims"]["L"]) if "claims" in item else ()
 
 
 def locked_until(item: RawItem) -> int:
@@ -477,14 +566,38 @@ def cause_of(transition: Transition) -> str:
 
 
 def encode_transition(transition: Transition) -> str:
-    """Return the stored form of a transition: time, action, kind and id of the cause, with spaces."""
-    return f"{transition.at_ms} {transition.action} {transition.by} {transition.cause}"
+    """Return the stored form of a transition: time, action and flags, kind and id of the cause."""
+    flags = "/own" * transition.by_owner + "/overtime" * transition.overtime
+    if transition.acted_ms is not None:
+        flags += f"/acted={transition.acted_ms}"
+    return f"{transition.at_ms} {transition.action}{flags} {transition.by} {transition.cause}"
 
 
 def _decode_transition(entry: str) -> Transition:
-    at_ms, action, by, cause = entry.split(" ", 3)
-    return Transition(int(at_ms), Action(action), by, cause)
+    at_ms, flagged, by, cause = entry.split(" ", 3)
+    action, *flags = flagged.split("/")
+    acted = next((flag.removeprefix("acted=") for flag in flags if flag.startswith("acted=")), None)
+    return Transition(
+        int(at_ms),
+        Action(action),
+        by,
+        cause,
+        by_owner="own" in flags,
+        overtime="overtime" in flags,
+        acted_ms=_int(acted),
+    )
 
 
-def _int(value: float | None) -> int | None:
+def encode_claim(claim: Claim) -> str:
+    """Return the stored form of a claim: beginning, end, time of the statement, and kind."""
+    kind = "work" if claim.counts else "gap"
+    return f"{claim.since_ms} {claim.until_ms} {claim.made_ms} {kind}"
+
+
+def _decode_claim(entry: str) -> Claim:
+    since_ms, until_ms, made_ms, kind = entry.split(" ")
+    return Claim(int(since_ms), int(until_ms), int(made_ms), kind == "work")
+
+
+def _int(value: float | str | None) -> int | None:
     return None if value is None else int(value)

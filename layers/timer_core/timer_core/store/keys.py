@@ -3,7 +3,6 @@
 The layout is described in docs/decisions/0002-table-layout.md.
 """
 
-from bisect import bisect_left
 from hashlib import sha256
 from zlib import crc32
 
@@ -13,25 +12,20 @@ from timer_core.domain.issues import Issue
 # "DynamoDB quotas"), and a start or a stop is one write.
 OPEN_SHARDS = 8
 
-_DAY_MS = 86_400_000
-# The index ``by-end`` has a range of keys for the stopped timers of each class of length: at most two days,
-# at most 64 days, longer. The timers that reach across a moment end within the longest length of their class
-# after this moment. So a query for them reads few other timers, however many timers ended later.
-SHORT_MS = 2 * _DAY_MS
-SHORT = "0#"
-_LENGTHS_MS = (SHORT_MS, 64 * _DAY_MS)
-_LONG = len(_LENGTHS_MS)
-# Open timers follow the long ones, so that one query can read both.
-_OPEN = _LONG + 1
+# The index ``by-end`` has a range of keys for stopped timers, by their end, and then one for open timers, by
+# their start. So one query reads all timers that ended after a moment or are open.
+_STOPPED = 0
+_OPEN = 1
 # Ends have 15 digits, which is enough for the year 9999.
 _LATEST_MS = 10**15 - 1
 
 # Keys of a single item, or of all items of one kind.
 PROFILE_SK = "profile"
-RUN_LOCK_SK = "run-lock"
+CALENDAR_SK = "calendar"
 TOKEN_SK = "token"  # noqa: S105 - a key, not a secret
 STATE_SK = "used"
 PENDING_DELETIONS_PK = "pending-deletions"
+PEOPLE_PK = "people"
 DELIVERIES_PK = "deliveries"
 GITHUB_PK = "github"
 GITHUB_STATUS_SK = "status"
@@ -39,6 +33,7 @@ SWEEPER_PK = "sweeper"
 SWEEPER_PROGRESS_SK = "progress"
 REPOSITORY_SK = "repository"
 RENAMED_SK = "renamed"
+SETTINGS_PK = "settings"
 RESTORE_PK = "restore"
 FULL_RESTORE_SK = "full"
 
@@ -49,6 +44,7 @@ HOOKS = "hook#"
 NAMES = "name#"
 NAMED_SLOTS = "slot#"
 MOVES_TO = "to#"
+POLICIES = "policy#"
 
 
 def user_pk(user_id: int) -> str:
@@ -149,8 +145,23 @@ def move_from_sk(delivery: str) -> str:
 
 
 def day_sk(date: str) -> str:
-    """Return the sort key of a day's statistics, given an ISO 8601 date."""
+    """Return the sort key of a day, given an ISO 8601 date: its statistics, or a person's stored day."""
     return f"{DAYS}{date}"
+
+
+def day_part_sk(date: str, part: int) -> str:
+    """Return the sort key of one part of a person's stored day. The parts of a day follow each other."""
+    return f"{DAYS}{date}#{part}" if part else day_sk(date)
+
+
+def day_of(sk: str) -> str:
+    """Return the ISO 8601 date in the sort key of a day, or of a part of a day."""
+    return sk.split("#")[1]
+
+
+def policy_sk(from_ms: int) -> str:
+    """Return the sort key of the organization's settings from an instant on."""
+    return f"{POLICIES}{from_ms:015d}"
 
 
 def hook_sk(path: str) -> str:
@@ -169,10 +180,8 @@ def open_shard(ulid: str) -> str:
 
 
 def end_key(start_ms: int, end_ms: int | None) -> str:
-    """Return a timer's sort key in the index ``by-end``: its class and its end, or its start while open."""
-    if end_ms is None:
-        return _end_key(_OPEN, start_ms)
-    return _end_key(bisect_left(_LENGTHS_MS, end_ms - start_ms), end_ms)
+    """Return a timer's sort key in the index ``by-end``: its end, or its start while it is open."""
+    return _end_key(_OPEN, start_ms) if end_ms is None else _end_key(_STOPPED, end_ms)
 
 
 def end_keys_of_open(from_ms: int | None = None, before_ms: int | None = None) -> tuple[str, str]:
@@ -181,19 +190,9 @@ def end_keys_of_open(from_ms: int | None = None, before_ms: int | None = None) -
     return _end_key(_OPEN, from_ms or 0), _end_key(_OPEN, last_ms)
 
 
-def end_keys_across(at_ms: int, *, with_open: bool) -> list[tuple[str, str]]:
-    """Return ranges of keys in ``by-end``, as pairs of the first and the last key.
-
-    They contain each timer that started before a moment and ended after it, and each open timer that started
-    before it (``with_open``). They also contain timers that started later.
-    """
-    after_ms = at_ms + 1
-    ranges = [
-        (_end_key(length, after_ms), _end_key(length, at_ms + longest_ms))
-        for length, longest_ms in enumerate(_LENGTHS_MS)
-    ]
-    last = _end_key(_OPEN, at_ms - 1) if with_open else _end_key(_LONG, _LATEST_MS)
-    return [*ranges, (_end_key(_LONG, after_ms), last)]
+def end_keys_since(since_ms: int) -> tuple[str, str]:
+    """Return the first and last key in ``by-end`` of timers that are open, or ended at a moment or later."""
+    return _end_key(_STOPPED, since_ms), _end_key(_OPEN, _LATEST_MS)
 
 
 def _end_key(kind: int, ms: int) -> str:

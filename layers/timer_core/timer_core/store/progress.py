@@ -21,12 +21,15 @@ class Progress:
     compared_ms
         The open timers that started before this time were compared with their issues; None if the last sweep
         compared all open timers.
-    stale_left
-        Whether the sweep ended before all stale timers were stopped.
+    stale_after
+        The person after whom the search for stale timers continues; None if everybody was checked.
+    stale_found
+        The stale timers that the search has found up to this person.
     """
 
     compared_ms: int | None = None
-    stale_left: bool = False
+    stale_after: int | None = None
+    stale_found: int = 0
 
 
 class ProgressStore:
@@ -42,15 +45,28 @@ class ProgressStore:
             return Progress()
         row = ProgressItem.from_raw_data(item)
         compared_ms = None if row.compared_ms is None else int(row.compared_ms)
-        return Progress(compared_ms, bool(row.stale_left))
+        stale_after = None if row.stale_after is None else int(row.stale_after)
+        if stale_after is None:
+            return Progress(compared_ms)
+        return Progress(compared_ms, stale_after, int(row.stale_found or 0))
 
     def note_compared(self, compared_ms: int | None) -> None:
         """Store the start time before which open timers were compared; None if all were compared."""
         self._update(set_or_remove(ProgressItem.compared_ms, compared_ms))
 
-    def note_stale(self, *, left: bool) -> None:
-        """Store whether a sweep ended before all stale timers were stopped."""
-        self._update(ProgressItem.stale_left.set(left))
+    def note_stale(self, found: int, *, after: int | None) -> None:
+        """Store how many stale timers a search has found, and the person after whom it continues."""
+        self._table.write(
+            Write(
+                "Update",
+                SWEEPER_PK,
+                SWEEPER_PROGRESS_SK,
+                actions=[
+                    ProgressItem.stale_found.set(found),
+                    set_or_remove(ProgressItem.stale_after, after),
+                ],
+            )
+        )
 
     def lease(self, until_ms: int, *, now_ms: int) -> bool:
         """Reserve the comparison for one run until a time; return False if another run has reserved it.

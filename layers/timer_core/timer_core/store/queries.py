@@ -14,12 +14,12 @@ from pynamodb.expressions.condition import Condition
 from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Period, Timer
-from timer_core.store.items import TimerItem, to_issue, to_timer
+from timer_core.store.items import TimerItem, to_gaps, to_issue, to_timer
 from timer_core.store.keys import (
     OPEN_SHARDS,
     end_key,
-    end_keys_across,
     end_keys_of_open,
+    end_keys_since,
     name_of,
     open_timers_pk,
     timer_sk,
@@ -27,6 +27,7 @@ from timer_core.store.keys import (
     user_pk,
 )
 from timer_core.store.positions import OpenTimerKey, OpenTimersCursor, Position
+from timer_core.store.stored_days import StoredDays
 from timer_core.store.table import RawItem, Table
 
 _FILTERED_READ = 1000
@@ -124,6 +125,7 @@ class TimerQueries:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._days = StoredDays(table)
 
     def get(self, user_id: int, ulid: str) -> Timer:
         """Return a timer.
@@ -255,27 +257,44 @@ class TimerQueries:
         period = filters.period
         if period is None or not filters.selects_earlier:
             return []
-        condition = TimerItem.start_ms < min(period.since_ms, filters.latest_start_ms or 0)
-        if filters.start_from_ms is not None:
-            condition &= TimerItem.start_ms >= filters.start_from_ms
-        of_issues = _filter_condition(filters)
-        ranges = end_keys_across(period.since_ms, with_open=filters.is_open is None)
-        found = [
-            item
-            for first, last in ranges
-            for item in self._table.query_all(
-                user_pk(user_id),
-                TimerItem.end_key.between(first, last),
-                index="by-end",
-                filter_condition=condition if of_issues is None else condition & of_issues,
-            )
-        ]
+        found = [item for item in self._crossing(user_id, period.since_ms) if _selects(filters, item)]
         backwards = position is not None and position.backwards
         found.sort(key=_order, reverse=not backwards)
         if position is None:
             return found
         at = (position.start_ms, position.ulid)
         return [item for item in found if (_order(item) > at if backwards else _order(item) < at)]
+
+    def _crossing(self, user_id: int, at_ms: int) -> list[RawItem]:
+        """Return the items of all timers that started before an instant and were open after it.
+
+        The stored day with the instant names them, so the work does not grow with a person's history. Only if
+        the day is not stored, or not valid, all timers that ended later are read.
+        """
+        if at_ms < self._days.state(user_id).valid_until_ms:
+            day = self._days.last_before(user_id, at_ms + 1)
+            ulids = day.carry.timers if day else ()
+            found = self._table.get_many((user_pk(user_id), timer_sk(ulid)) for ulid in ulids)
+        else:
+            found = list(self._reaching(user_id, at_ms))
+        return [item for item in found if "start_ms" in item and _crosses(item, at_ms)]
+
+    def overlapping(self, user_id: int, period: Period) -> list[Timer]:
+        """Return all timers that may change a person's timeline in a period, or begin at its end.
+
+        See `Timer.reach`. They include the deleted timers whose time became gaps. The query also reads all
+        timers that ended after the period.
+        """
+        found = (
+            to_gaps(item) if "deleted_ms" in item else to_timer(item)
+            for item in self._reaching(user_id, period.since_ms)
+        )
+        return [timer for timer in found if timer.reach.since_ms <= period.until_ms]
+
+    def _reaching(self, user_id: int, since_ms: int) -> Iterator[RawItem]:
+        """Yield the items of all timers that are open, or whose reach ends at an instant or later."""
+        keys = TimerItem.end_key.between(*end_keys_since(since_ms))
+        return self._table.query_all(user_pk(user_id), keys, index="by-end")
 
     def open_timers(self, *, from_ms: int = 0, before_ms: int | None = None) -> Iterator[OpenTimer]:
         """Yield everybody's open timers that started in a range, oldest first.
@@ -358,7 +377,7 @@ def _is_earlier(position: Position, filters: Filters) -> bool:
 
 
 def _order(item: RawItem) -> tuple[int, str]:
-    return int(item["start_ms"]["N"]), name_of(item["sk"]["S"])
+    return _number(item, "start_ms"), name_of(item["sk"]["S"])
 
 
 def _to_page(
@@ -425,6 +444,25 @@ def _range_condition(start: int | None, end: int | None) -> Condition | None:
     if end is not None:
         return TimerItem.start_ms < end
     return None
+
+
+def _crosses(item: RawItem, at_ms: int) -> bool:
+    """Whether a timer started before an instant and was open after it."""
+    return _number(item, "start_ms") < at_ms and ("end_ms" not in item or _number(item, "end_ms") > at_ms)
+
+
+def _selects(filters: Filters, item: RawItem) -> bool:
+    """Whether the filters select a timer, apart from the period."""
+    return (
+        filters.selects_start(_number(item, "start_ms"))
+        and (filters.is_open is None or filters.is_open == ("end_ms" not in item))
+        and (not filters.repo_keys or item.get("repo_key", {}).get("S") in filters.repo_keys)
+        and (filters.number is None or ("number" in item and _number(item, "number") == filters.number))
+    )
+
+
+def _number(item: RawItem, name: str) -> int:
+    return int(item[name]["N"])
 
 
 def _filter_condition(filters: Filters) -> Condition | None:

@@ -72,6 +72,29 @@ def free_slot(issue: Issue, user_id: int, ulid: str, now_ms: int, *, locks: bool
     return Write("Update", *slot_key(issue, user_id), SlotItem.open_ulid == ulid, actions)
 
 
+def lock_slot(issue: Issue, user_id: int, ulid: str, until_ms: int, read: RawItem | None) -> list[Write]:
+    """Return the write that locks events up to a time for the slot of an open timer, unless they are locked.
+
+    Parameters
+    ----------
+    read
+        The item of the slot.
+    """
+    slot = to_slot(read, issue) if read else Slot(issue, user_id)
+    if slot.locked_until_ms >= until_ms:
+        return []
+    unchanged = as_read(SlotItem.locked_until_ms, slot.locked_until_ms or None)
+    lock = SlotItem.locked_until_ms.set(until_ms)
+    condition = (SlotItem.open_ulid == ulid) & unchanged
+    return [Write("Update", *slot_key(issue, user_id), condition, [lock])]
+
+
+def pass_slot(issue: Issue, user_id: int, ulid: str, heir: str) -> Write:
+    """Return the write that makes another timer the open timer of a slot."""
+    actions: list[UpdateAction] = [SlotItem.open_ulid.set(heir), SlotItem.ulids.add({heir})]
+    return Write("Update", *slot_key(issue, user_id), SlotItem.open_ulid == ulid, actions)
+
+
 def update_slot(slot: Slot, actions: Sequence[UpdateAction]) -> Write:
     """Return the write that updates a slot, on the condition that the slot has not changed since its read."""
     unchanged = as_read(SlotItem.open_ulid, slot.open_ulid) & as_read(SlotItem.ulids, set(slot.ulids) or None)

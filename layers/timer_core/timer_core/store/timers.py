@@ -1,30 +1,26 @@
 """Changes of timers by requests and by the sweeper.
 
-A pause or a resume is one conditional update without a read. A start or a stop is a transaction, because it
-also changes the person's slot on the issue.
+A pause, a resume or a focus is one conditional update without a read. A start or a stop is a transaction,
+because it also changes the person's slot on the issue. A correction reads the timer, and writes it on the
+condition that it has not changed.
 """
 
-from collections.abc import Collection, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from timer_core.domain.errors import (
-    ErrorCode,
-    IdempotencyKeyReused,
-    InvalidInput,
-    NotFound,
-    OtherTimerOpen,
-    TransitionNotAllowed,
-)
+from timer_core.domain.corrections import Correction, Halves, divided, time_of, with_times
+from timer_core.domain.errors import IdempotencyKeyReused, NotFound, OtherTimerOpen
 from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
-from timer_core.domain.state import Action, Status, Transition
-from timer_core.domain.timers import Timer, check_span
+from timer_core.domain.schedule import Span
+from timer_core.domain.state import MANUAL, Action, Transition
+from timer_core.domain.timers import LATEST_MS, Timer, end_of_date
 from timer_core.store.items import TimerItem, locked_until, to_timer, tombstone
-from timer_core.store.keys import RUN_LOCK_SK, end_keys_of_open, idempotency_sk, timer_sk, user_pk
+from timer_core.store.keys import idempotency_sk, slot_key, timer_sk, user_pk
 from timer_core.store.queries import TimerQueries, existing
 from timer_core.store.repositories import Repositories
-from timer_core.store.slots import free_slot, take_slot
+from timer_core.store.slots import free_slot, lock_slot, pass_slot, take_slot
+from timer_core.store.stored_days import outdated
 from timer_core.store.table import (
     ConditionFailed,
     Conflict,
@@ -37,18 +33,31 @@ from timer_core.store.table import (
 from timer_core.store.writes import (
     Idempotency,
     Patch,
-    correct,
     note_start,
-    pause_or_resume,
     put_changed,
     put_new,
     put_response,
-    take_run_lock,
+    transit,
 )
 
-# The maximum number of timers that a transaction pauses. A transaction has at most 100 writes (AWS, "DynamoDB
-# quotas"), and some of them write the started timer and its slot.
-_MOST_PAUSES = 90
+# Returns the time that counts for a timer and for no other one, in order.
+Counted = Callable[[Timer], Sequence[Span]]
+
+
+@dataclass(frozen=True, slots=True)
+class TimerChange:
+    """The writes of a change of a person's timers.
+
+    Attributes
+    ----------
+    reaches_ms
+        The earliest instant whose working time may change; `LATEST_MS` if none does.
+    """
+
+    user_id: int
+    writes: Sequence[Write]
+    reaches_ms: int
+    now_ms: int
 
 
 class TimerStore(TimerQueries):
@@ -58,13 +67,10 @@ class TimerStore(TimerQueries):
     ----------
     table
         The table.
-    exclusive
-        Whether timers are exclusive: a start or a resume pauses the person's other running timers.
     """
 
-    def __init__(self, table: Table, *, exclusive: bool = False) -> None:
+    def __init__(self, table: Table) -> None:
         super().__init__(table)
-        self._exclusive = exclusive
         self._repositories = Repositories(table)
 
     # ------------------------------------------------------------------ starting
@@ -85,8 +91,7 @@ class TimerStore(TimerQueries):
         Parameters
         ----------
         at_ms
-            The requested time, if it is in the past. If timers are exclusive and another timer began to run
-            later, the other timer keeps running, and the new timer is paused at that later time.
+            The requested time, if it is in the past.
 
         Returns
         -------
@@ -110,21 +115,16 @@ class TimerStore(TimerQueries):
                 ulid=new_ulid(start_ms),
                 at_ms=start_ms,
                 now_ms=now_ms,
-                by="manual",
+                by=MANUAL,
                 issue=issue and self._repositories.identify(issue),
                 organization=organization,
                 description=description,
             )
-            pauses: list[Write] = []
-            if at_ms is not None:
-                timer, pauses = self.run_alone(timer, ())
-            elif self._exclusive:
-                pauses = self._pauses(timer, now_ms)
             creation = self._creation(timer, idempotency)
             try:
-                self.write_all([*creation, *pauses])
+                self.write_all(TimerChange(user_id, creation, start_ms, now_ms))
             except TransactionRefused as refused:
-                found = [item for index, item in refused.failed.items() if item and index < len(creation)]
+                found = [item for item in refused.failed.values() if item]
                 return self._response_to_refused_start(timer, found, idempotency)
             return timer, True
 
@@ -173,12 +173,13 @@ class TimerStore(TimerQueries):
             If the timer has no room for another manual transition.
         """
         start = timer.history[0]
+        now_ms = timer.created_ms
         note = note_start(timer.user_id, open_ulid, start, read)
         try:
             if idempotency is None:
-                return to_timer(self._table.write(note))
-            response = put_response(timer.user_id, open_ulid, timer.created_ms, idempotency, created=False)
-            self._table.transact([note, response])
+                return self._update(TimerChange(timer.user_id, [note], start.at_ms, now_ms), timer.ulid)
+            response = put_response(timer.user_id, open_ulid, now_ms, idempotency, created=False)
+            self.write_all(TimerChange(timer.user_id, [note, response], start.at_ms, now_ms))
             return self.get(timer.user_id, open_ulid)
         except ConditionFailed as failed:
             item = failed.item
@@ -249,7 +250,8 @@ class TimerStore(TimerQueries):
         if timer.issue is not None:
             timer = replace(timer, issue=self._repositories.identify(timer.issue))
         try:
-            self.write_all(self._creation(timer, idempotency))
+            creation = self._creation(timer, idempotency)
+            self.write_all(TimerChange(timer.user_id, creation, timer.start_ms, timer.created_ms))
         except TransactionRefused as refused:
             by_key = next((item for item in refused.failed.values() if item and "request_hash" in item), None)
             if by_key is None:
@@ -302,7 +304,7 @@ class TimerStore(TimerQueries):
             If the timer has reached the limit of manual transitions.
         """
         transition = Transition(now_ms if at_ms is None else at_ms, Action.PAUSE, by, cause)
-        return self._transition(user_id, ulid, transition, exactly=at_ms is not None)
+        return self._transition(user_id, ulid, transition, now_ms, exactly=at_ms is not None)
 
     def resume(
         self, user_id: int, ulid: str, *, now_ms: int, by: str, cause: str, at_ms: int | None = None
@@ -314,8 +316,7 @@ class TimerStore(TimerQueries):
         Parameters
         ----------
         at_ms
-            The requested time, if it is in the past. If timers are exclusive and another timer began to run
-            later, the other timer keeps running, and this timer is paused at that later time.
+            The requested time, if it is in the past.
 
         Raises
         ------
@@ -329,9 +330,44 @@ class TimerStore(TimerQueries):
             If the timer has reached the limit of manual transitions.
         """
         transition = Transition(now_ms if at_ms is None else at_ms, Action.RESUME, by, cause)
-        if self._exclusive and at_ms is not None:
-            return self._resume_alone(user_id, ulid, transition)
-        return self._transition(user_id, ulid, transition, exactly=at_ms is not None)
+        return self._transition(user_id, ulid, transition, now_ms, exactly=at_ms is not None)
+
+    def focus(
+        self,
+        user_id: int,
+        ulid: str,
+        *,
+        now_ms: int,
+        cause: str,
+        at_ms: int | None = None,
+        overtime: bool = False,
+    ) -> Timer:
+        """Note that the owner works on a running timer, and return the timer.
+
+        Only which of the owner's timers counts may change (`timer_core.domain.timeline`). If the request
+        repeats an earlier request (same ``cause``), return the timer without a change.
+
+        Parameters
+        ----------
+        at_ms
+            The requested time, if it is in the past.
+        overtime
+            Whether the time after the present working hours is to count too.
+
+        Raises
+        ------
+        NotFound
+            If there is no such timer.
+        TransitionNotAllowed
+            If the timer is not running.
+        TransitionTooEarly
+            If the timer has changed after ``at_ms``.
+        TooManyTransitions
+            If the timer has reached the limit of manual transitions.
+        """
+        time_ms = now_ms if at_ms is None else at_ms
+        transition = Transition(time_ms, Action.FOCUS, MANUAL, cause, overtime=overtime)
+        return self._transition(user_id, ulid, transition, now_ms, exactly=at_ms is not None)
 
     def stop(
         self, user_id: int, ulid: str, *, now_ms: int, by: str, cause: str, at_ms: int | None = None
@@ -361,17 +397,26 @@ class TimerStore(TimerQueries):
             if _was_done(timer, transition):
                 return timer
             timer.check_request(Action.STOP, at_ms)
-            return self._close(timer.apply(transition), now_ms)
+            stopped = timer.apply(transition)
+            self.write_all(TimerChange(user_id, _closing(stopped, now_ms), stopped.changed_ms, now_ms))
+            return replace(stopped, version=stopped.version + 1)
 
         return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
 
-    def expire(self, user_id: int, ulid: str, *, limit_ms: int, now_ms: int, by: str) -> Timer | None:
-        """Stop a forgotten timer at the moment when its active time reached the limit.
+    def expire(self, user_id: int, ulid: str, *, end_ms: int, sign_ms: int, now_ms: int) -> Timer | None:
+        """Stop a forgotten timer at a time in the past.
+
+        Parameters
+        ----------
+        end_ms
+            The end of the timer.
+        sign_ms
+            The last known sign of life up to the end.
 
         Returns
         -------
         Timer or None
-            The stopped timer; None if the timer was no longer open.
+            The stopped timer; None if the timer is no longer open, or has another sign of life up to the end.
         """
 
         def attempt() -> Timer | None:
@@ -379,23 +424,18 @@ class TimerStore(TimerQueries):
                 timer = self.get(user_id, ulid)
             except NotFound:
                 return None
-            if not timer.is_open:
+            if not timer.is_open or timer.last_sign_until(end_of_date(end_ms)) > sign_ms:
                 return None
-            stopped = replace(timer.expire(limit_ms, now_ms, by), locked_until_ms=now_ms)
-            return self._close(stopped, now_ms)
+            stopped = timer.expire(end_ms, sign_ms)
+            self.write_all(TimerChange(user_id, _closing(stopped, now_ms), end_ms, now_ms))
+            return replace(stopped, version=stopped.version + 1)
 
         return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
 
-    def _close(self, stopped: Timer, now_ms: int) -> Timer:
-        """Write a stopped timer, free its slot, and return the timer with its new version."""
-        writes = [put_changed(stopped)]
-        if stopped.issue is not None:
-            writes.append(free_slot(stopped.issue, stopped.user_id, stopped.ulid, now_ms))
-        self.write_all(writes)
-        return replace(stopped, version=stopped.version + 1)
-
-    def _transition(self, user_id: int, ulid: str, transition: Transition, *, exactly: bool) -> Timer:
-        """Pause or resume a timer.
+    def _transition(
+        self, user_id: int, ulid: str, transition: Transition, now_ms: int, *, exactly: bool
+    ) -> Timer:
+        """Pause, resume or focus a timer.
 
         If the timer has changed after the time of the transition, the transition is refused if ``exactly`` is
         set. Otherwise, the transition takes effect at the time of that change.
@@ -404,16 +444,11 @@ class TimerStore(TimerQueries):
 
         def attempt() -> Timer:
             nonlocal transition, read
-            write = pause_or_resume(user_id, ulid, transition, read)
+            write = transit(user_id, ulid, transition, read)
             try:
-                if not self._exclusive or transition.action is not Action.RESUME:
-                    return to_timer(self._table.write(write))
-                self.write_all([write, *self._pauses(self.get(user_id, ulid), transition.at_ms)])
-                return self.get(user_id, ulid)
+                return self._update(TimerChange(user_id, [write], transition.at_ms, now_ms), ulid)
             except ConditionFailed as failed:
                 timer = existing(failed.item)
-            except TransactionRefused:
-                timer = self.get(user_id, ulid)
             if _was_done(timer, transition):
                 return timer
             timer.check_request(transition.action, transition.at_ms if exactly else None)
@@ -426,138 +461,185 @@ class TimerStore(TimerQueries):
         message = f"The timer could not {transition.action}: others kept changing it."
         return retry_on_conflict(attempt, message)
 
-    def _resume_alone(self, user_id: int, ulid: str, transition: Transition) -> Timer:
-        """Resume a timer at a time in the past. Other timers may have begun to run after that time."""
+    # ------------------------------------------------------------------ correcting
 
-        def attempt() -> Timer:
-            timer = self.get(user_id, ulid)
-            if _was_done(timer, transition):
-                return timer
-            timer.check_request(Action.RESUME, transition.at_ms)
-            alone, pauses = self.run_alone(timer.apply(transition), ())
-            self.write_all([put_changed(alone), *pauses])
-            return replace(alone, version=alone.version + 1)
-
-        return retry_on_conflict(attempt, "The timer could not be resumed: others kept changing it.")
-
-    def run_alone(self, timer: Timer, written: Collection[str]) -> tuple[Timer, list[Write]]:
-        """Make a running timer the person's only running timer, if timers are exclusive.
+    def patch(
+        self, user_id: int, ulid: str, patch: Patch, *, now_ms: int, counted: Counted | None = None
+    ) -> Timer:
+        """Correct a timer and return it.
 
         Parameters
         ----------
-        written
-            The ULIDs of timers that the same transaction writes. These timers are not paused.
-
-        Returns
-        -------
-        tuple[Timer, list[Write]]
-            The timer and the writes that pause the timers that began to run earlier. If another timer began
-            to run later, the returned timer is paused.
-        """
-        if not self._exclusive or timer.status is not Status.RUNNING:
-            return timer, []
-        at_ms = timer.changed_ms
-        run_lock, others = self._run_lock_and_others(timer, written)
-        later = [other for other in others if other.changed_ms > at_ms]
-        if later:
-            successor = min(later, key=lambda other: other.changed_ms)
-            timer = timer.pause(successor.changed_ms, "exclusive", successor.ulid)
-        earlier = [other for other in others if other.changed_ms <= at_ms]
-        return timer, [run_lock, *self._pause_all(earlier, timer.ulid, at_ms)]
-
-    def _pauses(self, timer: Timer, at_ms: int) -> list[Write]:
-        """Return the writes that pause the person's other running timers."""
-        run_lock, others = self._run_lock_and_others(timer)
-        return [run_lock, *self._pause_all(others, timer.ulid, at_ms)]
-
-    def _run_lock_and_others(self, timer: Timer, spared: Collection[str] = ()) -> tuple[Write, list[Timer]]:
-        """Return the write of the run lock, and the person's other running timers, except ``spared`` ones.
-
-        The run lock is read before the timers. If another timer begins to run after this read, the write of
-        the run lock fails.
-        """
-        run_lock = take_run_lock(timer.user_id, self._table.get(user_pk(timer.user_id), RUN_LOCK_SK))
-        running = self._table.query_all(
-            user_pk(timer.user_id),
-            TimerItem.end_key.between(*end_keys_of_open()),
-            index="by-end",
-            filter_condition=TimerItem.status == Status.RUNNING.value,
-        )
-        return run_lock, [
-            other for other in map(to_timer, running) if other.ulid not in {timer.ulid, *spared}
-        ]
-
-    def _pause_all(self, others: Sequence[Timer], ulid: str, at_ms: int) -> list[Write]:
-        paused = [other.pause(at_ms, "exclusive", ulid) for other in others]
-        for other in paused[_MOST_PAUSES:]:
-            with suppress(ConditionFailed):
-                self._table.write(put_changed(other))
-        return [put_changed(other) for other in paused[:_MOST_PAUSES]]
-
-    # ------------------------------------------------------------------ correcting
-
-    def patch(self, user_id: int, ulid: str, patch: Patch, *, now_ms: int) -> Timer:
-        """Correct a timer and return it.
+        counted
+            The time that becomes a gap if the correction removes it; by default, all time of the timer.
 
         Raises
         ------
         NotFound
             If there is no such timer.
         TransitionNotAllowed
-            If the patch corrects the start or end of an open timer.
+            If the patch corrects the end of an open timer.
         InvalidInput
             If the new end is before the new start, or the pauses do not fit between start and end.
         OtherTimerOpen
             If the patch moves an open timer to an issue on which the person has another open timer.
         """
-        read: Timer | None = None
 
         def attempt() -> Timer:
-            nonlocal patch, read
-            patch = self._identified(patch)
-            try:
-                return to_timer(self._table.write(correct(user_id, ulid, patch, read)))
-            except ConditionFailed as failed:
-                timer = existing(failed.item)
-            if timer.is_open:
-                if patch.corrects_time:
-                    raise TransitionNotAllowed("correct the times of", timer.status)
-                return self._move(timer, patch, now_ms)
+            timer = self.get(user_id, ulid)
+            identified = self._identified(patch)
+            correction = Correction(timer, LATEST_MS, 0)
             if patch.corrects_time:
-                _check_times(patch, timer, now_ms)
-            patch, read = _titled(patch, timer), timer
-            raise Conflict
+                correction = with_times(timer, patch.start_ms, patch.end_ms, now_ms)
+                correction = correction.taking_only(counted(timer), timer) if counted else correction
+            patched = identified.texts_of(correction.timer)
+            if patch.issue is not None and timer.end_ms is not None and timer.locked_until_ms is None:
+                patched = replace(patched, locked_until_ms=patched.end_ms)
+            if timer.is_open and _key(timer.issue) != _key(patched.issue):
+                slots = _moved_slot(timer, patched, now_ms)
+            else:
+                slots = self._lock(timer, correction)
+            try:
+                return self._put(timer, patched, slots, correction.reaches_ms, now_ms)
+            except TransactionRefused as refused:
+                for item in [] if 0 in refused.failed else refused.failed.values():
+                    other = item.get("open_ulid") if item else None
+                    if other and other["S"] != timer.ulid:
+                        raise OtherTimerOpen(timer_id(user_id, other["S"])) from None
+                raise
 
         return retry_on_conflict(attempt, "The timer could not be corrected: others kept changing it.")
 
-    def _move(self, timer: Timer, patch: Patch, now_ms: int) -> Timer:
-        """Move an open timer and its slot to another issue."""
+    def correct(
+        self,
+        user_id: int,
+        ulid: str,
+        correct: Callable[[Timer], Correction],
+        *,
+        now_ms: int,
+        idempotency: Idempotency | None = None,
+        counted: Counted | None = None,
+    ) -> Timer:
+        """Correct the pauses of a timer and return the timer.
+
+        If an earlier request with the same key corrected the timer, return the timer without a change.
+
+        Parameters
+        ----------
+        correct
+            The correction, one of `timer_core.domain.corrections`.
+        counted
+            The time that becomes a gap if the correction removes it; by default, all time of the timer.
+
+        Raises
+        ------
+        NotFound
+            If there is no such timer or pause.
+        InvalidInput, TooManyTransitions
+            If the correction does not fit the timer.
+        IdempotencyKeyReused
+            If the key was used for another request before.
+        """
 
         def attempt() -> Timer:
-            nonlocal timer
-            if not timer.is_open:
-                return self.patch(timer.user_id, timer.ulid, patch, now_ms=now_ms)
-            moved, writes = _moved(timer, self._identified(patch), now_ms)
+            if response := idempotency and self.stored_response(user_id, idempotency, now_ms=now_ms):
+                return response[0]
+            timer = self.get(user_id, ulid)
+            correction = correct(timer)
+            correction = correction.taking_only(counted(timer), timer) if counted else correction
+            writes = self._lock(timer, correction)
+            if idempotency is not None:
+                writes.append(put_response(user_id, ulid, now_ms, idempotency, created=False))
             try:
-                self.write_all(writes)
+                return self._put(timer, correction.timer, writes, correction.reaches_ms, now_ms)
             except TransactionRefused as refused:
-                for item in refused.failed.values():
-                    other = item.get("open_ulid") if item else None
-                    if other and other["S"] != timer.ulid:
-                        raise OtherTimerOpen(timer_id(timer.user_id, other["S"])) from None
-                timer = self.get(timer.user_id, timer.ulid)
-                raise
-            return replace(moved, version=moved.version + 1)
+                item = refused.failed.get(0)
+                written = replace(correction.timer, version=timer.version + 1)
+                if writes or item is None or "deleted_ms" in item or to_timer(item) != written:
+                    raise
+                # An earlier attempt has written the timer, and the response of the database was lost.
+                return written
 
-        return retry_on_conflict(attempt, "The timer could not be moved: others kept changing it.")
+        return retry_on_conflict(attempt, "The timer could not be corrected: others kept changing it.")
+
+    def split(
+        self,
+        user_id: int,
+        ulid: str,
+        at_ms: int,
+        *,
+        now_ms: int,
+        idempotency: Idempotency | None = None,
+    ) -> Halves:
+        """Divide a timer at an instant, see `timer_core.domain.corrections.divided`.
+
+        If an earlier request with the same key divided the timer, return the two timers.
+
+        Raises
+        ------
+        NotFound
+            If there is no such timer.
+        InvalidInput
+            If the instant does not lie inside the timer.
+        IdempotencyKeyReused
+            If the key was used for another request before.
+        """
+        second_ulid = new_ulid(at_ms)
+
+        def attempt() -> Halves:
+            if response := idempotency and self.stored_response(user_id, idempotency, now_ms=now_ms):
+                return Halves(self.get(user_id, ulid), response[0])
+            timer = self.get(user_id, ulid)
+            first, second = divided(timer, at_ms, ulid=second_ulid, now_ms=now_ms)
+            writes = [put_new(second)]
+            if timer.is_open and timer.issue is not None:
+                writes.append(pass_slot(timer.issue, user_id, ulid, second_ulid))
+            if idempotency is not None:
+                writes.append(put_response(user_id, second_ulid, now_ms, idempotency, created=True))
+            return Halves(self._put(timer, first, writes, at_ms, now_ms), second)
+
+        return retry_on_conflict(attempt, "The timer could not be divided: others kept changing it.")
+
+    def _put(
+        self, read: Timer, corrected: Timer, others: Sequence[Write], reaches_ms: int, now_ms: int
+    ) -> Timer:
+        """Write a corrected timer and return it with its new version.
+
+        Raises
+        ------
+        TransactionRefused
+            If the timer has changed after its read, or another condition did not hold.
+        """
+        writes = [put_changed(corrected), *others]
+        self.write_all(TimerChange(read.user_id, writes, reaches_ms, now_ms))
+        return replace(corrected, version=read.version + 1)
+
+    def _lock(self, timer: Timer, correction: Correction) -> list[Write]:
+        """Return the writes that keep events from undoing the correction of an open timer."""
+        if not timer.is_open or timer.issue is None or correction.reaches_ms == LATEST_MS:
+            return []
+        read = self._table.get(*slot_key(timer.issue, timer.user_id))
+        return lock_slot(timer.issue, timer.user_id, timer.ulid, correction.locked_until_ms, read)
 
     def _identified(self, patch: Patch) -> Patch:
         """Return a patch with the id of its issue's repository, if the id is known."""
         (issue,) = patch.issue or (None,)
         return patch if issue is None else replace(patch, issue=(self._repositories.identify(issue),))
 
-    def delete(self, user_id: int, ulid: str, *, now_ms: int) -> None:
-        """Delete an open or a stopped timer.
+    def delete(
+        self,
+        user_id: int,
+        ulid: str,
+        *,
+        now_ms: int,
+        counted: Counted | None = None,
+    ) -> None:
+        """Delete an open or a stopped timer. Its time becomes a gap, which no other timer gets.
+
+        Parameters
+        ----------
+        counted
+            The time that becomes a gap; by default, all time of the timer.
 
         Raises
         ------
@@ -573,22 +655,30 @@ class TimerStore(TimerQueries):
                 return
             timer = existing(item)
             locked_until_ms = now_ms if timer.is_open else locked_until(item or {})
-            deleted = tombstone(pk, sk, now_ms, locked_until_ms)
+            spans = time_of(timer, now_ms) if counted is None else counted(timer)
+            gaps = (Span(*claim[:2]) for claim in timer.claims if not claim.counts)
+            deleted = tombstone(pk, sk, now_ms, locked_until_ms, sorted([*spans, *gaps]))
             writes = [Write("Put", pk, sk, TimerItem.version == timer.version, item=deleted)]
             if timer.is_open and timer.issue is not None:
                 writes.append(free_slot(timer.issue, user_id, ulid, now_ms))
-            self.write_all(writes)
+            self.write_all(TimerChange(user_id, writes, timer.reach.since_ms, now_ms))
 
         retry_on_conflict(attempt, "The timer could not be deleted: others kept changing it.")
 
-    def write_all(self, writes: Sequence[Write]) -> None:
-        """Execute all writes or none. Several writes are executed as one transaction.
+    # ------------------------------------------------------------------ writing
+
+    def write_all(self, change: TimerChange) -> None:
+        """Execute all writes of a change or none. Several writes are executed as one transaction.
+
+        If the change reaches into stored days, it also marks them as outdated.
 
         Raises
         ------
         TransactionRefused
             If a condition did not hold.
         """
+        marks = outdated(change.user_id, change.reaches_ms, now_ms=change.now_ms)
+        writes = [*change.writes, *marks]
         if len(writes) > 1:
             self._table.transact(writes)
             return
@@ -597,58 +687,44 @@ class TimerStore(TimerQueries):
         except ConditionFailed as failed:
             raise TransactionRefused({0: failed.item}) from None
 
+    def _update(self, change: TimerChange, ulid: str) -> Timer:
+        """Execute a change that is the update of one timer, and return the timer.
 
-def _check_times(patch: Patch, timer: Timer, now_ms: int) -> None:
-    """Check that a stopped timer can have the start and the end of a patch.
-
-    Raises
-    ------
-    InvalidInput
-        If the new end is before the new start, or the pauses do not fit between start and end.
-    """
-    start_ms, end_ms = patch.span_of(timer)
-    check_span(start_ms, end_ms, now_ms)
-    if timer.paused_ms > end_ms - start_ms:
-        field = "end_time" if patch.end_ms is not None else "start_time"
-        pauses = f"{timer.paused_ms / 1000:.3f} seconds"
-        raise InvalidInput(
-            field, f"The pauses of {pauses} do not fit between start and end.", ErrorCode.PAUSES_DO_NOT_FIT
-        )
-
-
-def _moved(timer: Timer, patch: Patch, now_ms: int) -> tuple[Timer, list[Write]]:
-    """Apply a patch to an open timer, and return the patched timer and the writes.
-
-    If the patch changes the issue, the writes also move the timer's slot.
-    """
-    patch = _titled(patch, timer)
-    assert patch.issue is not None, "an open timer refuses no other patch"  # noqa: S101
-    (issue,) = patch.issue
-    moved = replace(
-        timer,
-        issue=issue,
-        organization=patch.new_organization or timer.organization,
-        description=timer.description if patch.description is None else patch.description,
-    )
-    writes = [put_changed(moved)]
-    if (timer.issue and timer.issue.key) != (issue and issue.key):
-        if timer.issue is not None:
-            writes.append(free_slot(timer.issue, timer.user_id, timer.ulid, now_ms, locks=True))
-        if issue is not None:
-            writes += take_slot(issue, timer.user_id, timer.ulid, locked_until_ms=now_ms)
-    return moved, writes
+        Raises
+        ------
+        ConditionFailed
+            If the condition did not hold.
+        """
+        (update,) = change.writes
+        if not outdated(change.user_id, change.reaches_ms, now_ms=change.now_ms):
+            return to_timer(self._table.write(update))
+        try:
+            self.write_all(change)
+        except TransactionRefused as refused:
+            raise ConditionFailed(refused.failed.get(0)) from None
+        return self.get(change.user_id, ulid)
 
 
-def _titled(patch: Patch, timer: Timer) -> Patch:
-    """Return a patch with the known title of its issue.
+def _closing(stopped: Timer, now_ms: int) -> list[Write]:
+    """Return the writes of a timer that has just been stopped, and of its slot."""
+    writes = [put_changed(stopped)]
+    if stopped.issue is not None:
+        writes.append(free_slot(stopped.issue, stopped.user_id, stopped.ulid, now_ms))
+    return writes
 
-    The title is known only if the timer is already on the issue. Otherwise the title is empty.
-    """
-    (issue,) = patch.issue or (None,)
-    if issue is None:
-        return patch
-    title = timer.issue.title if timer.issue and timer.issue.key == issue.key else ""
-    return replace(patch, issue=(replace(issue, title=title),))
+
+def _moved_slot(timer: Timer, moved: Timer, now_ms: int) -> list[Write]:
+    """Return the writes that move the slot of an open timer to another issue."""
+    writes: list[Write] = []
+    if timer.issue is not None:
+        writes.append(free_slot(timer.issue, timer.user_id, timer.ulid, now_ms, locks=True))
+    if moved.issue is not None:
+        writes += take_slot(moved.issue, timer.user_id, timer.ulid, locked_until_ms=now_ms)
+    return writes
+
+
+def _key(issue: Issue | None) -> str | None:
+    return None if issue is None else issue.key
 
 
 def _was_done(timer: Timer, transition: Transition) -> bool:

@@ -5,15 +5,13 @@ from typing import Any
 
 from pynamodb.attributes import Attribute
 from pynamodb.expressions.condition import Condition, size
-from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action as UpdateAction
 
 from timer_core.domain.issues import Issue
-from timer_core.domain.state import ALLOWED_FROM, State, Status, Transition
+from timer_core.domain.state import ALLOWED_FROM, State, Transition
 from timer_core.domain.timers import MAX_OF_EACH_KIND, Timer
 from timer_core.store.items import (
     IdempotencyItem,
-    RunLockItem,
     TimerItem,
     cause_of,
     encode_transition,
@@ -21,8 +19,8 @@ from timer_core.store.items import (
     raw,
     timer_item,
 )
-from timer_core.store.keys import RUN_LOCK_SK, SHORT, SHORT_MS, end_key, idempotency_sk, timer_sk, user_pk
-from timer_core.store.table import RawItem, Write
+from timer_core.store.keys import idempotency_sk, timer_sk, user_pk
+from timer_core.store.table import Write
 
 _IDEMPOTENCY_DAYS = 1
 
@@ -57,17 +55,23 @@ class Patch:
         """Whether the patch changes the start or the end."""
         return self.start_ms is not None or self.end_ms is not None
 
-    def span_of(self, timer: Timer) -> tuple[int, int]:
-        """Return the start and the end of a stopped timer after the patch."""
-        assert timer.end_ms is not None, "the timer is stopped"  # noqa: S101
-        start_ms = timer.start_ms if self.start_ms is None else self.start_ms
-        return start_ms, timer.end_ms if self.end_ms is None else self.end_ms
+    def texts_of(self, timer: Timer) -> Timer:
+        """Return a timer with the patch's issue, organization and description.
 
-    @property
-    def new_organization(self) -> str | None:
-        """The organization in the patch, or else the new issue's owner; None if it does not change."""
-        (issue,) = self.issue or (None,)
-        return self.organization or (issue.owner if issue else None)
+        If the timer was already on the issue, the known title stays.
+        """
+        issue = timer.issue
+        if self.issue is not None:
+            (issue,) = self.issue
+            is_same = issue is not None and timer.issue is not None and timer.issue.key == issue.key
+            issue = issue and replace(issue, title=timer.issue.title if is_same and timer.issue else "")
+        new_owner = issue.owner if issue and self.issue else None
+        return replace(
+            timer,
+            issue=issue,
+            organization=self.organization or new_owner or timer.organization,
+            description=timer.description if self.description is None else self.description,
+        )
 
 
 def put_new(timer: Timer) -> Write:
@@ -85,8 +89,8 @@ def _put(timer: Timer, condition: Condition) -> Write:
     return Write("Put", pk, sk, condition, item=timer_item(timer))
 
 
-def pause_or_resume(user_id: int, ulid: str, transition: Transition, read: Timer | None = None) -> Write:
-    """Return the write of a pause or a resume, on the condition that the state of the timer allows it.
+def transit(user_id: int, ulid: str, transition: Transition, read: Timer | None = None) -> Write:
+    """Return the write of a pause, a resume or a focus, on the condition that the timer's state allows it.
 
     The update adds a number to the stored ``clock_ms``. The number is the result of the transition for a
     timer whose ``clock_ms`` is 0.
@@ -165,149 +169,6 @@ def put_response(user_id: int, ulid: str, now_ms: int, idempotency: Idempotency,
     # DynamoDB deletes expired items only after hours or days, so an expired item may still exist.
     vacant = IdempotencyItem.pk.does_not_exist() | (IdempotencyItem.expires_at <= now_ms // 1000)
     return Write("Put", item.pk, item.sk, vacant, item=raw(item))
-
-
-def take_run_lock(user_id: int, read: RawItem | None) -> Write:
-    """Return the write of the run lock, for a transaction that starts or resumes a timer.
-
-    The write fails if another timer began to run after the run lock was read.
-
-    Parameters
-    ----------
-    read
-        The item of the run lock; None if it did not exist.
-    """
-    version = int(read["version"]["N"]) if read else 0
-    as_read = RunLockItem.version == version if read else RunLockItem.pk.does_not_exist()
-    return Write("Update", user_pk(user_id), RUN_LOCK_SK, as_read, [RunLockItem.version.set(version + 1)])
-
-
-def correct(user_id: int, ulid: str, patch: Patch, read: Timer | None = None) -> Write:
-    """Return the write of a patch.
-
-    The issue of the patch has a title only if the timer is on the same issue with this title.
-
-    Parameters
-    ----------
-    read
-        The timer, if it was read. If not, a patch of only the start or only the end has the condition that
-        the corrected timer is short (`SHORT_MS`), because the key in ``by-end`` depends on both.
-    """
-    actions: list[UpdateAction] = [TimerItem.version.set(TimerItem.version + 1)]
-    condition: Condition = TimerItem.status.exists()
-    if patch.description is not None:
-        actions.append(set_or_remove(TimerItem.description, patch.description or None))
-    if patch.issue is not None:
-        (issue,) = patch.issue
-        actions += _issue_actions(issue)
-        condition &= _issue_condition(issue)
-    if patch.new_organization is not None:
-        actions.append(TimerItem.organization.set(patch.new_organization))
-    if patch.corrects_time:
-        condition &= TimerItem.status == Status.STOPPED.value
-        condition &= _time_condition(patch.start_ms, patch.end_ms)
-        actions += _time_actions(patch.start_ms, patch.end_ms)
-        if read is None and None in {patch.start_ms, patch.end_ms}:
-            condition &= _short_condition(patch.start_ms, patch.end_ms)
-        actions += _end_key_actions(patch, read)
-    if read is not None:
-        condition &= TimerItem.version == read.version
-    if patch.corrects_time or patch.issue is not None:
-        end: Any = TimerItem.end_ms if patch.end_ms is None else patch.end_ms
-        # Keep an existing lock, such as a lock by the sweeper.
-        actions.append(TimerItem.locked_until_ms.set(TimerItem.locked_until_ms | end))
-    return Write("Update", user_pk(user_id), timer_sk(ulid), condition, actions)
-
-
-def _issue_actions(issue: Issue | None) -> list[UpdateAction]:
-    actions = [
-        set_or_remove(TimerItem.owner, issue and issue.owner),
-        set_or_remove(TimerItem.repo, issue and issue.repo),
-        set_or_remove(TimerItem.number, issue and issue.number),
-        set_or_remove(TimerItem.issue_key, issue and issue.key),
-        set_or_remove(TimerItem.repo_key, issue and issue.repo_key),
-        set_or_remove(TimerItem.repo_id, issue and (issue.repo_id or None)),
-    ]
-    return actions if issue and issue.title else [*actions, TimerItem.title.remove()]
-
-
-def _issue_condition(issue: Issue | None) -> Condition:
-    """Return the condition under which an update without a read can change a timer's issue.
-
-    The timer must be stopped. If the issue has a title, the timer must already be on the issue. If the issue
-    has no title, the timer must be on another issue or have no title.
-    """
-    # The slot of an open timer must be moved too, which needs a read of the timer.
-    condition: Condition = TimerItem.status == Status.STOPPED.value
-    if issue is not None:
-        condition &= (
-            TimerItem.issue_key == issue.key
-            if issue.title
-            else TimerItem.title.does_not_exist() | (TimerItem.issue_key != issue.key)
-        )
-    return condition
-
-
-def _time_condition(start_ms: int | None, end_ms: int | None) -> Condition:
-    """Return the condition that the pauses fit between start and end, so that active time is not negative."""
-    if start_ms is not None and end_ms is not None:
-        return TimerItem.paused_ms <= end_ms - start_ms
-    if start_ms is not None:
-        return TimerItem.latest_start_ms >= start_ms
-    return TimerItem.earliest_end_ms <= end_ms
-
-
-def _short_condition(start_ms: int | None, end_ms: int | None) -> Condition:
-    """Return the condition that a timer is short after the correction of its start or its end.
-
-    A corrected start does not change the key in ``by-end``, so the timer must have been short before, too.
-    """
-    condition: Condition
-    if end_ms is None:
-        assert start_ms is not None, "the patch corrects a time"  # noqa: S101
-        condition = TimerItem.end_key.startswith(SHORT) & (TimerItem.end_ms <= start_ms + SHORT_MS)
-    else:
-        condition = TimerItem.start_ms >= end_ms - SHORT_MS
-    return condition
-
-
-def _end_key_actions(patch: Patch, read: Timer | None) -> list[UpdateAction]:
-    """Return the update action that sets the key in ``by-end``.
-
-    If only one end of the timer is corrected without a read, the timer is short, and its key depends on
-    the end alone.
-    """
-    start_ms, end_ms = (patch.start_ms, patch.end_ms) if read is None else patch.span_of(read)
-    if end_ms is None:
-        return []
-    return [TimerItem.end_key.set(end_key(end_ms if start_ms is None else start_ms, end_ms))]
-
-
-def _time_actions(start_ms: int | None, end_ms: int | None) -> list[UpdateAction]:
-    """Return the update actions that correct a start or an end.
-
-    Active time is end - start - pauses, but an update can only add or subtract two numbers. So the timer also
-    has the attributes ``latest_start_ms`` (end - pauses) and ``earliest_end_ms`` (start + pauses).
-    """
-    actions: list[UpdateAction] = []
-    if start_ms is not None:
-        actions += [
-            TimerItem.start_ms.set(start_ms),
-            TimerItem.earliest_end_ms.set(TimerItem.paused_ms + start_ms),
-        ]
-    if end_ms is not None:
-        actions += [
-            TimerItem.end_ms.set(end_ms),
-            TimerItem.changed_ms.set(end_ms),
-            TimerItem.latest_start_ms.set(end_ms - Path(TimerItem.paused_ms)),
-        ]
-    if start_ms is not None and end_ms is not None:
-        actions.append(TimerItem.clock_ms.set((end_ms - start_ms) - Path(TimerItem.paused_ms)))
-    elif start_ms is not None:
-        actions.append(TimerItem.clock_ms.set(TimerItem.latest_start_ms - start_ms))
-    elif end_ms is not None:
-        actions.append(TimerItem.clock_ms.set(end_ms - Path(TimerItem.earliest_end_ms)))
-    return actions
 
 
 def set_or_remove(attribute: Attribute[Any], value: object) -> UpdateAction:

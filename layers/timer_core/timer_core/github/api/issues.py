@@ -26,6 +26,8 @@ _KINDS = {
     "UnlabeledEvent": "unlabeled",
     "TransferredEvent": "transferred",
 }
+# Only people have this id, and bots have none.
+_ACTOR = "actor { ... on User { databaseId } }"
 ITEM_TYPES = "ASSIGNED_EVENT UNASSIGNED_EVENT CLOSED_EVENT REOPENED_EVENT LABELED_EVENT UNLABELED_EVENT"
 
 
@@ -47,12 +49,12 @@ def issue_fields(since: str, after: str, item_types: str) -> str:
             pageInfo {{ hasNextPage endCursor }}
             nodes {{
                 __typename
-                ... on AssignedEvent {{ id createdAt assignee {{ ... on User {{ databaseId }} }} }}
-                ... on UnassignedEvent {{ id createdAt assignee {{ ... on User {{ databaseId }} }} }}
-                ... on ClosedEvent {{ id createdAt }}
-                ... on ReopenedEvent {{ id createdAt }}
-                ... on LabeledEvent {{ id createdAt label {{ name }} }}
-                ... on UnlabeledEvent {{ id createdAt label {{ name }} }}
+                ... on AssignedEvent {{ id createdAt {_ACTOR} assignee {{ ... on User {{ databaseId }} }} }}
+                ... on UnassignedEvent {{ id createdAt {_ACTOR} assignee {{ ... on User {{ databaseId }} }} }}
+                ... on ClosedEvent {{ id createdAt {_ACTOR} }}
+                ... on ReopenedEvent {{ id createdAt {_ACTOR} }}
+                ... on LabeledEvent {{ id createdAt {_ACTOR} label {{ name }} }}
+                ... on UnlabeledEvent {{ id createdAt {_ACTOR} label {{ name }} }}
                 ... on TransferredEvent {{ id createdAt }}
             }}
         }}
@@ -158,6 +160,7 @@ def _timeline_event(node: Mapping[str, Any]) -> TimelineEvent:
         # The query requests only the ids of users, so an assigned bot has no id here.
         user=(node.get("assignee") or {}).get("databaseId"),
         label=(node.get("label") or {}).get("name", ""),
+        actor=(node.get("actor") or {}).get("databaseId") or 0,
     )
 
 

@@ -28,6 +28,8 @@ class TimelineEvent:
         The id of the user who was assigned or unassigned; None for a bot and for other kinds of events.
     label
         The name of the label that was added or removed.
+    actor
+        The id of the person who caused the event; 0 for a bot or a deleted account.
     """
 
     node_id: str
@@ -35,6 +37,7 @@ class TimelineEvent:
     at_ms: int
     user: int | None = None
     label: str = ""
+    actor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ class IssueState:
                     users=users,
                     title=self.issue.title,
                     fetched_ms=fetched_ms,
+                    actor=entry.actor,
                 )
                 events.append(event)
             state = state._without(entry)

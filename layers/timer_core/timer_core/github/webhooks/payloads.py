@@ -52,7 +52,6 @@ IgnoredReason: TypeAlias = Literal[
     "ghost",
     "issue_closed",
     "no_assignees",
-    "no_command",
     "no_login",
     "not_a_person",
     "not_an_issue",
@@ -279,8 +278,6 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
         return author
     body = _optional_text(payload, "comment", "body") or ""
     commands, mistakes = parse(body, delivery.triggers.command_prefix)
-    if not commands and not mistakes:
-        return Ignored("no_command")
     issue, comment = _issue(payload), _number(payload, "comment", "id")
     created = _text(payload, "comment", "created_at")
     at_ms, commented_ms = delivery.time_of(created), _parse_time(created)
@@ -298,9 +295,15 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
             commented_ms=commented_ms if command.duration_ms else 0,
             title=issue.title,
             repo_id=issue.repo_id,
+            actor=author,
         )
         for number, command in enumerate(commands)
     ]
+    if all(command.action == "log" for command in commands):
+        # Logged time is no event of the issue, so the comment itself is the sign of life.
+        events.append(replace(_event("commented", payload, delivery, created, (author,)), actor=author))
+    if not commands and not mistakes:
+        return tuple(events)
     to_reply = CommentEvent(
         delivery=delivery.guid,
         repo=issue.full_name,
@@ -351,6 +354,7 @@ def _repository_event(payload: Payload, delivery: _Delivery) -> tuple[QueuedEven
             # Pass no time: the payload may have only the time of an earlier change.
             at_ms=delivery.time_of(None),
             received_ms=delivery.received_ms,
+            actor=_actor(payload),
         ),
     )
 
@@ -436,6 +440,7 @@ def _card_event(
         field=field,
         status=status,
         kind=kind,
+        actor=_actor(payload),
     )
     return (event,)
 
@@ -503,8 +508,17 @@ def _event(
 ) -> IssueEvent:
     issue = _issue(payload)
     at_ms = delivery.time_of(happened)
-    repo, number = issue.full_name, issue.number
-    return IssueEvent(delivery.guid, kind, issue.repo_id, repo, number, at_ms, users, title=issue.title)
+    return IssueEvent(
+        delivery=delivery.guid,
+        kind=kind,
+        repo_id=issue.repo_id,
+        repo=issue.full_name,
+        number=issue.number,
+        at_ms=at_ms,
+        users=users,
+        title=issue.title,
+        actor=_actor(payload),
+    )
 
 
 def _numbered(name: str, number: int) -> str:
@@ -575,6 +589,12 @@ def _person(user: Any) -> int | Ignored:
         raise MalformedDelivery("A user has no id.")
     reason = _why_not_timed(user)
     return user_id if reason is None else Ignored(reason)
+
+
+def _actor(payload: Payload) -> int:
+    """Return the id of the person who caused a delivery; 0 for a bot, or if GitHub names nobody."""
+    sender = _person(payload.get("sender"))
+    return 0 if isinstance(sender, Ignored) else sender
 
 
 def _why_not_timed(user: Mapping[str, Any]) -> IgnoredReason | None:

@@ -1,0 +1,1 @@
+"""The API of working hours, exceptions and settings."""

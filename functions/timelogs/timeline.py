@@ -1,0 +1,89 @@
+"""The body of the timeline: which time counted, and for which timer."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from timer_core.api.models import Time, to_time
+from timer_core.domain.ids import timer_id
+from timer_core.domain.schedule import Span
+from timer_core.domain.timeline import Rule, Slice
+from timer_core.domain.timers import Period, without
+from timer_core.store.timesheets import Worked
+
+_RARE = ConfigDict(defer_build=True, serialize_by_alias=True)
+
+
+class SpanShown(BaseModel):
+    """An interval of time."""
+
+    model_config = _RARE
+
+    since: Annotated[Time, Field(serialization_alias="from")]
+    until: Time
+
+    @classmethod
+    def of(cls, span: Span) -> "SpanShown":
+        """Return the representation of a span."""
+        return cls(since=to_time(span.since_ms), until=to_time(span.until_ms))
+
+
+class SliceShown(SpanShown):
+    """An interval that counted for a timer."""
+
+    timer: Annotated[str, Field(examples=["583231-01JD3K5W9GZ8Q4T1M6V7X0Y2BC"])]
+    share: Annotated[float, Field(gt=0, le=1, description="The part that counted; less than 1 under shared.")]
+    working_duration: Annotated[float, Field(ge=0, description="The working time in seconds.")]
+    rule: Annotated[Rule, Field(description="Why it counted.")]
+    overtime: Annotated[bool, Field(description="Whether it lies outside of working hours.")]
+
+    @classmethod
+    def of_slice(cls, piece: Slice, user_id: int) -> "SliceShown":
+        """Return the representation of a slice."""
+        return cls(
+            since=to_time(piece.since_ms),
+            until=to_time(piece.until_ms),
+            timer=timer_id(user_id, piece.timer),
+            share=1 / piece.of,
+            working_duration=piece.working_ms / 1000,
+            rule=piece.rule,
+            overtime=piece.overtime,
+        )
+
+
+class TimelineShown(BaseModel):
+    """A person's working time in a period, up to now, in order."""
+
+    model_config = _RARE
+
+    since: Time
+    until: Time
+    working_duration: Annotated[float, Field(ge=0, description="The sum of the slices, in seconds.")]
+    overtime_duration: Annotated[float, Field(ge=0, description="The part outside of working hours.")]
+    slices: list[SliceShown]
+    gaps: Annotated[
+        list[SpanShown],
+        Field(description="Elapsed working hours in which nothing counted; none where all time counts."),
+    ]
+    working_hours: Annotated[
+        list[SpanShown],
+        Field(description="The working hours, also those to come; none where all time counts."),
+    ]
+
+    @classmethod
+    def of(cls, worked: Worked, period: Period, user_id: int, now_ms: int) -> "TimelineShown":
+        """Return the representation of a person's working time in a period."""
+        working = [*worked.calendar.schedule.planned(*period)]
+        elapsed = [
+            Span(span.since_ms, min(span.until_ms, now_ms)) for span in working if span.since_ms < now_ms
+        ]
+        counted = [Span(piece.since_ms, piece.until_ms) for piece in worked.slices]
+        return cls(
+            since=to_time(period.since_ms),
+            until=to_time(period.until_ms),
+            working_duration=sum(piece.working_ms for piece in worked.slices) / 1000,
+            overtime_duration=sum(piece.working_ms for piece in worked.slices if piece.overtime) / 1000,
+            slices=[SliceShown.of_slice(piece, user_id) for piece in worked.slices],
+            gaps=[SpanShown.of(span) for span in without(elapsed, counted)],
+            working_hours=[SpanShown.of(span) for span in working],
+        )

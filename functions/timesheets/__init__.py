@@ -1,0 +1,1 @@
+"""The function that stores days of working time."""

@@ -1,0 +1,139 @@
+"""Store the days of people whose timers or calendars have changed.
+
+The function reads the table's stream. A record is delivered at least once, and storing a day twice changes
+nothing. If a person's days cannot be stored, the person is queued, so that nobody else waits. The function
+also reads this queue, and SQS moves a message that keeps failing to the dead-letter queue. There, Lambda also
+reports batches of the stream that it has discarded. When the dead letters are moved back to the queue, such a
+report is only logged, because it names no people; the sweep stores their days.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from timer_core.clients import CLIENT_CONFIG
+from timer_core.clock import now_ms
+from timer_core.domain.changes import changed_from_ms
+from timer_core.domain.timers import LATEST_MS, Timer
+from timer_core.observability import make_logger, make_metrics
+from timer_core.settings import settings
+from timer_core.store.calendars import Calendars
+from timer_core.store.items import to_gaps, to_timer
+from timer_core.store.keys import CALENDAR_SK, user_id_of
+from timer_core.store.queries import TimerQueries
+from timer_core.store.table import RawItem, Table
+from timer_core.store.timesheets import Timesheets
+
+# If less time remains, the rest of a batch is queued.
+_RESERVE_MS = 15_000
+_THREADS = 8
+
+logger = make_logger("timesheets")
+metrics = make_metrics("timesheets")
+
+table = Table(settings().table_name)
+timesheets = Timesheets(table, TimerQueries(table), Calendars(table))
+
+
+@cache
+def _sqs() -> Any:
+    return boto3.client("sqs", config=CLIENT_CONFIG)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A person whose timers or calendar changed, and the instant from which the timeline may be different."""
+
+    user_id: int
+    from_ms: int
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Store days for a batch of the stream or of the queue; return the messages that SQS delivers again."""
+    records = event["Records"]
+    queued: list[tuple[str, Change]] = []
+    failed: list[str] = []
+    for message in (record for record in records if "body" in record):
+        try:
+            queued += [(message["messageId"], change) for change in _queued(message["body"])]
+        except (ValueError, TypeError):
+            logger.exception("A message is not a change", extra={"message_id": message["messageId"]})
+            failed.append(message["messageId"])
+    changes = list(_changes(record["dynamodb"] for record in records if "dynamodb" in record))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        is_stored = list(
+            pool.map(lambda change: _store(change, context), [*(change for _, change in queued), *changes])
+        )
+    metrics.add_metric("TimesheetsStored", MetricUnit.Count, sum(is_stored))
+    metrics.add_metric("TimesheetFailures", MetricUnit.Count, len(failed) + is_stored.count(False))
+    for change, done in zip(changes, is_stored[len(queued) :], strict=True):
+        if not done:
+            _queue(change)
+    failed += [message_id for (message_id, _), done in zip(queued, is_stored, strict=False) if not done]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _queued(body: str) -> Iterator[Change]:
+    """Yield the change in a message of the queue; none if the message reports a discarded batch.
+
+    Lambda writes such a report into the dead-letter queue (AWS, "Retain discarded records for a DynamoDB
+    event source in Lambda").
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the message has another form.
+    """
+    document = json.loads(body)
+    if "DDBStreamBatchInfo" in document:
+        logger.warning("Lambda has discarded a batch of the stream", extra={"report": document})
+    else:
+        yield Change(**document)
+
+
+def _changes(records: Iterable[Mapping[str, Any]]) -> Iterator[Change]:
+    """Yield one change for each person in records of the stream."""
+    from_ms: dict[int, int] = {}
+    for images in records:
+        key, old, new = images["Keys"], images.get("OldImage"), images.get("NewImage")
+        user_id = user_id_of(key["pk"]["S"])
+        if key["sk"]["S"] == CALENDAR_SK:
+            # What else changes in this item is the result of storing days.
+            if new and "dirty_days" in new:
+                from_ms.setdefault(user_id, LATEST_MS)
+        elif new:
+            changed_ms = changed_from_ms(_timer(old), _timer(new))
+            if changed_ms is not None:
+                from_ms[user_id] = min(changed_ms, from_ms.get(user_id, LATEST_MS))
+    yield from (Change(*change) for change in from_ms.items())
+
+
+def _timer(item: RawItem | None) -> Timer | None:
+    if item is None or ("deleted_ms" in item and "claims" not in item):
+        return None
+    return to_gaps(item) if "deleted_ms" in item else to_timer(item)
+
+
+def _store(change: Change, context: LambdaContext) -> bool:
+    """Store the days of a person, and return whether that succeeded."""
+    if context.get_remaining_time_in_millis() < _RESERVE_MS:
+        return False
+    try:
+        timesheets.refresh(change.user_id, now_ms=now_ms(), changed_ms=change.from_ms)
+    except Exception:
+        logger.exception("The days of a person could not be stored")
+        return False
+    return True
+
+
+def _queue(change: Change) -> None:
+    _sqs().send_message(QueueUrl=settings().timesheet_queue_url, MessageBody=json.dumps(asdict(change)))

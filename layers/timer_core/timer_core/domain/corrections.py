@@ -1,0 +1,557 @@
+"""Corrections of a timer by its owner: its start, its end and its pauses, and its division in two.
+
+A correction rewrites the history and states its difference: added time counts in full, and removed time is a
+gap (`Claim`). So the corrected timer has exactly the time that its owner saw, whatever the owner's other
+timers and working hours are.
+"""
+
+import heapq
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import NamedTuple
+
+from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound, TransitionNotAllowed
+from timer_core.domain.schedule import Span, joined
+from timer_core.domain.state import CORRECTION, MANUAL, Action, State, Status, Transition
+from timer_core.domain.timers import LATEST_MS, Claim, Timer, check_span, cut, stretches, without
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The result of a correction.
+
+    Attributes
+    ----------
+    timer
+        The corrected timer.
+    reaches_ms
+        The earliest instant whose working time may have changed; `LATEST_MS` if none has.
+    locked_until_ms
+        Events up to this time no longer change the timer.
+    """
+
+    timer: Timer
+    reaches_ms: int
+    locked_until_ms: int
+
+    def taking_only(self, counted: Sequence[Span], before: Timer) -> "Correction":
+        """Return the correction with gaps only where the timer counted.
+
+        Time in which the timer waited for another one was not taken away from the owner's working time.
+        """
+        earlier = [Span(*claim[:2]) for claim in before.claims if not claim.counts]
+        gaps = list(joined(sorted([*counted, *earlier])))
+        claims = [
+            claim._replace(since_ms=span.since_ms, until_ms=span.until_ms)
+            for claim in self.timer.claims
+            for span in ([Span(*claim[:2])] if claim.counts else cut(gaps, claim.since_ms, claim.until_ms))
+        ]
+        return replace(self, timer=replace(self.timer, claims=tuple(claims)))
+
+
+# ---------------------------------------------------------------------- start and end
+
+
+def with_times(timer: Timer, start_ms: int | None, end_ms: int | None, now_ms: int) -> Correction:
+    """Correct the start of a timer, the end of a stopped timer, or both.
+
+    The length of the pauses stays the same, also if a pause lies outside of the new start and end.
+
+    Raises
+    ------
+    TransitionNotAllowed
+        If an open timer shall get an end.
+    InvalidInput
+        If the end is before the start, if a time is in the future, or if the pauses do not fit.
+    """
+    check_span(start_ms, end_ms, now_ms)
+    if timer.end_ms is None:
+        if end_ms is not None:
+            raise TransitionNotAllowed("correct the end of", timer.status)
+        return _started_at(timer, timer.start_ms if start_ms is None else start_ms, now_ms)
+    new_start_ms = timer.start_ms if start_ms is None else start_ms
+    new_end_ms = timer.end_ms if end_ms is None else end_ms
+    check_span(new_start_ms, new_end_ms, now_ms)
+    active_ms = new_end_ms - new_start_ms - timer.paused_ms
+    if active_ms < 0:
+        raise _pauses_do_not_fit("start_time" if end_ms is None else "end_time", timer.paused_ms)
+    corrected = replace(
+        timer, start_ms=new_start_ms, end_ms=new_end_ms, changed_ms=new_end_ms, clock_ms=active_ms
+    )
+    return _stated(timer, corrected, now_ms, locked_until_ms=new_end_ms)
+
+
+def _started_at(timer: Timer, start_ms: int, now_ms: int) -> Correction:
+    """Correct the start of an open timer. The pauses have to be later."""
+    parts = _Parts.of(timer)
+    if parts.pauses and start_ms > parts.pauses[0].pause.at_ms:
+        raise _pauses_do_not_fit("start_time", timer.paused_ms)
+    # The owner may have acted on the timer before the new start. The acts still show the focus of the owner.
+    others = [replace(other, at_ms=max(other.at_ms, start_ms)) for other in parts.others]
+    moved = replace(parts, start=replace(parts.start, at_ms=start_ms), others=others)
+    timer = replace(timer, signs=tuple(sign for sign in timer.signs if sign >= start_ms))
+    return _rewritten(timer, moved, now_ms, locked_until_ms=max(start_ms, timer.start_ms))
+
+
+def _pauses_do_not_fit(field: str, paused_ms: int) -> InvalidInput:
+    message = f"The pauses of {paused_ms / 1000:.3f} seconds do not fit between start and end."
+    return InvalidInput(field, message, ErrorCode.PAUSES_DO_NOT_FIT)
+
+
+# ---------------------------------------------------------------------- pauses
+
+
+def with_pause(timer: Timer, since_ms: int, until_ms: int, now_ms: int, cause: str = "") -> Correction:
+    """Insert a pause.
+
+    Raises
+    ------
+    InvalidInput
+        If the pause is empty, in the future, outside of the timer, or overlaps another pause.
+    TooManyTransitions
+        If the timer has no room for two more manual transitions.
+    """
+    parts = _Parts.of(timer)
+    _check_pause(timer, parts.pauses, since_ms, until_ms, now_ms)
+    timer.check_room("insert a pause into", transitions=2)
+    pause = _Pair(
+        Transition(since_ms, Action.PAUSE, CORRECTION, cause),
+        Transition(until_ms, Action.RESUME, CORRECTION, cause),
+        until_ms,
+    )
+    return _repaused(timer, replace(parts, pauses=[*parts.pauses, pause]), now_ms, until_ms)
+
+
+def with_changed_pause(
+    timer: Timer, number: int, since_ms: int, until_ms: int | None, now_ms: int
+) -> Correction:
+    """Change the times of the pause with a number (from 0, in order of time).
+
+    Parameters
+    ----------
+    until_ms
+        The end; None for the present pause, which has not ended.
+
+    Raises
+    ------
+    NotFound
+        If there is no such pause.
+    InvalidInput
+        If the pause is empty, in the future, outside of the timer, or overlaps another pause, or if it has an
+        end although the pause has not ended, or none although it has.
+    """
+    parts = _Parts.of(timer)
+    old = parts.pause(number)
+    if old.until_ms is None and until_ms is not None:
+        message = "The pause has not ended; resume the timer to end it."
+        raise InvalidInput("end", message, ErrorCode.CONTRADICTION)
+    if old.until_ms is not None and until_ms is None:
+        raise InvalidInput("end", "Is required, because the pause has ended.", ErrorCode.REQUIRED)
+    others = [pause for pause in parts.pauses if pause is not old]
+    _check_pause(timer, others, since_ms, until_ms, now_ms)
+    resume = old.resume
+    if until_ms is not None and old.until_ms is not None:
+        if resume is not None:
+            resume = replace(resume, at_ms=until_ms)
+        elif until_ms < old.until_ms:
+            # The timer was stopped during the pause.
+            resume = Transition(until_ms, Action.RESUME, CORRECTION)
+    new = _Pair(replace(old.pause, at_ms=since_ms), resume, until_ms)
+    return _repaused(timer, replace(parts, pauses=[*others, new]), now_ms, *old.edges, *new.edges)
+
+
+def without_pause(timer: Timer, number: int, now_ms: int) -> Correction:
+    """Remove the pause with a number (from 0, in order of time). If it is the present one, the timer runs.
+
+    Raises
+    ------
+    NotFound
+        If there is no such pause.
+    """
+    parts = _Parts.of(timer)
+    old = parts.pause(number)
+    remaining = [pause for pause in parts.pauses if pause is not old]
+    return _repaused(
+        timer,
+        replace(parts, pauses=remaining),
+        now_ms,
+        *(old.edges if old.until_ms is not None else [now_ms]),
+    )
+
+
+def _repaused(timer: Timer, parts: "_Parts", now_ms: int, *edges: int) -> Correction:
+    # The owner acted in what is now a pause. The timer keeps the focus that this act gave it after the pause.
+    others = [_after_pause(other, parts.pauses) for other in parts.others]
+    pauses = sorted(parts.pauses, key=lambda pair: pair.pause.at_ms)
+    ordered = replace(parts, pauses=pauses, others=others)
+    return _rewritten(timer, ordered, now_ms, locked_until_ms=timer.end_ms or max(edges))
+
+
+def _after_pause(transition: Transition, pauses: Iterable["_Pair"]) -> Transition:
+    """Move an act that lies in a pause to the end of the pause."""
+    for pair in pauses:
+        if _is_act(transition) and pair.until_ms and pair.pause.at_ms <= transition.at_ms < pair.until_ms:
+            return replace(transition, at_ms=pair.until_ms)
+    return transition
+
+
+def _check_pause(
+    timer: Timer, others: Iterable["_Pair"], since_ms: int, until_ms: int | None, now_ms: int
+) -> None:
+    for field, at_ms in (("start", since_ms), ("end", until_ms)):
+        if at_ms is not None and at_ms > now_ms:
+            raise InvalidInput(field, "Must not lie in the future.", ErrorCode.IN_THE_FUTURE)
+    if until_ms is not None and until_ms <= since_ms:
+        raise InvalidInput("end", "Must be after start.", ErrorCode.END_BEFORE_START)
+    if since_ms < timer.start_ms:
+        raise InvalidInput("start", "Must not be before the timer's start.", ErrorCode.OUTSIDE_OF_TIMER)
+    last_ms = since_ms if until_ms is None else until_ms
+    if timer.end_ms is not None and last_ms > timer.end_ms:
+        raise InvalidInput("end", "Must not be after the timer's end.", ErrorCode.OUTSIDE_OF_TIMER)
+    for other in others:
+        begins_earlier = until_ms is None or other.pause.at_ms < until_ms
+        if begins_earlier and (other.until_ms is None or since_ms < other.until_ms):
+            field = "start" if other.pause.at_ms <= since_ms else "end"
+            raise InvalidInput(field, "Lies in another pause of the timer.", ErrorCode.PAUSES_OVERLAP)
+
+
+# ---------------------------------------------------------------------- dividing
+
+
+class Halves(NamedTuple):
+    """The two timers into which a timer was divided."""
+
+    first: Timer
+    second: Timer
+
+
+def divided(timer: Timer, at_ms: int, *, ulid: str, now_ms: int) -> Halves:
+    """Divide a timer at an instant. The first one ends there, and the second one continues.
+
+    The second one also continues the stretch and the act that decide whether the timer counts, so the sums
+    stay the same.
+
+    Parameters
+    ----------
+    ulid
+        The ULID of the second timer.
+
+    Raises
+    ------
+    InvalidInput
+        If the instant does not lie between the timer's start and its end, or the present.
+    """
+    end_ms = now_ms if timer.end_ms is None else timer.end_ms
+    if timer.end_ms is None and at_ms > now_ms:
+        raise InvalidInput("at", "Must not lie in the future.", ErrorCode.IN_THE_FUTURE)
+    if not timer.start_ms < at_ms < end_ms:
+        message = "Must lie between the timer's start and its end."
+        raise InvalidInput("at", message, ErrorCode.OUTSIDE_OF_TIMER)
+    parts = _Parts.of(timer)
+    before = [pair for pair in parts.pauses if pair.pause.at_ms < at_ms]
+    after = [pair for pair in parts.pauses if pair.until_ms is None or pair.until_ms > at_ms]
+    first = _Parts(
+        start=parts.start,
+        pauses=[pair.ending_at(at_ms) for pair in before],
+        stop=Transition(at_ms, Action.STOP, CORRECTION),
+        others=[other for other in parts.others if other.at_ms < at_ms],
+    )
+    second = _Parts(
+        start=_continuation(timer, at_ms, ulid),
+        pauses=[pair.beginning_at(at_ms) for pair in after],
+        stop=parts.stop,
+        others=[other for other in parts.others if other.at_ms >= at_ms],
+    )
+    continued = replace(
+        timer,
+        ulid=ulid,
+        start_ms=at_ms,
+        created_ms=now_ms,
+        source=CORRECTION,
+        version=1,
+        locked_until_ms=None if timer.end_ms is None else _locked(timer, timer.end_ms),
+        claims=_cut_claims(timer.claims, at_ms, LATEST_MS),
+        signs=tuple(sign for sign in timer.signs if sign >= at_ms),
+    )
+    ended = replace(
+        timer,
+        # The recorded transitions of the second timer stay, which its own start might not lead to.
+        locked_until_ms=max(timer.locked_until_ms or 0, at_ms, timer.changed_ms if timer.is_open else 0),
+        claims=_cut_claims(timer.claims, 0, at_ms),
+        signs=tuple(sign for sign in timer.signs if sign < at_ms),
+    )
+    return Halves(first.assembled(ended), second.assembled(continued))
+
+
+# ---------------------------------------------------------------------- claims
+
+
+def time_of(timer: Timer, now_ms: int) -> list[Span]:
+    """Return the time that a timer has by its history and its owner's claims, up to ``now_ms``."""
+    spans = [Span(*stretch) for stretch in stretches(timer, now_ms)]
+    for claim in timer.claims:
+        span = Span(claim.since_ms, claim.until_ms)
+        spans = [*without(spans, [span]), *([span] if claim.counts else [])]
+    return list(joined(sorted(spans)))
+
+
+def claimed(
+    claims: Sequence[Claim], before: Sequence[Span], after: Sequence[Span], made_ms: int
+) -> tuple[Claim, ...]:
+    """Return the claims of a timer after a correction.
+
+    Parameters
+    ----------
+    claims
+        The claims before the correction.
+    before, after
+        The time of the timer before and after the correction.
+    made_ms
+        The time of the correction.
+    """
+    added = [Claim(*span, made_ms, counts=True) for span in joined(without(after, before))]
+    taken = [Claim(*span, made_ms, counts=False) for span in joined(without(before, after))]
+    new = sorted([*added, *taken])
+    unchanged = without([Span(0, LATEST_MS)], [Span(*claim[:2]) for claim in new])
+    kept = [
+        replaced
+        for claim in claims
+        for replaced in (
+            claim._replace(since_ms=span.since_ms, until_ms=span.until_ms)
+            for span in cut(unchanged, claim.since_ms, claim.until_ms)
+        )
+    ]
+    return (*kept, *new)
+
+
+def _stated(before: Timer, after: Timer, now_ms: int, *, locked_until_ms: int) -> Correction:
+    """Return a corrected timer with the claims of its correction."""
+    old = [Span(*stretch) for stretch in stretches(before, now_ms)]
+    new = [Span(*stretch) for stretch in stretches(after, now_ms)]
+    different = [*without(old, new), *without(new, old)]
+    claims = claimed(before.claims, old, new, now_ms)
+    locked = None if after.is_open else _locked(before, locked_until_ms)
+    reaches_ms = min((span.since_ms for span in different), default=LATEST_MS)
+    return Correction(replace(after, claims=claims, locked_until_ms=locked), reaches_ms, locked_until_ms)
+
+
+def _continuation(timer: Timer, at_ms: int, ulid: str) -> Transition:
+    """Return the start of a timer that continues another one at an instant."""
+    state: State | None = None
+    began_ms = at_ms
+    act: Transition | None = None
+    for transition in timer.history:
+        if transition.at_ms >= at_ms:
+            break
+        if state is None or state.allows(transition.action):
+            was_running = state is not None and state.status is Status.RUNNING
+            state = State.started(transition.at_ms) if state is None else state.apply(transition)
+            if state.status is not Status.RUNNING:
+                act = None
+            elif not was_running:
+                began_ms = transition.acted_ms or state.changed_ms
+        if state.status is Status.RUNNING and _is_act(transition):
+            act = transition
+    return Transition(
+        at_ms,
+        Action.START,
+        CORRECTION,
+        ulid,
+        by_owner=act is not None,
+        overtime=act is not None and act.overtime,
+        acted_ms=began_ms if act is None else act.acted_ms or act.at_ms,
+    )
+
+
+def _rewritten(timer: Timer, parts: "_Parts", now_ms: int, *, locked_until_ms: int) -> Correction:
+    """Return a timer with other parts of its history, and the claims of this correction.
+
+    Claimed time has no acts of the owner. So an act that lies in it is repeated at its end, where the timer
+    continues to count automatically.
+
+    Raises
+    ------
+    TooManyTransitions
+        If the timer has no room for these acts.
+    """
+    base = replace(timer, start_ms=parts.start.at_ms)
+    correction = _stated(timer, parts.assembled(base), now_ms, locked_until_ms=locked_until_ms)
+    made = [claim for claim in correction.timer.claims if claim.counts and claim not in timer.claims]
+    claimed_spans = list(
+        joined(sorted(Span(*claim[:2]) for claim in correction.timer.claims if claim.counts))
+    )
+    acts = [
+        Transition(until_ms, Action.FOCUS, MANUAL)
+        for since_ms, until_ms in claimed_spans
+        if any(since_ms <= claim.since_ms < until_ms for claim in made)
+        and any(since_ms <= done.at_ms <= until_ms for done in timer.history if _is_act(done))
+    ]
+    if not acts:
+        return correction
+    timer.check_room("correct the pauses of", transitions=len(acts))
+    continued = replace(parts, others=[*parts.others, *acts]).assembled(base)
+    return replace(
+        correction,
+        timer=replace(correction.timer, history=continued.history, changed_ms=continued.changed_ms),
+    )
+
+
+def _is_act(transition: Transition) -> bool:
+    return transition.is_own and transition.action in {Action.START, Action.RESUME, Action.FOCUS}
+
+
+def _locked(timer: Timer, until_ms: int) -> int:
+    """Return the time up to which a stopped timer is locked. An existing lock is kept."""
+    return until_ms if timer.locked_until_ms is None else timer.locked_until_ms
+
+
+def _cut_claims(claims: Iterable[Claim], since_ms: int, until_ms: int) -> tuple[Claim, ...]:
+    parts = (
+        claim._replace(since_ms=max(claim.since_ms, since_ms), until_ms=min(claim.until_ms, until_ms))
+        for claim in claims
+    )
+    return tuple(claim for claim in parts if claim.since_ms < claim.until_ms)
+
+
+# ---------------------------------------------------------------------- the parts of a history
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """The transitions that began and ended a pause.
+
+    Attributes
+    ----------
+    resume
+        None if the pause has not ended, or if a stop ended it.
+    until_ms
+        The end; None if the pause has not ended.
+    """
+
+    pause: Transition
+    resume: Transition | None
+    until_ms: int | None
+
+    @property
+    def edges(self) -> list[int]:
+        """The beginning and, if there is one, the end."""
+        return [self.pause.at_ms, *([] if self.until_ms is None else [self.until_ms])]
+
+    def ending_at(self, end_ms: int) -> "_Pair":
+        """Return the part of the pause before an instant at which the timer ends."""
+        if self.until_ms is not None and self.until_ms <= end_ms:
+            return self
+        return _Pair(self.pause, None, end_ms)
+
+    def beginning_at(self, start_ms: int) -> "_Pair":
+        """Return the part of the pause after an instant at which the timer starts."""
+        return replace(self, pause=replace(self.pause, at_ms=max(self.pause.at_ms, start_ms)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A history, divided by what its transitions did.
+
+    Attributes
+    ----------
+    others
+        The transitions that changed no status.
+    """
+
+    start: Transition
+    pauses: list[_Pair]
+    stop: Transition | None
+    others: list[Transition]
+
+    @classmethod
+    def of(cls, timer: Timer) -> "_Parts":
+        """Return the parts of a timer's history, within its start and its end."""
+        start, *later = timer.history
+        state, pairs, others = State.started(start.at_ms), list[_Pair](), list[Transition]()
+        stop: Transition | None = None
+        for transition in later:
+            if not state.allows(transition.action):
+                others.append(transition)
+                continue
+            state = state.apply(transition)
+            if transition.action is Action.PAUSE:
+                pairs.append(_Pair(transition, None, None))
+            elif transition.action is Action.FOCUS:
+                others.append(transition)
+            elif pairs and pairs[-1].until_ms is None:
+                resume = transition if transition.action is Action.RESUME else None
+                pairs[-1] = replace(pairs[-1], resume=resume, until_ms=transition.at_ms)
+            if transition.action is Action.STOP:
+                stop = transition
+        if timer.end_ms is not None and stop is not None:
+            pairs = [
+                _until(pair, stop.at_ms, timer.end_ms) for pair in pairs if pair.pause.at_ms < timer.end_ms
+            ]
+            stop = replace(stop, at_ms=timer.end_ms)
+        pairs = [pair.beginning_at(timer.start_ms) for pair in pairs]
+        nonempty = [pair for pair in pairs if pair.until_ms is None or pair.pause.at_ms < pair.until_ms]
+        inside = [other for other in others if other.at_ms >= timer.start_ms]
+        return cls(replace(start, at_ms=timer.start_ms), nonempty, stop, inside)
+
+    def pause(self, number: int) -> _Pair:
+        """Return the pause with a number.
+
+        Raises
+        ------
+        NotFound
+            If there is no such pause.
+        """
+        if not 0 <= number < len(self.pauses):
+            raise NotFound("The timer has no such pause.")
+        return self.pauses[number]
+
+    def assembled(self, timer: Timer) -> Timer:
+        """Return a timer with the history of these parts.
+
+        Of the transitions that changed no status, those remain that still change none.
+        """
+        effective = [self.start]
+        for pair in self.pauses:
+            effective += [pair.pause, *([] if pair.resume is None else [pair.resume])]
+        effective += [] if self.stop is None else [self.stop]
+        others = sorted(self.others, key=attrgetter("at_ms"))
+        tagged = heapq.merge(
+            ((transition, True) for transition in effective),
+            ((transition, False) for transition in others),
+            key=lambda entry: entry[0].at_ms,
+        )
+        history: list[Transition] = []
+        state = State.started(self.start.at_ms)
+        for transition, has_effect in tagged:
+            allows = state.allows(transition.action)
+            if transition is not self.start and allows and (has_effect or transition.action is Action.FOCUS):
+                state = state.apply(transition)
+            elif transition is not self.start and (allows or not _is_kept(transition, state)):
+                continue
+            history.append(transition)
+        is_stopped = state.status is Status.STOPPED
+        return replace(
+            timer,
+            status=state.status,
+            clock_ms=state.clock_ms,
+            changed_ms=state.changed_ms,
+            last_pause_ms=state.last_pause_ms,
+            paused_by=state.paused_by,
+            end_ms=state.changed_ms if is_stopped else None,
+            stopped_by=self.stop.by if self.stop else None,
+            history=tuple(history),
+        )
+
+
+def _is_kept(transition: Transition, state: State) -> bool:
+    """Whether a transition without effect still shows something: a start, or an act on a running timer."""
+    return transition.action in {Action.START, Action.STOP} or state.status is not Status.PAUSED
+
+
+def _until(pair: _Pair, stop_ms: int, end_ms: int) -> _Pair:
+    """Return a pause of a stopped timer, given the time of its stop and its corrected end."""
+    if pair.resume is None and stop_ms < end_ms:
+        # The timer counts from its stop on, although it was stopped during the pause.
+        return _Pair(pair.pause, Transition(stop_ms, Action.RESUME, CORRECTION), stop_ms)
+    return pair.ending_at(end_ms)

@@ -1,0 +1,668 @@
+"""The timeline: which of a person's time counts, and for which timer.
+
+Nothing is stored when an evening, a break or another timer's turn begins. The timeline is a function of all
+of a person's timers and their calendar, so a late event changes the past in the right way by itself. The
+rules are described in docs/working-time.md.
+
+The time is divided at each moment at which something changes: a transition of a timer, the beginning and the
+end of working hours, of overtime, of a break and of a claim, a new policy, and a timer that becomes stale. In
+each of these segments, the same timers count.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import NamedTuple
+
+from timer_core.domain.calendar import Calendar, ConcurrentTimers, Policy
+from timer_core.domain.schedule import Span
+from timer_core.domain.state import CORRECTION, SWEEPER, Action, State, Status, Transition
+from timer_core.domain.timers import LATEST_MS, Claim, Timer, end_of_date
+
+_DAY_MS = 86_400_000
+# How far ahead the next working hours are searched. A year without working hours has none.
+_AHEAD_MS = 366 * _DAY_MS
+# How far ahead the end of the present working hours, and the next change while a timer counts, are searched.
+_SOON_MS = 31 * _DAY_MS
+_ACTS = frozenset({Action.START, Action.RESUME, Action.FOCUS})
+_INSERTED = frozenset({Action.PAUSE, Action.RESUME})
+
+
+class Rule(StrEnum):
+    """Why a slice of time counts for a timer."""
+
+    ONLY = "only"
+    """No other timer ran."""
+    FOCUS = "focus"
+    """The timer had the focus, because of an act of the person, or because it had run for longest."""
+    SHARED = "shared"
+    PARALLEL = "parallel"
+    CLAIM = "claim"
+    """The person stated it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """An interval that counts for a timer.
+
+    Attributes
+    ----------
+    timer
+        The timer's ULID.
+    position, of
+        The timer's share: one of ``of`` equal parts. The milliseconds of the slice are dealt in turn,
+        beginning with position 0, so that the parts of all timers add up to it, however it is cut.
+    overtime
+        Whether the slice lies outside of working hours.
+    """
+
+    timer: str
+    since_ms: int
+    until_ms: int
+    rule: Rule
+    position: int = 0
+    of: int = 1
+    overtime: bool = False
+
+    @property
+    def working_ms(self) -> int:
+        """The working time of the slice."""
+        return self.working_between(self.since_ms, self.until_ms)
+
+    def working_between(self, since_ms: int, until_ms: int) -> int:
+        """Return the working time of the part of the slice between two instants."""
+        first_ms, last_ms = max(since_ms, self.since_ms), min(until_ms, self.until_ms)
+        return self._dealt(last_ms) - self._dealt(first_ms) if first_ms < last_ms else 0
+
+    def _dealt(self, at_ms: int) -> int:
+        return (at_ms - self.since_ms + self.of - 1 - self.position) // self.of
+
+
+@dataclass(frozen=True, slots=True)
+class TimerCarry:
+    """The state of a timer's working time at an instant.
+
+    Attributes
+    ----------
+    working_ms
+        The working time up to the instant.
+    unsigned_ms
+        The automatic working time since the last sign of life on the timer's issue.
+    stale_ms
+        The instant at which the timer became stale; None if it is not stale, or not since the last sign.
+    """
+
+    working_ms: int = 0
+    unsigned_ms: int = 0
+    stale_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """The state of a timeline at an instant, from which it can be continued.
+
+    Attributes
+    ----------
+    timers
+        The state of each timer that was open or ended in the time before the instant, by ULID.
+    break_ms
+        The beginning of the present break; None if there is none.
+    """
+
+    at_ms: int = 0
+    timers: Mapping[str, TimerCarry] = field(default_factory=dict)
+    break_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The slices of an interval, sorted by beginning and timer, and the state at its end."""
+
+    slices: tuple[Slice, ...]
+    carry: Carry
+
+
+def timeline(
+    timers: Iterable[Timer], calendar: Calendar, until_ms: int, carry: Carry | None = None
+) -> Timeline:
+    """Derive a person's working time.
+
+    Parameters
+    ----------
+    timers
+        All of the person's timers that reach into the interval between the carry's instant and ``until_ms``
+        (`Timer.reach`). Others change nothing.
+    until_ms
+        The end of the interval; running timers are counted until then.
+    carry
+        The state at the beginning of the interval. By default, the interval begins with the first timer.
+    """
+    known = list(timers)
+    if carry is None:
+        carry = Carry(min((timer.reach.since_ms for timer in known), default=until_ms))
+    fold = _Fold(known, calendar, carry, horizon_ms=until_ms)
+    slices = [piece for segment in fold.segments(until_ms) for piece in segment.slices]
+    return Timeline(_joined(slices), fold.carry())
+
+
+class Waiting(StrEnum):
+    """Why a running timer does not count."""
+
+    SCHEDULE = "schedule"
+    """It will count in working hours, unless another timer gets the focus."""
+    FOCUS = "focus"
+    BREAK = "break"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether an open timer counts at an instant.
+
+    Attributes
+    ----------
+    share
+        The part of the time that counts for the timer; 0 if it does not count.
+    waiting_for
+        Why the timer does not count although it runs; None if it counts, is paused, or has become stale.
+    rule
+        The rule that decided it: a `Rule`, a reason to wait, ``overtime``, ``paused`` or ``stale``.
+    act
+        The transition that decided it; None if the working hours decided it.
+    timer
+        The ULID of the timer that has the focus instead.
+    changes_ms
+        The instant at which the share or the reason changes by itself; None if it never does.
+    """
+
+    share: float
+    waiting_for: Waiting | None
+    rule: str
+    act: Transition | None = None
+    timer: str | None = None
+    changes_ms: int | None = None
+
+    @property
+    def is_counting(self) -> bool:
+        """Whether time counts for the timer."""
+        return self.share > 0
+
+    def decides_other_than(self, other: "Standing") -> bool:
+        """Whether another share counts, or the timer waits for something else."""
+        return (self.share, self.waiting_for) != (other.share, other.waiting_for)
+
+
+def standings(timers: Iterable[Timer], calendar: Calendar, carry: Carry) -> dict[str, Standing]:
+    """Return whether each open timer counts at the carry's instant, by ULID.
+
+    Parameters
+    ----------
+    timers
+        The person's timers that reach into the time after the carry's instant, and the timer whose pause
+        began the present break.
+    """
+    known = list(timers)
+    fold = _Fold(known, calendar, carry, horizon_ms=carry.at_ms + _AHEAD_MS)
+    found: dict[str, Standing] = {}
+    pending: set[str] = set()
+    changed_ms: int | None = carry.at_ms
+    for segment in fold.segments(carry.at_ms + _AHEAD_MS):
+        # Midnights cut segments, but change nothing.
+        is_change, changed_ms = segment.since_ms == changed_ms, fold.next_change_ms
+        if not is_change and changed_ms is not None:
+            continue
+        now = {timer.ulid: fold.standing(timer.ulid, segment) for timer in known if timer.is_open}
+        if not found:
+            found, pending = now, {ulid for ulid, one in now.items() if one.is_counting or one.waiting_for}
+        for ulid in [*pending]:
+            if now[ulid].decides_other_than(found[ulid]):
+                found[ulid] = replace(found[ulid], changes_ms=segment.since_ms)
+                pending.remove(ulid)
+        is_soon = segment.since_ms < carry.at_ms + _SOON_MS
+        if not pending or fold.next_change_ms is None or (segment.counting and not is_soon):
+            break
+    return found
+
+
+# ---------------------------------------------------------------------- the history of a timer
+
+
+class _Mark(NamedTuple):
+    """An entry of a timer's history, or another sign of life.
+
+    Attributes
+    ----------
+    number
+        The position of the timer in the order of ties, see `_order`.
+    entry
+        The position in the history; -1 for a sign of life without a transition.
+    status
+        The status of the timer after the entry.
+    has_effect
+        Whether the timer allowed the transition.
+    """
+
+    at_ms: int
+    number: int
+    entry: int
+    ulid: str
+    transition: Transition | None = None
+    status: Status = Status.RUNNING
+    has_effect: bool = False
+
+    @property
+    def is_sign(self) -> bool:
+        """Whether it shows that somebody works on the issue."""
+        return self.transition is None or self.transition.by not in {SWEEPER, CORRECTION}
+
+
+def _order(timer: Timer) -> tuple[str, str]:
+    """Return the key by which timers are sorted at the same instant.
+
+    GitHub's times are whole seconds, so ties occur. Timers are ordered by their issues, because the id of a
+    timer may depend on the order in which deliveries arrived.
+    """
+    return timer.issue.key if timer.issue else "", timer.ulid
+
+
+def _marks(timer: Timer, number: int) -> Iterator[_Mark]:
+    """Yield the history of a timer and its other signs of life."""
+    state: State | None = None
+    at_ms = 0
+    for entry, transition in enumerate(timer.history):
+        has_effect = state is None or state.allows(transition.action)
+        if state is None:
+            state = State.started(transition.at_ms)
+        elif has_effect:
+            state = state.apply(transition)
+        at_ms = max(at_ms, state.changed_ms if has_effect else transition.at_ms)
+        # A correction of the start or the end does not change the history.
+        at_ms = min(max(at_ms, timer.start_ms), LATEST_MS if timer.end_ms is None else timer.end_ms)
+        yield _Mark(at_ms, number, entry, timer.ulid, transition, state.status, has_effect)
+    for sign_ms in {*timer.signs, *(claim.made_ms for claim in timer.claims)}:
+        yield _Mark(sign_ms, number, -1, timer.ulid)
+
+
+class _Stated(NamedTuple):
+    """A claim of a timer, with its position among the timer's claims."""
+
+    since_ms: int
+    until_ms: int
+    ulid: str
+    order: int
+    counts: bool
+
+
+def _claim_at(claims: Sequence[Claim], at_ms: int) -> Claim | None:
+    """Return the latest claim that covers an instant."""
+    covering = [claim for claim in claims if claim.since_ms <= at_ms < claim.until_ms]
+    return covering[-1] if covering else None
+
+
+# ---------------------------------------------------------------------- the fold
+
+
+@dataclass(slots=True)
+class _Running:
+    """The state of a timer during the fold.
+
+    Attributes
+    ----------
+    carry
+        The state that is carried to the next interval.
+    stretch_ms
+        The beginning of the present stretch; None if the timer does not run.
+    act_ms
+        The time of the owner's last act in the present stretch; None if there was none.
+    decided
+        The act, or else the transition that began the stretch or ended it.
+    overtime
+        The overtime that the act has opened.
+    kept_ms
+        The time of the last act in the present stretch that asked for overtime.
+    is_interrupted
+        Whether the owner has inserted a pause here. After it, the timer has the same focus as before.
+    """
+
+    timer: Timer
+    number: int
+    carry: TimerCarry
+    is_interrupted: bool = False
+    stretch_ms: int | None = None
+    act_ms: int | None = None
+    decided: Transition | None = None
+    overtime: Span | None = None
+    kept_ms: int | None = None
+
+    @property
+    def may_count(self) -> bool:
+        """Whether the timer runs and is not stale."""
+        return self.stretch_ms is not None and not self.is_interrupted and self.carry.stale_ms is None
+
+    def has_overtime(self, at_ms: int) -> bool:
+        """Whether an instant lies in the overtime that the owner has opened."""
+        return self.overtime is not None and self.overtime.since_ms <= at_ms < self.overtime.until_ms
+
+    @property
+    def rank(self) -> tuple[bool, int, int]:
+        """The order in which timers get the focus; the smallest is the first."""
+        if self.act_ms is not None:
+            return False, -self.act_ms, self.number
+        return True, self.stretch_ms or 0, self.number
+
+
+class _Segment(NamedTuple):
+    """A period in which nothing changes.
+
+    Attributes
+    ----------
+    counting
+        The timers that count automatically, in the order of their shares.
+    slices
+        What counts, automatically or because of a claim.
+    """
+
+    since_ms: int
+    until_ms: int
+    is_working: bool
+    policy: Policy
+    counting: tuple[str, ...]
+    slices: tuple[Slice, ...]
+
+
+class _Fold:
+    """Goes through the time from a carry on, from change to change.
+
+    Parameters
+    ----------
+    horizon_ms
+        The latest instant for which working hours are needed.
+    """
+
+    def __init__(self, timers: Sequence[Timer], calendar: Calendar, carry: Carry, *, horizon_ms: int) -> None:
+        self._calendar = calendar
+        self._at_ms = carry.at_ms
+        self._horizon_ms = horizon_ms
+        self._timers = {
+            timer.ulid: _Running(timer, number, carry.timers.get(timer.ulid, TimerCarry()))
+            for number, timer in enumerate(sorted(timers, key=_order))
+        }
+        self._running: dict[str, _Running] = {}
+        self._claims = sorted(
+            (
+                _Stated(claim.since_ms, claim.until_ms, timer.ulid, order, claim.counts)
+                for timer in timers
+                for order, claim in enumerate(timer.claims)
+            ),
+            reverse=True,
+        )
+        self._stated: list[_Stated] = []
+        self._spans = calendar.schedule.working(self._at_ms, max(horizon_ms, self._at_ms))
+        self._span = next(self._spans, None)
+        self._break_ms: int | None = None
+        self._break_end_ms: int | None = None
+        self._break_act: _Mark | None = None
+        self.next_change_ms: int | None = None
+        self._marks = sorted(
+            (mark for one in self._timers.values() for mark in _marks(one.timer, one.number)), reverse=True
+        )
+        self._restore(carry)
+
+    def _restore(self, carry: Carry) -> None:
+        """Restore the state at the carry's instant from the carry and the histories."""
+        while self._marks and self._marks[-1].at_ms < carry.at_ms:
+            mark = self._marks.pop()
+            self._transition(mark)
+            if mark.at_ms == carry.break_ms and mark.transition and mark.transition.action is Action.PAUSE:
+                self._break_act = mark
+        for one in self._running.values():
+            self._open_overtime(one)
+        self._begin_break(carry.break_ms)
+
+    def carry(self) -> Carry:
+        """Return the state at the end of the last segment."""
+        timers = {ulid: one.carry for ulid, one in self._timers.items()}
+        return Carry(self._at_ms, timers, self._break_ms)
+
+    def segments(self, until_ms: int) -> Iterator[_Segment]:
+        """Yield the segments up to an instant."""
+        while self._at_ms < until_ms:
+            while self._marks and self._marks[-1].at_ms <= self._at_ms:
+                self._apply(self._marks.pop())
+            while self._span is not None and self._span.until_ms <= self._at_ms:
+                self._span = next(self._spans, None)
+            if self._break_end_ms is not None and self._break_end_ms <= self._at_ms:
+                self._begin_break(None)
+            while self._claims and self._claims[-1].since_ms <= self._at_ms:
+                self._stated.append(self._claims.pop())
+            self._stated = [claim for claim in self._stated if claim.until_ms > self._at_ms]
+            self._note_stale()
+            segment = self._segment(until_ms)
+            yield segment
+            for piece in segment.slices:
+                self._count(piece)
+            self._at_ms = segment.until_ms
+
+    def standing(self, ulid: str, segment: _Segment) -> Standing:
+        """Return whether a timer counts in a segment, and why."""
+        one = self._timers[ulid]
+        if one.stretch_ms is None:
+            return Standing(0, None, "paused", one.decided)
+        if one.carry.stale_ms is not None:
+            return Standing(0, None, "stale")
+        if ulid in segment.counting:
+            rule = "overtime" if not segment.is_working else segment.slices[0].rule.value
+            return Standing(1 / segment.slices[0].of, None, rule, one.decided)
+        if self._has_break(segment.policy):
+            act = self._break_act
+            return Standing(0, Waiting.BREAK, Waiting.BREAK, act and act.transition, act and act.ulid)
+        # Outside of working hours, the timers wait for them that would count in them.
+        chosen = segment.counting or self._choose(segment.policy, segment.since_ms, is_working=True)
+        if ulid in chosen or segment.policy.concurrent_timers is not ConcurrentTimers.FOCUS:
+            return Standing(0, Waiting.SCHEDULE, Waiting.SCHEDULE)
+        other = self._timers[chosen[0]]
+        return Standing(0, Waiting.FOCUS, Waiting.FOCUS, other.decided, other.timer.ulid)
+
+    def _apply(self, mark: _Mark) -> None:
+        """Apply an entry of a timer's history, and its effect on breaks and signs of life."""
+        one, transition = self._timers[mark.ulid], mark.transition
+        if mark.is_sign and one.carry.stale_ms is None:
+            one.carry = replace(one.carry, unsigned_ms=0)
+        if transition is None:
+            return
+        is_pause = mark.has_effect and transition.action is Action.PAUSE
+        if is_pause and transition.is_by_hand and self._had_focus(one, mark.at_ms):
+            self._break_act = mark
+            self._begin_break(mark.at_ms)
+        ran = one.stretch_ms is not None
+        is_act = self._transition(mark)
+        if is_act or (not ran and one.stretch_ms is not None):
+            # A timer that was stale counts again.
+            one.carry = replace(one.carry, unsigned_ms=0, stale_ms=None)
+            self._open_overtime(one)
+        if is_act:
+            self._begin_break(None)
+
+    def _transition(self, mark: _Mark) -> bool:
+        """Apply the transition of a mark to its timer; return whether it is an act of the owner."""
+        one, transition = self._timers[mark.ulid], mark.transition
+        if transition is None:
+            return False
+        if transition.by == CORRECTION and transition.action in _INSERTED and one.stretch_ms is not None:
+            one.is_interrupted = mark.status is Status.PAUSED
+            return False
+        if mark.status is not Status.RUNNING:
+            if mark.has_effect:
+                one.stretch_ms = one.act_ms = one.overtime = one.kept_ms = None
+                one.decided = transition
+                self._running.pop(mark.ulid, None)
+            return False
+        began_ms = mark.at_ms if transition.acted_ms is None else transition.acted_ms
+        if one.stretch_ms is None:
+            one.stretch_ms, one.decided = began_ms, transition
+            self._running[mark.ulid] = one
+        if transition.acted_ms is not None:
+            one.act_ms = began_ms if transition.by_owner else None
+            one.kept_ms = began_ms if transition.overtime else None
+            return False
+        # An entry that was added by hand is no act at the time that it claims.
+        claim = _claim_at(one.timer.claims, mark.at_ms)
+        if not transition.is_own or transition.action not in _ACTS or (claim and claim.counts):
+            return False
+        one.act_ms, one.decided = mark.at_ms, transition
+        one.kept_ms = mark.at_ms if transition.overtime else one.kept_ms
+        return True
+
+    def _had_focus(self, one: _Running, at_ms: int) -> bool:
+        """Whether a timer had the focus just before an instant."""
+        policy = self._calendar.policy_at(at_ms - 1)
+        if policy.concurrent_timers is not ConcurrentTimers.FOCUS or self._has_break(policy):
+            return False
+        is_working = self._calendar.schedule.is_working(at_ms - 1)
+        return one.timer.ulid in self._choose(policy, at_ms - 1, is_working=is_working)
+
+    def _open_overtime(self, one: _Running) -> None:
+        """Note the overtime that the last act on a timer has opened."""
+        one.overtime = None
+        if one.act_ms is None or one.decided is None:
+            return
+        if not one.decided.is_by_hand and one.decided.acted_ms is None:
+            return
+        schedule, from_ms = self._calendar.schedule, one.act_ms
+        if schedule.is_working(from_ms):
+            # A later act in the same working hours does not take back the wish to keep counting.
+            if one.kept_ms is None or not schedule.is_working(one.kept_ms):
+                return
+            end_ms = next(schedule.working(one.kept_ms, one.kept_ms + _SOON_MS)).until_ms
+            if end_ms <= from_ms:
+                return
+            from_ms = end_ms
+        until_ms = from_ms + self._calendar.policy_at(from_ms).overtime_ms
+        following = next(schedule.working(from_ms, until_ms), None)
+        one.overtime = Span(from_ms, until_ms if following is None else following.since_ms)
+
+    def _begin_break(self, break_ms: int | None) -> None:
+        """Begin a break, or end the present one.
+
+        A break ends when the working hours of a later day begin. Working hours over midnight are one span,
+        unless they go on for more than a day. If all time counts because no working hours are set, they never
+        begin.
+        """
+        self._break_ms, self._break_end_ms = break_ms, None
+        if break_ms is None:
+            return
+        schedule = self._calendar.schedule
+        day = schedule.day_of(break_ms)
+        longest_ms = LATEST_MS if schedule.era_at(break_ms).week.days is None else _DAY_MS
+        began_ms = ended_ms = 0
+        for piece in schedule.pieces(break_ms - _DAY_MS, break_ms + _AHEAD_MS):
+            if piece.since_ms > ended_ms or piece.since_ms - began_ms >= longest_ms:
+                began_ms = piece.since_ms
+            ended_ms = piece.until_ms
+            is_later = piece.since_ms > break_ms and schedule.day_of(piece.since_ms) > day
+            if is_later and piece.since_ms == began_ms:
+                self._break_end_ms = piece.since_ms
+                return
+
+    def _has_break(self, policy: Policy) -> bool:
+        return self._break_ms is not None and policy.concurrent_timers is ConcurrentTimers.FOCUS
+
+    def _note_stale(self) -> None:
+        """Note the timers that have reached the limit without a sign of life."""
+        limit_ms = self._calendar.policy_at(self._at_ms).stale_after_ms
+        for one in self._running.values():
+            has_reached = one.may_count and one.carry.unsigned_ms >= limit_ms
+            # A timer stores the last sign of each date, so a sign counts for its whole date.
+            if has_reached and one.timer.last_sign_until(end_of_date(self._at_ms)) < self._at_ms:
+                one.carry = replace(one.carry, stale_ms=self._at_ms)
+
+    def _choose(self, policy: Policy, at_ms: int, *, is_working: bool) -> tuple[str, ...]:
+        """Return the timers that count automatically, unless there is a break or a claim."""
+        eligible = [
+            one for one in self._running.values() if one.may_count and (is_working or one.has_overtime(at_ms))
+        ]
+        if eligible and policy.concurrent_timers is ConcurrentTimers.FOCUS:
+            eligible = [min(eligible, key=lambda one: one.rank)]
+        eligible.sort(key=lambda one: one.number)
+        return tuple(one.timer.ulid for one in eligible)
+
+    def _segment(self, until_ms: int) -> _Segment:
+        at_ms, span = self._at_ms, self._span
+        policy = self._calendar.policy_at(at_ms)
+        is_working = span is not None and span.since_ms <= at_ms
+        # The latest statement about a timer replaces the earlier ones.
+        latest = {claim.ulid: claim for claim in sorted(self._stated, key=lambda claim: claim.order)}
+        stated = tuple(sorted(ulid for ulid, claim in latest.items() if claim.counts))
+        counting: tuple[str, ...] = ()
+        if not latest and not self._has_break(policy):
+            counting = self._choose(policy, at_ms, is_working=is_working)
+        self.next_change_ms = min(self._changes(policy, counting), default=None)
+        midnight_ms = (at_ms // _DAY_MS + 1) * _DAY_MS
+        end_ms = min(midnight_ms, until_ms, self.next_change_ms or until_ms)
+        rule = Rule.CLAIM if latest else self._rule(policy)
+        of = len(counting) if rule is Rule.SHARED else 1
+        slices = tuple(
+            Slice(ulid, at_ms, end_ms, rule, position if of > 1 else 0, of, overtime=not is_working)
+            for position, ulid in enumerate(stated or counting)
+        )
+        return _Segment(at_ms, end_ms, is_working, policy, counting, slices)
+
+    def _rule(self, policy: Policy) -> Rule:
+        if sum(one.may_count for one in self._running.values()) == 1:
+            return Rule.ONLY
+        return Rule(policy.concurrent_timers.value)
+
+    def _changes(self, policy: Policy, counting: Sequence[str]) -> Iterator[int]:
+        """Yield the next instants at which something may change."""
+        at_ms = self._at_ms
+        if self._marks:
+            yield self._marks[-1].at_ms
+        if self._span is not None:
+            edge = self._span.until_ms if self._span.since_ms <= at_ms else self._span.since_ms
+            if edge < self._horizon_ms:
+                yield edge
+        if self._break_end_ms is not None:
+            yield self._break_end_ms
+        yield from (one.from_ms for one in self._calendar.policies if one.from_ms > at_ms)
+        if self._claims:
+            yield self._claims[-1].since_ms
+        yield from (claim.until_ms for claim in self._stated)
+        for one in self._running.values():
+            if one.overtime is not None:
+                yield from (edge for edge in one.overtime if edge > at_ms)
+        of = len(counting) if policy.concurrent_timers is ConcurrentTimers.SHARED else 1
+        for position, ulid in enumerate(counting):
+            left_ms = policy.stale_after_ms - self._timers[ulid].carry.unsigned_ms
+            # The instant at which the timer has got this many milliseconds, see `Slice`.
+            if left_ms > 0:
+                yield at_ms + left_ms * of - (of - 1 - position if of > 1 else 0)
+
+    def _count(self, piece: Slice) -> None:
+        one = self._timers[piece.timer]
+        unsigned_ms = one.carry.unsigned_ms + (piece.working_ms if piece.rule is not Rule.CLAIM else 0)
+        working_ms = one.carry.working_ms + piece.working_ms
+        one.carry = replace(one.carry, working_ms=working_ms, unsigned_ms=unsigned_ms)
+
+
+def _joined(slices: Iterable[Slice]) -> tuple[Slice, ...]:
+    """Join adjacent slices of the same timer and rule, except at midnight (UTC) and shares.
+
+    The stored days end at midnight, and the milliseconds of a share are dealt from its beginning.
+    """
+    found: list[Slice] = []
+    last: dict[str, int] = {}
+    for piece in slices:
+        index = last.get(piece.timer)
+        before = None if index is None else found[index]
+        if (
+            index is not None
+            and before is not None
+            and piece.of == 1
+            and before.until_ms == piece.since_ms
+            and piece.since_ms % _DAY_MS
+            and replace(before, since_ms=piece.since_ms, until_ms=piece.until_ms) == piece
+        ):
+            found[index] = replace(before, until_ms=piece.until_ms)
+        else:
+            last[piece.timer] = len(found)
+            found.append(piece)
+    return tuple(sorted(found, key=lambda piece: (piece.since_ms, piece.timer)))

@@ -1,0 +1,298 @@
+"""The organization's settings, and people's working hours, exceptions and settings."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from pynamodb.expressions.update import Action
+
+from timer_core.domain.calendar import AssignmentStarts, Calendar, ConcurrentTimers, Policy
+from timer_core.domain.errors import ErrorCode, InvalidInput
+from timer_core.domain.own_calendar import OwnCalendar, changed_from_ms
+from timer_core.domain.schedule import DayException, Interval, ScheduleVersion, Week
+from timer_core.store.items import LOCKED_AFTER_MS, CalendarItem, PolicyItem, as_read, raw
+from timer_core.store.keys import CALENDAR_SK, POLICIES, SETTINGS_PK, name_of, policy_sk, user_pk
+from timer_core.store.table import RawItem, Table, Write, retry_on_conflict
+from timer_core.store.writes import set_or_remove
+
+_CACHE_MS = 60_000
+# The clocks of two functions differ by less than this, and a write takes less than this. A change of the
+# settings that a read did not see counts from a time that is at most this long before the read.
+_TOLERANCE_MS = 5_000
+_DAY_MS = 86_400_000
+# An item has at most 400 KB (AWS, "DynamoDB quotas"). The rest is for the attributes of the stored days.
+_MAX_BYTES = 350_000
+_BUSY = "Your calendar was not changed: other requests kept changing it."
+
+
+@dataclass(frozen=True, slots=True)
+class Dirty:
+    """The mark that a person's stored days are outdated.
+
+    Attributes
+    ----------
+    from_ms
+        The beginning of the first UTC day that may be outdated; None if all are up to date.
+    changes
+        The number of times that days were marked, by which a refresh detects later marks.
+    """
+
+    from_ms: int | None = None
+    changes: int = 0
+
+
+class Calendars:
+    """The calendars in the table.
+
+    The organization's settings are cached in the process. A change of them counts from its moment on, so
+    settings that were read at a time are valid for everything that happened before.
+
+    Parameters
+    ----------
+    now_s
+        Returns the present time (seconds since the epoch), by which the cached settings expire.
+    """
+
+    def __init__(self, table: Table, *, now_s: Callable[[], float] = time.time) -> None:
+        self._table = table
+        self._now_s = now_s
+        self._policies: tuple[Policy, ...] = ()
+        self._cached_ms = 0
+
+    def of(self, user_id: int, *, not_before_ms: int | None = None) -> Calendar:
+        """Return a person's calendar. The person's own part is read consistently.
+
+        Parameters
+        ----------
+        not_before_ms
+            A time (ms since the epoch) for which the organization's settings have to be known, such as the
+            time of an event. By default, settings that are up to a minute old are used.
+        """
+        return self.own(user_id).calendar(self.organization(not_before_ms=not_before_ms))
+
+    # ------------------------------------------------------------------ the organization
+
+    def organization(self, *, not_before_ms: int | None = None) -> tuple[Policy, ...]:
+        """Return the organization's settings, sorted by the instant from which they hold (see `of`)."""
+        now_ms = int(self._now_s() * 1000)
+        is_known = not_before_ms is None or not_before_ms < self._cached_ms - _TOLERANCE_MS
+        if not self._policies or not is_known or not 0 <= now_ms - self._cached_ms < _CACHE_MS:
+            self._policies, self._cached_ms = self._read_policies(), now_ms
+        return self._policies
+
+    def put_policy(self, change: Callable[[Policy], Policy], *, now_ms: int) -> tuple[Policy, ...]:
+        """Change the organization's settings from now on, and return all of them.
+
+        Parameters
+        ----------
+        change
+            A function that returns the new settings, given the present ones.
+
+        Raises
+        ------
+        TooMuchContention
+            If other requests kept changing the settings. Nothing was written.
+        """
+
+        def attempt() -> tuple[Policy, ...]:
+            policies = self._read_policies()
+            latest = policies[-1]
+            changed = replace(change(latest), from_ms=latest.from_ms)
+            if changed == latest:
+                return policies
+            changed = replace(changed, from_ms=max(now_ms, latest.from_ms + 1))
+            key, begins_ms = policy_sk(latest.from_ms), changed.from_ms
+            is_latest, is_new = PolicyItem.until_ms.does_not_exist(), PolicyItem.pk.does_not_exist()
+            if len(policies) > 1:
+                ends = [PolicyItem.until_ms.set(begins_ms)]
+                superseded = Write("Update", SETTINGS_PK, key, is_latest, ends)
+            else:
+                # The defaults are not stored before the first change.
+                item = raw(_policy_item(latest, until_ms=begins_ms))
+                superseded = Write("Put", SETTINGS_PK, key, is_new, item=item)
+            item = raw(_policy_item(changed))
+            put = Write("Put", SETTINGS_PK, policy_sk(begins_ms), is_new, item=item)
+            self._table.transact([superseded, put])
+            return (*policies, changed)
+
+        self._policies = ()
+        return retry_on_conflict(attempt, "Other requests kept changing the settings; nothing was changed.")
+
+    def _read_policies(self) -> tuple[Policy, ...]:
+        items = self._table.query_all(SETTINGS_PK, PolicyItem.sk.startswith(POLICIES))
+        return tuple(_to_policy(item) for item in items) or (Policy(),)
+
+    # ------------------------------------------------------------------ a person
+
+    def own(self, user_id: int) -> OwnCalendar:
+        """Return a person's own working hours, exceptions and settings."""
+        return to_own(self._table.get(user_pk(user_id), CALENDAR_SK) or {})
+
+    def change(
+        self, user_id: int, change: Callable[[OwnCalendar], OwnCalendar], *, now_ms: int
+    ) -> OwnCalendar:
+        """Change a person's calendar, mark the stored days that it outdates, and return the new calendar.
+
+        Parameters
+        ----------
+        change
+            A function that returns the new calendar, given the present one. It may be called several times.
+
+        Raises
+        ------
+        InvalidInput
+            If the calendar would be too large.
+        TooMuchContention
+            If other requests kept changing the calendar. Nothing was written.
+        """
+
+        def attempt() -> OwnCalendar:
+            before = self.own(user_id)
+            after = replace(change(before), version=before.version)
+            if after == before:
+                return before
+            after = replace(after, version=before.version + 1)
+            changed_ms = changed_from_ms(before, after)
+            actions = _set_calendar(after)
+            if changed_ms is not None and changed_ms < now_ms:
+                actions += _mark_dirty(changed_ms)
+            unchanged = as_read(CalendarItem.version, before.version or None)
+            self._table.write(Write("Update", user_pk(user_id), CALENDAR_SK, unchanged, actions))
+            return after
+
+        return retry_on_conflict(attempt, _BUSY)
+
+
+def with_choice(own: OwnCalendar, choice: AssignmentStarts | None, *, now_ms: int) -> OwnCalendar:
+    """Return a calendar with a choice of the assignments that start a timer, without outdated choices."""
+    return own.with_assignment_starts(choice, now_ms=now_ms, forget_before_ms=now_ms - LOCKED_AFTER_MS)
+
+
+def lower_dirty(user_id: int, from_ms: int) -> Write:
+    """Return the write that marks a person's stored days from an instant on as outdated.
+
+    It has no condition. So it can be part of any transaction, and concurrent writes do not refuse each other.
+    """
+    return Write("Update", user_pk(user_id), CALENDAR_SK, actions=_mark_dirty(from_ms))
+
+
+def dirty_of(item: RawItem | None) -> Dirty:
+    """Return from which day on the stored days are outdated, given a `CalendarItem` or None."""
+    if not item or "dirty_changes" not in item:
+        return Dirty()
+    days = [int(day) for day in item["dirty_days"]["NS"]] if "dirty_days" in item else []
+    return Dirty(min(days, default=None), int(item["dirty_changes"]["N"]))
+
+
+def _mark_dirty(from_ms: int) -> list[Action]:
+    # Adding to a set needs no read, and days keep the set small.
+    day_ms = from_ms - from_ms % _DAY_MS
+    return [CalendarItem.dirty_days.add({day_ms}), CalendarItem.dirty_changes.add(1)]
+
+
+# ---------------------------------------------------------------------- conversion
+
+
+def _set_calendar(own: OwnCalendar) -> list[Action]:
+    versions = [_encode_version(version) for version in own.versions]
+    exceptions = [_encode_exception(day, exception) for day, exception in own.exceptions.items()]
+    if sum(len(entry.encode()) + 3 for entry in (*versions, *exceptions)) > _MAX_BYTES:
+        message = "Your working hours and exceptions are too large to store; delete some first."
+        raise InvalidInput("exceptions", message, ErrorCode.TOO_MANY_VALUES)
+    choices = [f"{from_ms} {choice or '-'}" for from_ms, choice in own.assignment_starts]
+    return [
+        set_or_remove(CalendarItem.versions, versions or None),
+        set_or_remove(CalendarItem.exceptions, exceptions or None),
+        set_or_remove(CalendarItem.assignment_starts, choices or None),
+        set_or_remove(CalendarItem.chosen, own.chosen or None),
+        CalendarItem.version.set(own.version),
+    ]
+
+
+def to_own(item: RawItem) -> OwnCalendar:
+    """Convert a `CalendarItem`; an empty item is the calendar of a person without one."""
+    row = CalendarItem.from_raw_data(item)
+    return OwnCalendar(
+        versions=tuple(_decode_version(entry) for entry in row.versions or ()),
+        exceptions=dict(_decode_exception(entry) for entry in row.exceptions or ()),
+        assignment_starts=tuple(_decode_choice(entry) for entry in row.assignment_starts or ()),
+        chosen=bool(row.chosen),
+        version=int(row.version or 0),
+    )
+
+
+def _policy_item(policy: Policy, *, until_ms: int | None = None) -> PolicyItem:
+    return PolicyItem(
+        pk=SETTINGS_PK,
+        sk=policy_sk(policy.from_ms),
+        working_hours=_encode_week(policy.working_hours),
+        concurrent_timers=policy.concurrent_timers.value,
+        overtime_ms=policy.overtime_ms,
+        assignment_starts=policy.assignment_starts.value,
+        stale_after_ms=policy.stale_after_ms,
+        until_ms=until_ms,
+    )
+
+
+def _to_policy(item: RawItem) -> Policy:
+    row = PolicyItem.from_raw_data(item)
+    return Policy(
+        from_ms=int(name_of(row.sk)),
+        working_hours=_decode_week(row.working_hours),
+        concurrent_timers=ConcurrentTimers(row.concurrent_timers),
+        overtime_ms=int(row.overtime_ms),
+        assignment_starts=AssignmentStarts(row.assignment_starts),
+        stale_after_ms=int(row.stale_after_ms),
+    )
+
+
+# The stored forms: `Europe/Berlin 540-750,780-1020/…/-` for a week (its days from Monday on; `-` alone if all
+# time counts), `2026-12-01 <week>` for a version, `2026-12-24 540-720 <reason>` for an exception,
+# `<from_ms> self` for a choice. `-` is an empty value.
+
+
+def _encode_week(week: Week) -> str:
+    days = "-" if week.days is None else "/".join(_encode_intervals(day) for day in week.days)
+    return f"{week.zone} {days}"
+
+
+def _decode_week(text: str) -> Week:
+    zone, days = text.split(" ")
+    if days == "-":
+        return Week(zone)
+    return Week(zone, tuple(_decode_intervals(day) for day in days.split("/")))
+
+
+def _encode_version(version: ScheduleVersion) -> str:
+    return f"{version.valid_from.isoformat()} {_encode_week(version.week)}"
+
+
+def _decode_version(entry: str) -> ScheduleVersion:
+    valid_from, week = entry.split(" ", 1)
+    return ScheduleVersion(date.fromisoformat(valid_from), _decode_week(week))
+
+
+def _encode_exception(day: date, exception: DayException) -> str:
+    return f"{day.isoformat()} {_encode_intervals(exception.intervals)} {exception.reason}"
+
+
+def _decode_exception(entry: str) -> tuple[date, DayException]:
+    day, intervals, reason = entry.split(" ", 2)
+    return date.fromisoformat(day), DayException(_decode_intervals(intervals), reason)
+
+
+def _encode_intervals(intervals: Sequence[Interval]) -> str:
+    return ",".join(f"{since}-{until}" for since, until in intervals) or "-"
+
+
+def _decode_intervals(text: str) -> tuple[Interval, ...]:
+    if text == "-":
+        return ()
+    pairs = (interval.split("-") for interval in text.split(","))
+    return tuple(Interval(int(since), int(until)) for since, until in pairs)
+
+
+def _decode_choice(entry: str) -> tuple[int, AssignmentStarts | None]:
+    from_ms, choice = entry.split(" ")
+    return int(from_ms), None if choice == "-" else AssignmentStarts(choice)

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { grouped, hoursOn, offFrom } from "../../web/page/schedule.js";
+import { PROPOSED_WEEK, storedWeek, workweek } from "../../web/page/week.js";
+
+/** @import { DayException, Schedule, Week } from "../../web/page/types.d.ts" */
+
+/**
+ * @param {Week | null} week
+ * @param {DayException[]} [exceptions]
+ * @returns {Schedule}
+ */
+function scheduleOf(week, exceptions = []) {
+  const version = { valid_from: "2026-11-01", time_zone: "Asia/Kathmandu", week };
+  return {
+    source: "own",
+    chosen: true,
+    current: version,
+    versions: [version],
+    exceptions,
+    default: { time_zone: "UTC", week: null },
+    assignment_starts: null,
+    organization: {
+      concurrent_timers: "focus",
+      assignment_starts: "any",
+      overtime_hours: 4,
+      stale_after_hours: 24,
+    },
+  };
+}
+
+/** @param {string} local a time in Kathmandu, whose clocks are 5:45 h ahead */
+const at = (local) => new Date(`${local}+05:45`);
+
+const NIGHTS = storedWeek(workweek([["22:00", "06:00"]])).week;
+
+test("a date has the hours of its exception, else of its weekday, else of the organization", () => {
+  const schedule = scheduleOf(PROPOSED_WEEK, [{ date: "2026-11-24", intervals: [], reason: "Sick" }]);
+  assert.deepEqual(hoursOn(schedule, "2026-11-24"), []);
+  assert.deepEqual(hoursOn(schedule, "2026-11-25"), [["09:00", "17:00"]]);
+  assert.deepEqual(hoursOn(schedule, "2026-11-28"), []);
+  assert.deepEqual(hoursOn(schedule, "2026-10-31"), [["00:00", "24:00"]]);
+});
+
+test("off from now on keeps the hours before", () => {
+  assert.deepEqual(offFrom(scheduleOf(PROPOSED_WEEK), at("2026-11-24T15:02:59")), [
+    { date: "2026-11-24", intervals: [["09:00", "15:02"]], reason: "" },
+  ]);
+  assert.deepEqual(offFrom(scheduleOf(PROPOSED_WEEK), at("2026-11-24T08:00:00")), [
+    { date: "2026-11-24", intervals: [], reason: "" },
+  ]);
+});
+
+test("nobody needs to be off after the day's hours, or on a day without hours", () => {
+  assert.deepEqual(offFrom(scheduleOf(PROPOSED_WEEK), at("2026-11-24T17:00:00")), []);
+  assert.deepEqual(offFrom(scheduleOf(PROPOSED_WEEK), at("2026-11-28T12:00:00")), []);
+});
+
+test("without a week, off from now on ends the day", () => {
+  assert.deepEqual(offFrom(scheduleOf(null), at("2026-11-24T00:30:00")), [
+    { date: "2026-11-24", intervals: [["00:00", "00:30"]], reason: "" },
+  ]);
+});
+
+test("off in the evening of a night ends the night, not only the day", () => {
+  assert.deepEqual(offFrom(scheduleOf(NIGHTS), at("2026-11-24T23:15:00")), [
+    {
+      date: "2026-11-24",
+      intervals: [
+        ["00:00", "06:00"],
+        ["22:00", "23:15"],
+      ],
+      reason: "",
+    },
+    { date: "2026-11-25", intervals: [["22:00", "24:00"]], reason: "" },
+  ]);
+});
+
+test("off in the morning of a night keeps the next evening", () => {
+  assert.deepEqual(offFrom(scheduleOf(NIGHTS), at("2026-11-25T02:00:00")), [
+    {
+      date: "2026-11-25",
+      intervals: [
+        ["00:00", "02:00"],
+        ["22:00", "24:00"],
+      ],
+      reason: "",
+    },
+  ]);
+});
+
+test("off from now on keeps the reason of other hours", () => {
+  const exceptions = [
+    {
+      date: "2026-11-24",
+      intervals: /** @type {[string, string][]} */ ([["10:00", "14:00"]]),
+      reason: "Dentist",
+    },
+  ];
+  assert.deepEqual(offFrom(scheduleOf(PROPOSED_WEEK, exceptions), at("2026-11-24T11:00:00")), [
+    { date: "2026-11-24", intervals: [["10:00", "11:00"]], reason: "Dentist" },
+  ]);
+});
+
+test("successive days off for the same reason are one group", () => {
+  /** @param {string} date @param {string} reason @returns {DayException} */
+  const off = (date, reason) => ({ date, intervals: [], reason });
+  const groups = grouped([
+    off("2027-01-01", "Holiday"),
+    off("2026-12-31", "Vacation"),
+    off("2026-12-30", "Vacation"),
+    off("2027-01-03", "Holiday"),
+    { ...off("2027-01-04", "Holiday"), intervals: [["09:00", "12:00"]] },
+  ]);
+  assert.deepEqual(
+    groups.map(({ first, last, reason }) => [first, last, reason]),
+    [
+      ["2026-12-30", "2026-12-31", "Vacation"],
+      ["2027-01-01", "2027-01-01", "Holiday"],
+      ["2027-01-03", "2027-01-03", "Holiday"],
+      ["2027-01-04", "2027-01-04", "Holiday"],
+    ],
+  );
+});

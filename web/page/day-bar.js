@@ -1,0 +1,396 @@
+// The bar of a day: working hours, gaps, and blocks of time that one can select and whose borders one can move.
+
+import { content, h, isolate } from "../widget/dom.js";
+import { MINUTE_MS } from "./calendar.js";
+import { formats, text } from "./language.js";
+import { timerName } from "./reasons.js";
+import { instantAt, labelledHours, limitsOf, placeOf, rangeOf, stepped, stretchOf } from "./timeline.js";
+
+/** @import { Block, Edge, Stretch } from "./timeline.js" */
+/** @import { Day, Interval, Timer } from "./types.d.ts" */
+
+/**
+ * The contents of the bar.
+ *
+ * @typedef {object} DayContent
+ * @property {Day} day
+ * @property {Stretch} range the time that the bar shows
+ * @property {number} now
+ * @property {Block[]} blocks
+ * @property {Interval[]} gaps
+ * @property {Interval[]} working
+ * @property {(id: string) => Timer | undefined} timerOf
+ * @property {(block: Block) => number} colourOf returns the number of a block's colour
+ * @property {Block | null} selected
+ */
+
+/** A border that is being moved. @typedef {{block: Block, edge: Edge, to: number}} Draft */
+
+const STEP_MINUTES = 5;
+const FINE_MINUTES = 1;
+// A border that was moved by keys is saved after this time without a key.
+const SAVE_AFTER_MS = 1_200;
+
+export class DayBar {
+  element = h("div", { className: "day-bar" });
+  #blocks = h("div", { className: "blocks", role: "toolbar" });
+  #handles = h("div", { className: "handles" });
+  /** @type {DayContent | null} */
+  #content = null;
+  /** @type {Draft | null} */
+  #draft = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #saving;
+  #options;
+
+  /**
+   * @param {object} options
+   * @param {(block: Block | null) => void} options.select is called when a block is pressed
+   * @param {(gap: Stretch) => void} options.fill is called when a gap is pressed
+   * @param {(block: Block, edge: Edge, to: number) => void} options.move is called when a border was moved
+   */
+  constructor(options) {
+    this.#options = options;
+    this.#blocks.addEventListener("keydown", (event) => this.#onKey(event));
+  }
+
+  /** Whether a border is being moved. The bar must not be shown anew meanwhile. */
+  get isBusy() {
+    return this.#draft !== null;
+  }
+
+  /**
+   * Show a day, and keep the focus on the control that was focused.
+   *
+   * @param {DayContent} shown
+   */
+  show(shown) {
+    const focused = focusedIn(this.element);
+    this.#content = shown;
+    const { range, working, gaps, blocks, now } = shown;
+    const lanes = Math.max(1, ...blocks.map(({ lane }) => lane + 1));
+    this.element.style.setProperty("--lanes", String(lanes));
+    this.#blocks.ariaLabel = text("timelineOf", { day: formats.date("longDay", new Date(range.since)) });
+    const items = [
+      ...gaps.map((gap) => ({ since: Date.parse(gap.from), button: this.#gap(gap, range) })),
+      ...blocks.map((block) => ({ since: block.since, button: this.#block(block, shown) })),
+    ].sort((one, other) => one.since - other.since);
+    this.#blocks.replaceChildren(...items.map(({ button }) => button));
+    this.#showHandles();
+    const isPresent = range.since <= now && now < range.until;
+    this.element.replaceChildren(
+      ...working.map((one) => band("working", placeOf(stretchOf(one), range))),
+      ...hourLines(range),
+      this.#blocks,
+      this.#handles,
+      ...(isPresent ? [band("present-line", placeOf({ since: now, until: now }, range))] : []),
+    );
+    const restored = focused ? named(this.element, focused) : null;
+    const buttons = this.#buttons;
+    const current = buttons.find((one) => one === restored || one.ariaPressed === "true") ?? buttons[0];
+    if (current) current.tabIndex = 0;
+    if (focused) (restored ?? current)?.focus({ preventScroll: true });
+  }
+
+  /** Move the focus to the selected block. */
+  focus() {
+    (this.#buttons.find(({ ariaPressed }) => ariaPressed === "true") ?? this.#buttons[0])?.focus();
+  }
+
+  get #buttons() {
+    return /** @type {HTMLButtonElement[]} */ ([...this.#blocks.children]);
+  }
+
+  /**
+   * @param {Interval} gap
+   * @param {Stretch} range
+   */
+  #gap(gap, range) {
+    const stretch = stretchOf(gap);
+    const label = text("gapOf", { time: timesOf(stretch), duration: blockDuration(stretch) });
+    const button = h("button", {
+      type: "button",
+      className: "gap",
+      ariaLabel: label,
+      title: label,
+      tabIndex: -1,
+    });
+    button.dataset.name = `gap ${gap.from}`;
+    button.addEventListener("click", () => this.#options.fill(stretch));
+    return placed(button, placeOf(stretch, range));
+  }
+
+  /**
+   * @param {Block} block
+   * @param {DayContent} shown
+   */
+  #block(block, { range, timerOf, colourOf, selected }) {
+    const timer = timerOf(block.timer);
+    const label = describeBlock(block, timer);
+    const isSelected = selected !== null && isSame(block, selected);
+    const button = h(
+      "button",
+      {
+        type: "button",
+        className: `block colour-${colourOf(block)}${block.overtime ? " overtime" : ""}`,
+        ariaLabel: label,
+        ariaPressed: String(isSelected),
+        title: label,
+        tabIndex: -1,
+      },
+      ...shortName(timer),
+    );
+    button.dataset.name = `block ${block.timer} ${block.since}`;
+    button.addEventListener("click", () => this.#options.select(isSelected ? null : block));
+    button.style.setProperty("--lane", String(block.lane));
+    return placed(button, placeOf(this.#drafted(block), range));
+  }
+
+  /** @param {Block} block @returns {Stretch} the times of a block, with the border that is being moved */
+  #drafted(block) {
+    const draft = this.#draft;
+    return draft && isSame(block, draft.block) ? { ...block, [draft.edge]: draft.to } : block;
+  }
+
+  /** @param {KeyboardEvent} event moves the focus between blocks and gaps */
+  #onKey(event) {
+    const buttons = this.#buttons;
+    const index = buttons.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
+    const steps = { Home: -index, End: buttons.length - 1 - index, ...arrows(this.element) };
+    const step = /** @type {Record<string, number>} */ (steps)[event.key];
+    const next = buttons[index + step];
+    if (step === undefined || !next) return;
+    event.preventDefault();
+    for (const button of buttons) button.tabIndex = button === next ? 0 : -1;
+    next.focus();
+  }
+
+  // ---------------------------------------------------------------- borders
+
+  #showHandles() {
+    const { selected } = this.#content ?? {};
+    const edges = selected
+      ? /** @type {Edge[]} */ (["since", "until"]).filter((edge) => this.#canMove(selected, edge))
+      : [];
+    this.#handles.replaceChildren(
+      ...edges.map((edge) => this.#handle(/** @type {Block} */ (selected), edge)),
+    );
+  }
+
+  /**
+   * Return whether a border can be moved. The end of a block that still grows cannot, and neither can a border at
+   * midnight, which the timer passed.
+   *
+   * @param {Block} block
+   * @param {Edge} edge
+   */
+  #canMove(block, edge) {
+    const { day, timerOf, now } = /** @type {DayContent} */ (this.#content);
+    const timer = timerOf(block.timer);
+    const range = rangeOf(day);
+    if (!timer) return false;
+    if (edge === "since") return block.since > range.since || Date.parse(timer.start_time) >= range.since;
+    if (block.until >= now - MINUTE_MS && timer.status === "running") return false;
+    return block.until < range.until || Date.parse(timer.end_time ?? "") <= range.until;
+  }
+
+  /**
+   * @param {Block} block
+   * @param {Edge} edge
+   */
+  #handle(block, edge) {
+    const { day, blocks, now, timerOf, range } = /** @type {DayContent} */ (this.#content);
+    const limits = limitsOf(block, edge, blocks, rangeOf(day), now);
+    const timer = timerOf(block.timer);
+    const handle = h("div", { className: `handle ${edge}`, role: "slider", tabIndex: 0 });
+    handle.dataset.name = `handle ${edge}`;
+    handle.ariaLabel = text(edge === "since" ? "startOf" : "endOf", { name: timer ? timerName(timer) : "" });
+    handle.ariaValueMin = String(limits.since / MINUTE_MS);
+    handle.ariaValueMax = String(limits.until / MINUTE_MS);
+    handle.style.setProperty("--lane", String(block.lane));
+    const show = () => {
+      const at = this.#draft?.to ?? block[edge];
+      handle.ariaValueNow = String(at / MINUTE_MS);
+      handle.ariaValueText = handle.dataset.time = formats.date("time", new Date(at));
+      handle.classList.toggle("moving", this.#draft !== null);
+      placed(handle, { start: placeOf({ since: range.since, until: at }, range).size });
+      const button = named(this.element, `block ${block.timer} ${block.since}`);
+      if (button) placed(button, placeOf(this.#drafted(block), range));
+    };
+    /** @param {number} to */
+    const draft = (to) => {
+      this.#draft = { block, edge, to };
+      show();
+    };
+    const save = () => this.#save();
+    const cancel = () => {
+      this.#cancel();
+      show();
+    };
+    handle.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") return save();
+      if (event.key === "Escape") return cancel();
+      const to = this.#target(event, this.#draft?.to ?? block[edge], limits);
+      if (to === null) return;
+      event.preventDefault();
+      draft(to);
+      clearTimeout(this.#saving);
+      this.#saving = setTimeout(save, SAVE_AFTER_MS);
+    });
+    handle.addEventListener("blur", save);
+    handle.addEventListener("pointerdown", (event) => {
+      handle.setPointerCapture(event.pointerId);
+      handle.focus();
+      event.preventDefault();
+    });
+    handle.addEventListener("pointermove", (event) => {
+      if (!handle.hasPointerCapture(event.pointerId)) return;
+      draft(instantAt(this.#partAt(event.clientX), range, STEP_MINUTES, limits));
+    });
+    handle.addEventListener("pointerup", save);
+    handle.addEventListener("pointercancel", cancel);
+    show();
+    return handle;
+  }
+
+  /**
+   * Return the instant to which a key moves a border.
+   *
+   * @param {KeyboardEvent} event
+   * @param {number} from
+   * @param {Stretch} limits
+   * @returns {number | null} null if the key moves no border
+   */
+  #target({ key, shiftKey }, from, limits) {
+    if (key === "Home") return limits.since;
+    if (key === "End") return limits.until;
+    const steps = arrows(this.element)[key];
+    return steps ? stepped(from, steps, shiftKey ? FINE_MINUTES : STEP_MINUTES, limits) : null;
+  }
+
+  #save() {
+    const draft = this.#draft;
+    this.#cancel();
+    if (draft && draft.to !== draft.block[draft.edge]) this.#options.move(draft.block, draft.edge, draft.to);
+  }
+
+  #cancel() {
+    clearTimeout(this.#saving);
+    this.#draft = null;
+  }
+
+  /** @param {number} x @returns {number} the place of a pointer, as a part of the bar's width */
+  #partAt(x) {
+    const { left, right, width } = this.#blocks.getBoundingClientRect();
+    return (isMirrored(this.element) ? right - x : x - left) / width;
+  }
+}
+
+/**
+ * Return whether two blocks are the same, except for an end that has grown.
+ *
+ * @param {Block} one
+ * @param {Block} other
+ */
+export function isSame(one, other) {
+  return one.timer === other.timer && one.since === other.since;
+}
+
+/**
+ * Describe a block: its issue, its times and its duration.
+ *
+ * @param {Block} block
+ * @param {Timer} [timer]
+ */
+export function describeBlock(block, timer) {
+  const name = timer ? timerName(timer) : text("noIssue");
+  const described = text("blockOf", { name, time: timesOf(block), duration: blockDuration(block) });
+  return block.overtime ? `${described}, ${text("overtime")}` : described;
+}
+
+/**
+ * Return the elements with a timer's name on its block. The number of the issue is shown if the block has no space
+ * for the rest.
+ *
+ * @param {Timer} [timer]
+ */
+function shortName(timer) {
+  const { github_repo: repo, github_issue_number: number, github_issue_title: title } = timer ?? {};
+  const name = title || repo || (timer ? timerName(timer) : text("noIssue"));
+  return [
+    h("span", { className: "name" }, ...content(isolate(name))),
+    repo && h("span", { className: title ? "number instead" : "number" }, `#${number}`),
+  ];
+}
+
+/** @param {Stretch} stretch */
+export function timesOf({ since, until }) {
+  return formats.range("time", new Date(since), new Date(until));
+}
+
+/** @param {Stretch & {share?: number}} stretch */
+export function blockDuration({ since, until, share = 1 }) {
+  return formats.duration(((until - since) * share) / 1000);
+}
+
+/**
+ * Return the steps of the arrow keys, by their names.
+ *
+ * @param {Element} element
+ * @returns {Record<string, number>}
+ */
+function arrows(element) {
+  const forward = isMirrored(element) ? -1 : 1;
+  return { ArrowRight: forward, ArrowLeft: -forward, ArrowUp: 1, ArrowDown: -1 };
+}
+
+/** @param {Element} element */
+function isMirrored(element) {
+  return getComputedStyle(element).direction === "rtl";
+}
+
+/** @param {Stretch} range */
+function hourLines(range) {
+  return labelledHours(range).map((hour, index) => {
+    const label = h("span", {}, formats.hour(new Date(hour)));
+    const kind = hour === range.since ? "edge" : index % 2 ? "minor" : "";
+    const line = h("div", { className: `hour ${kind}`, ariaHidden: "true" }, label);
+    return placed(line, { start: placeOf({ since: hour, until: hour }, range).start });
+  });
+}
+
+/**
+ * @param {string} className
+ * @param {{start: number, size: number}} place
+ */
+function band(className, place) {
+  return placed(h("div", { className, ariaHidden: "true" }), place);
+}
+
+/**
+ * Place an element on the bar.
+ *
+ * @template {HTMLElement} T
+ * @param {T} element
+ * @param {{start: number, size?: number}} place in percent
+ */
+function placed(element, { start, size }) {
+  element.style.insetInlineStart = `${start}%`;
+  if (size !== undefined) element.style.inlineSize = `${size}%`;
+  return element;
+}
+
+/** @param {Element} root @returns {string | undefined} the name of the focused control */
+function focusedIn(root) {
+  const active = document.activeElement;
+  return active instanceof HTMLElement && root.contains(active) ? active.dataset.name : undefined;
+}
+
+/**
+ * @param {Element} root
+ * @param {string} name
+ * @returns {HTMLElement | null}
+ */
+function named(root, name) {
+  return root.querySelector(`[data-name="${CSS.escape(name)}"]`);
+}

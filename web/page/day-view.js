@@ -1,0 +1,556 @@
+// The card of a day: its bar, its issues, its table, and the corrections of its time.
+
+import { content, h, isolate, setText } from "../widget/dom.js";
+import { get, pages, request } from "./api.js";
+import { addDays, dayOf, MINUTE_MS, startOf } from "./calendar.js";
+import { deletionOf, insertPause, moveBorder, moveToIssue, removeBlock, splitTimer } from "./corrections.js";
+import { blockDuration, DayBar, describeBlock, isSame, timesOf } from "./day-bar.js";
+import { addEntry, askForIssue } from "./edit-entry.js";
+import { byId } from "./elements.js";
+import { apportion, figureOf } from "./figures.js";
+import { issueLink } from "./issue.js";
+import { daysOfWeek, formats, text } from "./language.js";
+import { clearNotice, notify } from "./notices.js";
+import { timerName } from "./reasons.js";
+import { onAction, showError } from "./session.js";
+import { askForTimes } from "./time-dialog.js";
+import {
+  partOf,
+  rangeOf,
+  secondsOf,
+  stretchOf,
+  toBlocks,
+  visibleRange,
+  withoutConstantHours,
+} from "./timeline.js";
+
+/** @import { Undo } from "./corrections.js" */
+/** @import { Block, Edge, Stretch } from "./timeline.js" */
+/** @import { Day, Timeline, Timer } from "./types.d.ts" */
+
+const COLOURS = 6;
+const PAUSE_MS = 15 * MINUTE_MS;
+// A block that ended this long before it was loaded may still grow.
+const GROWING_MS = 5_000;
+
+const TIMER_ID = /(?<=^\/api\/timelogs\/)[^/]+/u;
+
+/** @type {Timeline} */
+const EMPTY = { slices: [], gaps: [], working_hours: [] };
+
+/** Shows a day, and lets the user correct it. */
+export class DayView {
+  /** The day that is shown. @type {Day} */
+  #day = "";
+  /** The day to show, which may still be loading. @type {Day} */
+  #chosen = "";
+  /** The timeline of the week. */
+  #week = EMPTY;
+  /** The timeline of the day. */
+  #timeline = EMPTY;
+  #isToday = true;
+  /** The timers of the day, by their ids. @type {Map<string, Timer>} */
+  #timers = new Map();
+  #loadedAt = 0;
+  /** @type {Block | null} */
+  #selected = null;
+  /** @type {{label: string, undo: Undo}[]} */
+  #undos = [];
+  /** The ids of timers, by the ids of the deleted timers that they replace. @type {Map<string, string>} */
+  #successors = new Map();
+  #requests = 0;
+  #bar;
+  #now;
+  #isCounting;
+  #shown;
+  #changed;
+
+  /**
+   * @param {object} options
+   * @param {() => Date} options.now returns the present
+   * @param {(id: string) => boolean} options.isCounting returns whether a timer counts at present
+   * @param {(day: Day, week: Timeline) => unknown} options.shown is called with the timeline of the week
+   * @param {() => unknown} options.changed is called after a correction
+   */
+  constructor({ now, isCounting, shown, changed }) {
+    this.#now = now;
+    this.#isCounting = isCounting;
+    this.#shown = shown;
+    this.#changed = changed;
+    this.#bar = new DayBar({
+      select: (block) => this.#select(block),
+      fill: (gap) => this.#fill(gap).catch(showError),
+      move: (block, edge, to) => this.#moveBorder(block, edge, to).catch(showError),
+    });
+    byId("day-bar").append(this.#bar.element);
+    this.#onChoice("click", "day-previous", () => addDays(this.#chosen, -1));
+    this.#onChoice("click", "day-next", () => addDays(this.#chosen, 1));
+    this.#onChoice("click", "day-today", () => dayOf(this.#now()));
+    // The value is empty while a day is typed that does not exist.
+    this.#onChoice("change", "day-date", () => this.#date.value || this.#chosen);
+    onAction("click", byId("undo"), () => this.#undo());
+    byId("day").addEventListener("keydown", (event) => {
+      const isUndo = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
+      if (!isUndo || !this.#undos.length || event.target instanceof HTMLInputElement) return;
+      event.preventDefault();
+      byId("undo").click();
+    });
+  }
+
+  get #date() {
+    return byId("day-date", HTMLInputElement);
+  }
+
+  /**
+   * Show a day when a control chooses it, even if another day is still loading.
+   *
+   * @param {string} type the type of the event
+   * @param {string} id the id of the control
+   * @param {() => Day} chosen
+   */
+  #onChoice(type, id, chosen) {
+    byId(id).addEventListener(type, () => {
+      clearNotice();
+      this.show(chosen()).catch(showError);
+    });
+  }
+
+  /**
+   * Show another day. If days are chosen faster than they load, the last one is shown.
+   *
+   * @param {Day} day
+   */
+  async show(day) {
+    this.#selected = null;
+    this.#isToday = day === dayOf(this.#now());
+    this.#chosen = day;
+    await this.#load();
+  }
+
+  /** Load the day again. If it is the day that was today, show the present day. */
+  async refresh() {
+    if (this.#bar.isBusy) return;
+    if (this.#isToday) this.#chosen = dayOf(this.#now());
+    await this.#load();
+  }
+
+  /** Show the time that timers gained since the day was loaded. */
+  run() {
+    const now = this.#now().getTime();
+    if (this.#bar.isBusy || !this.#day || now < this.#loadedAt + MINUTE_MS) return;
+    for (const slice of this.#week.slices) {
+      const isGrowing =
+        Date.parse(slice.until) >= this.#loadedAt - GROWING_MS && this.#isCounting(slice.timer);
+      if (isGrowing) slice.until = new Date(now).toISOString();
+    }
+    this.#loadedAt = now;
+    this.#render();
+  }
+
+  clear() {
+    // Ignore the responses to requests in progress.
+    this.#requests++;
+    this.#week = EMPTY;
+    this.#timers.clear();
+    this.#undos = [];
+    this.#selected = null;
+    this.#render();
+  }
+
+  async #load() {
+    const number = ++this.#requests;
+    const day = this.#chosen;
+    this.#date.value = day;
+    const days = daysOfWeek(day);
+    const [week, timers] = await Promise.all([
+      get(`/api/timeline/?${periodOf(days[0], days[6])}`),
+      timersOf(day),
+    ]);
+    // Another day may have been chosen during the requests.
+    if (number !== this.#requests) return;
+    this.#day = day;
+    this.#week = week;
+    this.#timers = new Map(timers.map((timer) => [timer.id, timer]));
+    this.#loadedAt = this.#now().getTime();
+    this.#render();
+  }
+
+  #render() {
+    const day = this.#day;
+    if (!day) return;
+    const now = this.#now();
+    const range = rangeOf(day);
+    this.#timeline = withoutConstantHours(partOf(this.#week, range), range);
+    const { slices, gaps, working_hours } = this.#timeline;
+    const blocks = toBlocks(slices);
+    this.#selected = counterpart(blocks, this.#selected);
+    setText(byId("day-title"), formats.day(startOf(day), now));
+    hide(byId("day-today"), day === dayOf(now));
+    const keys = [...new Set(blocks.map(({ timer }) => this.#issueKey(timer)))];
+    const colourOf = (/** @type {Block} */ { timer }) => (keys.indexOf(this.#issueKey(timer)) % COLOURS) + 1;
+    this.#bar.show({
+      day,
+      range: visibleRange(day, this.#timeline, now.getTime()),
+      now: now.getTime(),
+      blocks,
+      gaps,
+      working: working_hours,
+      timerOf: (id) => this.#timers.get(id),
+      colourOf,
+      selected: this.#selected,
+    });
+    this.#showSums(blocks, keys);
+    this.#showTable(blocks);
+    this.#showSelection();
+    this.#showUndo();
+    this.#shown(day, this.#week);
+  }
+
+  /** @param {string} id @returns {string} a text that identifies what a timer is about */
+  #issueKey(id) {
+    const timer = this.#timers.get(id);
+    return timer ? timerName(timer).toLowerCase() : id;
+  }
+
+  /**
+   * Show the sum of the day, and the sum of each issue.
+   *
+   * @param {Block[]} blocks
+   * @param {string[]} keys
+   */
+  #showSums(blocks, keys) {
+    const sum = figureOf(secondsOf(blocks));
+    const overtime = secondsOf(blocks.filter((block) => block.overtime));
+    const missing = this.#timeline.gaps
+      .map(stretchOf)
+      .reduce((ms, { since, until }) => ms + until - since, 0);
+    const parts = [
+      text("worked", { duration: formats.figure(sum) }),
+      overtime >= 60 && text("ofItOvertime", { duration: formats.duration(overtime) }),
+      missing >= MINUTE_MS && text("notRecorded", { duration: formats.duration(missing / 1000) }),
+    ];
+    setText(byId("day-sum"), blocks.length ? parts.filter(Boolean).join(", ") : text("noTime"));
+    const ofIssues = keys.map((key) => blocks.filter(({ timer }) => this.#issueKey(timer) === key));
+    const figures = apportion(ofIssues.map(secondsOf), sum);
+    byId("day-issues").replaceChildren(
+      ...ofIssues.map(([{ timer: id }], index) => {
+        const timer = this.#timers.get(id);
+        return h(
+          "li",
+          {},
+          h("span", { className: `swatch colour-${(index % COLOURS) + 1}`, ariaHidden: "true" }),
+          h("span", {}, timer ? nameElement(timer) : text("noIssue")),
+          h("span", { className: "duration" }, formats.figure(figures[index])),
+        );
+      }),
+    );
+  }
+
+  /** @param {Block[]} blocks */
+  #showTable(blocks) {
+    const gaps = this.#timeline.gaps.map(stretchOf);
+    const rows = [
+      ...blocks.map((block) => ({ since: block.since, row: this.#row(block) })),
+      ...gaps.map((gap) => ({ since: gap.since, row: gapRow(gap, () => this.#fill(gap)) })),
+    ].sort((one, other) => one.since - other.since);
+    byId("day-table").hidden = !rows.length;
+    byId("day-rows").replaceChildren(...rows.map(({ row }) => row));
+  }
+
+  /** @param {Block} block */
+  #row(block) {
+    const timer = this.#timers.get(block.timer);
+    const name = timer ? timerName(timer) : text("noIssue");
+    const select = h("button", { type: "button", className: "quiet" }, ...content(isolate(name)));
+    select.addEventListener("click", () => {
+      this.#select(block);
+      this.#bar.focus();
+    });
+    const notes = block.overtime ? h("span", { className: "badge" }, text("overtime")) : "";
+    return tableRow(h("th", { scope: "row" }, select, notes), block);
+  }
+
+  // ---------------------------------------------------------------- corrections
+
+  /** @param {Block | null} block */
+  #select(block) {
+    this.#selected = block;
+    this.#render();
+  }
+
+  /** Show the selected block, and the buttons that correct it. */
+  #showSelection() {
+    const group = byId("selection");
+    const block = this.#selected;
+    const timer = block && this.#timers.get(block.timer);
+    if (!block || !timer) {
+      const hasFocus = group.contains(document.activeElement);
+      group.replaceChildren();
+      group.hidden = true;
+      return hasFocus && byId("day-title").focus();
+    }
+    group.hidden = false;
+    const label = describeBlock(block, timer);
+    group.ariaLabel = label;
+    const focused = [...group.querySelectorAll("button")].indexOf(
+      /** @type {HTMLButtonElement} */ (document.activeElement),
+    );
+    /** @type {[Parameters<typeof text>[0], () => unknown][]} */
+    const actions = [
+      ["splitBlock", () => this.#split(block)],
+      ["insertPause", () => this.#insertPause(block)],
+      ["moveToIssue", () => this.#move(block, timer)],
+      ["delete", () => this.#remove(block)],
+    ];
+    const buttons = actions.map(([name, action]) => {
+      const button = h("button", { type: "button" }, text(name));
+      onAction("click", button, async () => {
+        await action();
+        this.#keepFocus();
+      });
+      return button;
+    });
+    group.replaceChildren(
+      h("p", {}, ...content(label)),
+      h("div", { className: "buttons" }, ...buttons),
+      h("p", { className: "faint" }, text("bordersHint")),
+    );
+    group.querySelectorAll("button")[focused]?.focus();
+  }
+
+  /**
+   * @param {Block} block
+   * @param {Edge} edge
+   * @param {number} to
+   */
+  async #moveBorder(block, edge, to) {
+    const times = timesOf({ ...block, [edge]: to });
+    const blocks = toBlocks(this.#timeline.slices);
+    const move = (/** @type {Timer} */ timer) => moveBorder(this.#send, timer, block, edge, to, blocks);
+    await this.#correct(text("timesChanged", { time: times }), move, block);
+  }
+
+  /** @param {Block} block */
+  async #split(block) {
+    const times = await askForTimes({
+      title: text("splitAt"),
+      proposed: middleOf(block, 0),
+      isSingle: true,
+      limits: { since: block.since + MINUTE_MS, until: block.until - MINUTE_MS },
+    });
+    if (times)
+      await this.#correct(text("wasSplit"), (timer) => splitTimer(this.#send, timer, times.since), block);
+  }
+
+  /** @param {Block} block */
+  async #insertPause(block) {
+    const title = text("insertPause");
+    const proposed = middleOf(block, Math.min(PAUSE_MS, (block.until - block.since) / 2));
+    const times = await askForTimes({ title, proposed, isSingle: false, limits: block });
+    if (!times || times.since === times.until) return;
+    await this.#correct(text("pauseInserted"), (timer) => insertPause(this.#send, timer, times), block);
+  }
+
+  /**
+   * @param {Block} block
+   * @param {Timer} shown
+   */
+  async #move(block, shown) {
+    const now = this.#now().getTime();
+    let label = "";
+    /** @type {Undo | null} */
+    let undo = null;
+    const isMoved = await askForIssue(shown, this.#now, async (changes, name) => {
+      label = text("movedTo", { name });
+      undo = await moveToIssue(this.#send, await this.#timerOf(block), block, changes, now);
+    });
+    if (isMoved && undo) await this.#done(label, undo);
+  }
+
+  /** @param {Block} block */
+  async #remove(block) {
+    const label = text("timeDeleted", { time: timesOf(block) });
+    await this.#correct(label, (timer) => removeBlock(this.#send, timer, block), block);
+  }
+
+  /** @param {Stretch} gap */
+  async #fill({ since, until }) {
+    const timer = await addEntry(this.#now, { start: new Date(since), end: new Date(until) });
+    if (!timer) return;
+    const duration = formats.duration(timer.duration ?? 0);
+    await this.#done(text("added", { duration }), deletionOf(this.#send, timer));
+  }
+
+  /**
+   * Correct the timer of a block, and offer to undo it.
+   *
+   * @param {string} label
+   * @param {(timer: Timer) => Promise<Undo>} action
+   * @param {Block} block
+   */
+  async #correct(label, action, block) {
+    try {
+      await this.#done(label, await action(await this.#timerOf(block)));
+    } catch (error) {
+      // Show the stored times again.
+      this.#selected = block;
+      this.#render();
+      throw error;
+    }
+  }
+
+  /**
+   * Return the present timer of a block.
+   *
+   * @param {Block} block
+   * @returns {Promise<Timer>}
+   */
+  async #timerOf({ timer }) {
+    return get(`/api/timelogs/${timer}/`);
+  }
+
+  /**
+   * @param {string} label
+   * @param {Undo} undo
+   */
+  async #done(label, undo) {
+    this.#undos.push({ label, undo });
+    notify(label);
+    await this.#load();
+    this.#keepFocus();
+    await this.#changed();
+  }
+
+  /** Focus the selection or the heading if the focused element was replaced, for example behind a dialog. */
+  #keepFocus() {
+    if (document.activeElement !== document.body) return;
+    (byId("selection").querySelector("button") ?? byId("day-title")).focus();
+  }
+
+  /**
+   * Send a request for a timer, or for the one that has replaced it, and return the body of the response.
+   *
+   * @type {import("./corrections.js").Send}
+   */
+  #send = async (method, path, body) => {
+    const present = path.replace(TIMER_ID, (id) => this.#presentId(id));
+    return (await request(method, present, body)).body;
+  };
+
+  /** @param {string} id @returns {string} */
+  #presentId(id) {
+    const successor = this.#successors.get(id);
+    return successor ? this.#presentId(successor) : id;
+  }
+
+  async #undo() {
+    const last = this.#undos.pop();
+    if (!last) return;
+    try {
+      const successors = (await last.undo()) ?? {};
+      for (const [former, present] of Object.entries(successors)) this.#successors.set(former, present);
+    } finally {
+      await this.#load();
+      await this.#changed();
+    }
+    notify(text("correctionUndone", { label: last.label }));
+  }
+
+  #showUndo() {
+    const button = byId("undo");
+    const last = this.#undos.at(-1);
+    hide(button, !last);
+    setText(button, text("undo"));
+    button.title = last?.label ?? "";
+  }
+}
+
+/**
+ * Hide or show a button. If a hidden button had the focus, focus the day's heading.
+ *
+ * @param {HTMLElement} button
+ * @param {boolean} isHidden
+ */
+function hide(button, isHidden) {
+  const hadFocus = document.activeElement === button;
+  button.hidden = isHidden;
+  if (isHidden && hadFocus) byId("day-title").focus();
+}
+
+/**
+ * Return the block that a block has become: the one with the same start or, if a correction has moved it, the first
+ * of the same timer that it overlaps.
+ *
+ * @param {Block[]} blocks
+ * @param {Block | null} former
+ */
+function counterpart(blocks, former) {
+  if (!former) return null;
+  const overlapping = blocks.filter(
+    ({ timer, since, until }) => timer === former.timer && since < former.until && former.since < until,
+  );
+  return overlapping.find((block) => isSame(block, former)) ?? overlapping[0] ?? null;
+}
+
+/**
+ * Return the period of the API from the first to the last of some days.
+ *
+ * @param {Day} first
+ * @param {Day} last
+ */
+function periodOf(first, last) {
+  const [since, until] = [startOf(first), startOf(addDays(last, 1))].map((instant) => instant.toISOString());
+  return new URLSearchParams({ since, until });
+}
+
+/**
+ * Return the timers that overlap a day.
+ *
+ * @param {Day} day
+ */
+async function timersOf(day) {
+  /** @type {Timer[]} */
+  const timers = [];
+  for await (const page of pages(`/api/timelogs/?${periodOf(day, day)}&page_size=100`)) {
+    timers.push(...page.results);
+  }
+  return timers;
+}
+
+/**
+ * Return a time in the middle of a block, at full minutes.
+ *
+ * @param {Stretch} block
+ * @param {number} length
+ * @returns {Stretch}
+ */
+function middleOf({ since, until }, length) {
+  const start = Math.round((since + until - length) / 2 / MINUTE_MS) * MINUTE_MS;
+  return { since: start, until: start + Math.round(length / MINUTE_MS) * MINUTE_MS };
+}
+
+/** @param {Timer} timer */
+function nameElement(timer) {
+  return timer.github_repo || !timer.description
+    ? issueLink(timer)
+    : h("span", {}, ...content(isolate(timer.description)));
+}
+
+/**
+ * @param {Stretch} gap
+ * @param {() => unknown} fill
+ */
+function gapRow(gap, fill) {
+  const button = h("button", { type: "button", className: "quiet" }, text("fillGap"));
+  onAction("click", button, fill);
+  return tableRow(h("th", { scope: "row" }, button), gap);
+}
+
+/**
+ * @param {HTMLElement} head
+ * @param {Stretch & {share?: number}} stretch
+ */
+function tableRow(head, stretch) {
+  const [since, until] = [stretch.since, stretch.until].map((time) => formats.date("time", new Date(time)));
+  return h("tr", {}, head, h("td", {}, since), h("td", {}, until), h("td", {}, blockDuration(stretch)));
+}

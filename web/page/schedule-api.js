@@ -1,0 +1,150 @@
+// Requests about the person's schedule.
+
+import { dateOf } from "../widget/api-client.js";
+import { h } from "../widget/dom.js";
+import { get, request } from "./api.js";
+import { formats, locale, text } from "./language.js";
+import { confirm } from "./notices.js";
+import { dayAt } from "./schedule.js";
+import { datesText } from "./schedule-texts.js";
+
+/** @import { AssignmentStarts, ChangedDay, Day, DayException, Schedule, WorkingHours } from "./types.d.ts" */
+
+/**
+ * @typedef {object} ScheduleChange what changes; everything else stays as it is
+ * @property {Day} [valid_from]
+ * @property {string} [time_zone]
+ * @property {WorkingHours["week"]} [week]
+ * @property {DayException[]} [exceptions]
+ * @property {AssignmentStarts | null} [assignment_starts]
+ */
+
+const SCHEDULE = "/api/schedule/";
+const SHOWN_DAYS = 10;
+// The least change of a day's working time to ask about, in seconds.
+const LEAST_CHANGE = 60;
+
+/** The ETag of the schedule that was loaded last. */
+let tag = "";
+
+/** How much the server's clock is ahead of this machine's, in milliseconds. */
+let aheadMs = 0;
+
+/** Return the present by the server's clock, as of the last time that the schedule was loaded. */
+export function serverNow() {
+  return new Date(Date.now() + aheadMs);
+}
+
+/** @returns {Promise<Schedule>} */
+export async function fetchSchedule() {
+  const { body, headers } = await request("GET", SCHEDULE);
+  tag = headers.get("ETag") ?? "";
+  aheadMs = dateOf(headers) - Date.now() || 0;
+  return body;
+}
+
+/**
+ * Change the schedule. If the change alters the working time of days, show these days and ask before.
+ *
+ * @param {ScheduleChange} change
+ * @param {Record<string, string>} [headers]
+ * @returns {Promise<boolean>} false if the person cancels
+ */
+export async function changeSchedule(change, headers) {
+  const { body: preview } = await request("PUT", `${SCHEDULE}?preview=true`, change);
+  const days = preview.days.filter(isNoticeable);
+  if (days.length && !(await confirmDays(days))) return false;
+  await request("PUT", SCHEDULE, change, { headers });
+  return true;
+}
+
+/**
+ * Change the schedule without asking.
+ *
+ * @param {ScheduleChange} change
+ */
+export function putSchedule(change) {
+  return request("PUT", SCHEDULE, change);
+}
+
+/** @param {Day} validFrom */
+export function deleteVersion(validFrom) {
+  return request("DELETE", `${SCHEDULE}${validFrom}/`);
+}
+
+/**
+ * Store and remove exceptions. If this alters the working time of days, show these days and ask before.
+ *
+ * @param {Schedule} schedule the present schedule
+ * @param {DayException[]} added
+ * @param {Day[]} [removed]
+ * @returns {Promise<boolean>} false if the person cancels
+ */
+export async function changeExceptions(schedule, added, removed = []) {
+  const today = dayAt(schedule, serverNow()).day;
+  const replaced = new Set([...added.map(({ date }) => date), ...removed]);
+  // The request replaces all exceptions from today on, and adds to the earlier ones. The tag prevents that it
+  // removes exceptions that were added elsewhere.
+  const kept = schedule.exceptions.filter(({ date }) => date >= today && !replaced.has(date));
+  const change = { exceptions: [...kept, ...added] };
+  if (!(await changeSchedule(change, tag ? { "If-Match": tag } : {}))) return false;
+  for (const date of removed.filter((day) => day < today)) await deleteException(date);
+  return true;
+}
+
+/** @param {DayException} exception */
+export function putException({ date, ...exception }) {
+  return request("PUT", `${SCHEDULE}exceptions/${date}/`, exception);
+}
+
+/** @param {Day} date */
+export function deleteException(date) {
+  return request("DELETE", `${SCHEDULE}exceptions/${date}/`);
+}
+
+/** @returns {Promise<{country: string, subdivisions: string[]}[]>} the countries with known holidays */
+export async function fetchCountries() {
+  return (await get(`${SCHEDULE}holidays/countries/`)).countries;
+}
+
+/**
+ * @param {string} country
+ * @param {string} subdivision empty for the whole country
+ * @param {string} year
+ * @returns {Promise<{date: Day, name: string}[]>}
+ */
+export async function fetchHolidays(country, subdivision, year) {
+  const { language } = new Intl.Locale(locale);
+  const query = new URLSearchParams({ country, year, language, ...(subdivision && { subdivision }) });
+  return (await get(`${SCHEDULE}holidays/?${query}`)).holidays;
+}
+
+/** @param {ChangedDay} day */
+function isNoticeable({ before, after }) {
+  return Math.abs(after - before) >= LEAST_CHANGE;
+}
+
+/**
+ * Ask whether to change the working time of days.
+ *
+ * @param {ChangedDay[]} days
+ */
+function confirmDays(days) {
+  const row = (/** @type {ChangedDay} */ { date, before, after }) => {
+    const cells = [before, after].map((duration) => h("td", {}, formats.duration(duration)));
+    return h("tr", {}, h("th", { scope: "row" }, datesText(date, date)), ...cells);
+  };
+  const heads = [text("day"), text("before"), text("after")].map((head) => h("th", { scope: "col" }, head));
+  const more = days.length - SHOWN_DAYS;
+  const table = h(
+    "table",
+    { className: "preview" },
+    h("thead", {}, h("tr", {}, ...heads)),
+    h("tbody", {}, ...days.slice(0, SHOWN_DAYS).map(row)),
+  );
+  const note = more > 0 && h("p", { className: "faint" }, text("moreDays", { count: more }));
+  return confirm(text("changesDays", { count: days.length }), text("changesDaysText"), text("save"), {
+    details: [table, note],
+    isHarmless: true,
+  });
+}

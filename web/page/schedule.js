@@ -1,0 +1,107 @@
+// What follows from a person's schedule: the hours of a date, days off, and descriptions of exceptions.
+
+import { addDays } from "./calendar.js";
+import { fromApiTime } from "./time-of-day.js";
+import { before, isNight, WEEKDAYS } from "./week.js";
+import { clocksIn } from "./zones.js";
+
+/** @import { Day, DayException, Intervals, Schedule, WorkingHours } from "./types.d.ts" */
+
+/** @type {Intervals} */
+const ALL_DAY = [["00:00", "24:00"]];
+
+/**
+ * @typedef {object} ExceptionGroup successive days with the same hours for the same reason
+ * @property {Day} first
+ * @property {Day} last
+ * @property {Intervals} intervals
+ * @property {string} reason
+ */
+
+/**
+ * Return the working hours that hold on a day, without its exception.
+ *
+ * @param {Schedule} schedule
+ * @param {Day} day
+ * @returns {WorkingHours}
+ */
+export function workingHoursOn({ versions, default: ofOrganization }, day) {
+  return versions.findLast(({ valid_from }) => valid_from <= day) ?? ofOrganization;
+}
+
+/**
+ * Return the person's hours on a day.
+ *
+ * @param {Schedule} schedule
+ * @param {Day} day
+ * @returns {Intervals}
+ */
+export function hoursOn(schedule, day) {
+  const exception = exceptionOn(schedule, day);
+  if (exception) return exception.intervals;
+  const { week } = workingHoursOn(schedule, day);
+  const weekday = WEEKDAYS[(new Date(`${day}T00:00Z`).getUTCDay() + 6) % 7];
+  return week ? week[weekday] : ALL_DAY;
+}
+
+/**
+ * @param {Schedule} schedule
+ * @param {Day} day
+ */
+export function exceptionOn({ exceptions }, day) {
+  return exceptions.find(({ date }) => date === day);
+}
+
+/**
+ * Return the person's day that contains an instant, and the minutes since its midnight.
+ *
+ * @param {Schedule} schedule
+ * @param {Date} instant
+ */
+export function dayAt({ current }, instant) {
+  return clocksIn(current.time_zone, instant);
+}
+
+/**
+ * Return the exceptions after which no hours remain from an instant on: of the day or, in a night's hours, of the
+ * night.
+ *
+ * @param {Schedule} schedule
+ * @param {Date} instant
+ * @returns {DayException[]} empty if no hours remain anyway
+ */
+export function offFrom(schedule, instant) {
+  const { day, minutes } = dayAt(schedule, instant);
+  const [yesterday, tomorrow] = [addDays(day, -1), addDays(day, 1)];
+  const hours = hoursOn(schedule, day);
+  /** @param {Day} date @param {Intervals} intervals */
+  const exception = (date, intervals) => {
+    return { date, intervals, reason: exceptionOn(schedule, date)?.reason ?? "" };
+  };
+  if (isNight(hoursOn(schedule, yesterday), hours) && minutes < fromApiTime(hours[0][1])) {
+    const [morning, ...later] = hours;
+    return [exception(day, [...before([morning], minutes), ...later])];
+  }
+  if (!hours.some(([, until]) => fromApiTime(until) > minutes)) return [];
+  const next = hoursOn(schedule, tomorrow);
+  const today = exception(day, before(hours, minutes));
+  return isNight(hours, next) ? [today, exception(tomorrow, next.slice(1))] : [today];
+}
+
+/**
+ * Return exceptions in groups of successive days.
+ *
+ * @param {DayException[]} exceptions
+ * @returns {ExceptionGroup[]} in the order of the days
+ */
+export function grouped(exceptions) {
+  /** @type {ExceptionGroup[]} */
+  const groups = [];
+  for (const { date, intervals, reason } of exceptions.toSorted((a, b) => (a.date < b.date ? -1 : 1))) {
+    const group = groups.at(-1);
+    const isSame = group?.reason === reason && String(group.intervals) === String(intervals);
+    if (group && isSame && addDays(group.last, 1) === date) group.last = date;
+    else groups.push({ first: date, last: date, intervals, reason });
+  }
+  return groups;
+}
