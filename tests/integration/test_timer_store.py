@@ -473,6 +473,23 @@ class TestLists:
         assert (page.next.start_ms, page.next.backwards) == (T0 + 7 * MINUTE, False)
 
 
+class TestStoredDays:
+    """A change of more than a day ago also marks the stored days as outdated, in one transaction."""
+
+    AGO, NOW = T0 + 10 * MINUTE, T0 + 3 * 24 * 60 * MINUTE
+
+    def test_a_start_that_finds_an_open_timer_returns_it(self, store: TimerStore) -> None:
+        ulid = start(store)
+        timer, created = store.start(user_id=ANN, now_ms=self.NOW, issue=ISSUE, at_ms=self.AGO)
+        assert (timer, created) == (store.get(ANN, ulid), False)
+        assert [done.at_ms for done in timer.history] == [T0, self.AGO]
+
+    def test_a_transition_returns_the_timer(self, store: TimerStore) -> None:
+        ulid = start(store)
+        timer = store.pause(ANN, ulid, now_ms=self.NOW, by="manual", cause="a", at_ms=self.AGO)
+        assert (timer, timer.status) == (store.get(ANN, ulid), "paused")
+
+
 def test_an_expired_timer_ends_at_the_given_time(store: TimerStore) -> None:
     ulid = start(store)
     store.pause(ANN, ulid, now_ms=T0 + 10 * MINUTE, by="manual", cause="a")

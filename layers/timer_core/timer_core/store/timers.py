@@ -16,7 +16,7 @@ from timer_core.domain.schedule import Span
 from timer_core.domain.state import MANUAL, Action, Transition
 from timer_core.domain.timers import LATEST_MS, Timer, end_of_date
 from timer_core.store.items import TimerItem, locked_until, to_timer, tombstone
-from timer_core.store.keys import idempotency_sk, slot_key, timer_sk, user_pk
+from timer_core.store.keys import idempotency_sk, name_of, slot_key, timer_sk, user_pk
 from timer_core.store.queries import TimerQueries, existing
 from timer_core.store.repositories import Repositories
 from timer_core.store.slots import free_slot, lock_slot, pass_slot, take_slot
@@ -177,7 +177,7 @@ class TimerStore(TimerQueries):
         note = note_start(timer.user_id, open_ulid, start, read)
         try:
             if idempotency is None:
-                return self._update(TimerChange(timer.user_id, [note], start.at_ms, now_ms), timer.ulid)
+                return self._update(TimerChange(timer.user_id, [note], start.at_ms, now_ms))
             response = put_response(timer.user_id, open_ulid, now_ms, idempotency, created=False)
             self.write_all(TimerChange(timer.user_id, [note, response], start.at_ms, now_ms))
             return self.get(timer.user_id, open_ulid)
@@ -446,7 +446,7 @@ class TimerStore(TimerQueries):
             nonlocal transition, read
             write = transit(user_id, ulid, transition, read)
             try:
-                return self._update(TimerChange(user_id, [write], transition.at_ms, now_ms), ulid)
+                return self._update(TimerChange(user_id, [write], transition.at_ms, now_ms))
             except ConditionFailed as failed:
                 timer = existing(failed.item)
             if _was_done(timer, transition):
@@ -687,7 +687,7 @@ class TimerStore(TimerQueries):
         except ConditionFailed as failed:
             raise TransactionRefused({0: failed.item}) from None
 
-    def _update(self, change: TimerChange, ulid: str) -> Timer:
+    def _update(self, change: TimerChange) -> Timer:
         """Execute a change that is the update of one timer, and return the timer.
 
         Raises
@@ -702,7 +702,7 @@ class TimerStore(TimerQueries):
             self.write_all(change)
         except TransactionRefused as refused:
             raise ConditionFailed(refused.failed.get(0)) from None
-        return self.get(change.user_id, ulid)
+        return self.get(change.user_id, name_of(update.sk))
 
 
 def _closing(stopped: Timer, now_ms: int) -> list[Write]:
