@@ -482,7 +482,7 @@ def split_timer(
         now_ms=now,
         idempotency=_idempotency(idempotency_key, f"split {timer_id}", request),
     )
-    first, second = (_shown(half, now) for half in halves)
+    first, second = _all_shown(halves, now)
     shown = SplitTimeLog.model_construct(first=first, second=second)
     return _response(HTTPStatus.CREATED, shown, _location(halves.second))
 
@@ -872,9 +872,15 @@ def _page(
 
 
 def _shown(timer: Timer, now: int) -> TimeLog:
-    (named,) = names.of([timer], now_ms=now)
-    worked = working_times(timesheets, timer.user_id, [timer], now_ms=now)
-    return TimeLog.working(named, worked.of(timer), now)
+    (shown,) = _all_shown([timer], now)
+    return shown
+
+
+def _all_shown(changed: Sequence[Timer], now: int) -> list[TimeLog]:
+    """Return the representations of timers of the same person."""
+    named = names.of(changed, now_ms=now)
+    worked = working_times(timesheets, named[0].user_id, named, now_ms=now)
+    return [TimeLog.working(timer, worked.of(timer), now) for timer in named]
 
 
 def _repo_keys(full_name: str | None, now: int) -> frozenset[str]:

@@ -6,7 +6,7 @@ further back marks the stored days in the same transaction (`timer_core.store.ca
 derive these days until `Timesheets.refresh` has stored them again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from timer_core.domain.calendar import Calendar
@@ -156,8 +156,7 @@ class Timesheets:
             carry = self._carry_at(user_id, since_ms)
         timers = self._timers.overlapping(user_id, Period(since_ms, until_ms))
         derived = timeline(timers, own.calendar(self._calendars.organization()), until_ms, carry)
-        clipped = (_clipped(piece, period.since_ms, until_ms) for piece in derived.slices)
-        return tuple(piece for piece in clipped if piece)
+        return _clipped(derived.slices, period.since_ms, until_ms)
 
     def _state(self, user_id: int, now_ms: int) -> StoredState:
         """Return which days are stored, without those that a fast machine has stored too early."""
@@ -179,8 +178,7 @@ class Timesheets:
             derived = timeline(timers, calendar, until_ms, self._carry(user_id, state))
             slices += derived.slices
             carry = derived.carry
-        clipped = (_clipped(piece, period.since_ms, until_ms) for piece in slices)
-        found = tuple(piece for piece in clipped if piece)
+        found = _clipped(slices, period.since_ms, until_ms)
         return Worked(found, tuple(timers), calendar, carry, valid_ms)
 
     def _calendar(self, state: StoredState) -> Calendar:
@@ -372,11 +370,16 @@ def _chunks(
     yield _Chunk(writes, until_ms, replace(carry, at_ms=until_ms))
 
 
-def _clipped(piece: Slice, since_ms: int, until_ms: int) -> Slice | None:
-    """Return the part of a slice between two instants; None if there is none."""
-    first_ms, last_ms = max(piece.since_ms, since_ms), min(piece.until_ms, until_ms)
-    if first_ms >= last_ms:
-        return None
-    # The milliseconds are dealt in turn. After the cut, another position has the first one.
-    position = (piece.position - (first_ms - piece.since_ms)) % piece.of
-    return replace(piece, since_ms=first_ms, until_ms=last_ms, position=position)
+def _clipped(slices: Iterable[Slice], since_ms: int, until_ms: int) -> tuple[Slice, ...]:
+    """Return the parts of slices between two instants."""
+    return tuple(
+        replace(
+            piece,
+            since_ms=max(piece.since_ms, since_ms),
+            until_ms=min(piece.until_ms, until_ms),
+            # The milliseconds are dealt in turn. After the cut, another position has the first one.
+            position=(piece.position - max(since_ms - piece.since_ms, 0)) % piece.of,
+        )
+        for piece in slices
+        if max(piece.since_ms, since_ms) < min(piece.until_ms, until_ms)
+    )
