@@ -270,20 +270,15 @@ def revoke_token(token_id: str) -> Response[str]:
 @requests.answer_head
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle a request of API Gateway (HTTP API, payload format 2.0)."""
-    now = now_ms()
-    app.context["set_cookies"] = []
-    try:
-        if requests.is_preflight(event):
-            return requests.preflight_response()
-        requests.normalize(event)
-        requests.refuse_other_methods(event, app)
-        caller = None if event["rawPath"] in pages.SIGN_IN_PATHS else guard.before_request(event, now_ms=now)
-    except Exception as error:
-        return errors.error_response(error, event, logger)
-    app.context["caller"], set_cookies = caller, app.context["set_cookies"]
-    response = app.resolve(event, context)
-    response["cookies"] = [*response.get("cookies", ()), *set_cookies]
-    return response if caller is None else guard.after_request(response, caller, now_ms=now)
+    set_cookies: list[str] = []
+    app.context["set_cookies"] = set_cookies
+
+    def resolve() -> dict[str, Any]:
+        response = app.resolve(event, context)
+        response["cookies"] = [*response.get("cookies", ()), *set_cookies]
+        return response
+
+    return guard.handle(app, event, resolve, now_ms=now_ms(), is_public=pages.SIGN_IN_PATHS.__contains__)
 
 
 def _is_signed_in() -> bool:

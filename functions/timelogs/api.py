@@ -698,19 +698,13 @@ def get_specification() -> Response[str]:
 @requests.answer_head
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle a request of API Gateway (HTTP API, payload format 2.0)."""
-    now = now_ms()
-    try:
-        if requests.is_preflight(event):
-            return requests.preflight_response()
-        requests.normalize(event)
-        requests.refuse_other_methods(event, app)
-        if not event["rawPath"].startswith(("/api/timelogs/", "/api/timeline/", "/api/admin/")):
-            return app.resolve(event, context)
-        caller = guard.before_request(event, now_ms=now)
-    except Exception as error:
-        return errors.error_response(error, event, logger)
-    app.context["caller"] = caller
-    return guard.after_request(app.resolve(event, context), caller, now_ms=now)
+    return guard.handle(
+        app, event, lambda: app.resolve(event, context), now_ms=now_ms(), is_public=_is_public
+    )
+
+
+def _is_public(path: str) -> bool:
+    return not path.startswith(("/api/timelogs/", "/api/timeline/", "/api/admin/"))
 
 
 def _caller() -> Caller:

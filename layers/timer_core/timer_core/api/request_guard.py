@@ -1,13 +1,14 @@
-"""Middleware for authenticated requests: authentication, write limit and session renewal."""
+"""Middleware around each route: preflights, authentication, write limit, errors and session renewal."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
-from timer_core.api import requests
+from timer_core.api import errors, requests
 from timer_core.api.auth import SAFE_METHODS, Authenticator, Caller
 from timer_core.api.sessions import SESSION_COOKIE, Sessions, cookie
 from timer_core.clients import CLIENT_CONFIG
@@ -32,6 +33,36 @@ class RequestGuard:
         self.authenticator = Authenticator(self._tokens, SessionStore(table), sessions, settings().admins)
         self._logger = logger
         self._limit = WriteLimit(table, settings().writes_per_minute)
+
+    def handle(
+        self,
+        app: APIGatewayHttpResolver,
+        event: dict[str, Any],
+        resolve: Callable[[], dict[str, Any]],
+        *,
+        now_ms: int,
+        is_public: Callable[[str], bool] = lambda _path: False,
+    ) -> dict[str, Any]:
+        """Answer a request of API Gateway; a route finds the caller in the app's context.
+
+        Parameters
+        ----------
+        resolve
+            Calls the route and returns its response.
+        is_public
+            Whether a path needs no caller.
+        """
+        try:
+            if requests.is_preflight(event):
+                return requests.preflight_response()
+            requests.normalize(event)
+            requests.refuse_other_methods(event, app)
+            caller = None if is_public(event["rawPath"]) else self.before_request(event, now_ms=now_ms)
+        except Exception as error:
+            return errors.error_response(error, event, self._logger)
+        app.context["caller"] = caller
+        response = resolve()
+        return response if caller is None else self.after_request(response, caller, now_ms=now_ms)
 
     def before_request(self, event: Mapping[str, Any], *, now_ms: int) -> Caller:
         """Return the caller of a request, and count the request as a change if its method is not safe.
