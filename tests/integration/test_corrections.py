@@ -44,6 +44,19 @@ def ago(clock: Clock) -> Any:
     return lambda minutes: time_of(clock.ms - round(minutes * MINUTE))
 
 
+@pytest.fixture
+def deliver(api: Api, clock: Clock, shared_table: Table, store: TimerStore) -> Callable[[str, int], None]:
+    """A function that applies an event about Ann, of a kind and a time, to an issue of the test's own."""
+    issue = identified(Issue("octocat", f"corrected-{api.ann_id}", 1))
+    events = IssueTimers(shared_table, store)
+
+    def apply(kind: str, at_ms: int) -> None:
+        event = Event(f"{kind}-{at_ms}-{api.ann_id}", kind, at_ms, frozenset({api.ann_id}))
+        events.apply(event, issue, now_ms=clock.ms)
+
+    return apply
+
+
 class TestFocus:
     @pytest.mark.parametrize("slash", ["/", ""])
     def test_a_switch_is_an_act_in_the_history(
@@ -140,15 +153,8 @@ class TestStartOfAnOpenTimer:
         ]
 
     def test_only_later_events_still_change_the_timer(
-        self, api: Api, clock: Clock, shared_table: Table, store: TimerStore, ago: Any
+        self, api: Api, clock: Clock, deliver: Callable[[str, int], None], ago: Any
     ) -> None:
-        issue = identified(Issue("octocat", f"Later-{api.ann_id}", 1))
-        events = IssueTimers(shared_table, store)
-
-        def deliver(kind: str, at_ms: int) -> None:
-            event = Event(f"{kind}-{at_ms}-{api.ann_id}", kind, at_ms, frozenset({api.ann_id}))
-            events.apply(event, issue, now_ms=clock.ms)
-
         deliver("assigned", clock.ms)
         (timer,) = api.ann("GET", "/api/timelogs/").json()["results"]
         clock.advance(3_600)
@@ -304,15 +310,8 @@ class TestSplit:
         problem(post(api.bob, timer, "split/", {"at": ago(30)}), 403)
 
     def test_events_do_not_undo_it(
-        self, api: Api, clock: Clock, shared_table: Table, store: TimerStore, ago: Any
+        self, api: Api, clock: Clock, deliver: Callable[[str, int], None], ago: Any
     ) -> None:
-        issue = identified(Issue("octocat", f"Split-{api.ann_id}", 1))
-        events = IssueTimers(shared_table, store)
-
-        def deliver(kind: str, at_ms: int) -> None:
-            event = Event(f"{kind}-{at_ms}-{api.ann_id}", kind, at_ms, frozenset({api.ann_id}))
-            events.apply(event, issue, now_ms=clock.ms)
-
         deliver("assigned", clock.ms)
         (timer,) = api.ann("GET", "/api/timelogs/").json()["results"]
         clock.advance(3_600)

@@ -22,6 +22,12 @@ def test_the_checked_in_document_is_what_the_routes_generate() -> None:
     assert _DOCUMENT.read_text() == openapi_document()
 
 
+def test_the_page_about_the_api_names_only_fields_that_exist() -> None:
+    page = _DOCUMENT.with_name("api.md").read_text()
+    named = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", page))
+    assert {name for name in named if name not in _DOCUMENT.read_text()} == set()
+
+
 def test_the_api_serves_the_checked_in_document(api: Api) -> None:
     assert api.nobody("GET", "/api/openapi.json").body == _DOCUMENT.read_text()
 
