@@ -17,9 +17,9 @@ from timer_core.api.conditional import entity_tag, refuse_unmodified, require_ma
 from timer_core.api.request_guard import RequestGuard
 from timer_core.api.responses import responses
 from timer_core.clock import now_ms
-from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFound
+from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 from timer_core.domain.own_calendar import OwnCalendar, changed_from_ms, differing_days
-from timer_core.domain.schedule import DayException, ScheduleVersion, local_date
+from timer_core.domain.schedule import DAY_MS, DayException, ScheduleVersion, local_date
 from timer_core.domain.timers import Period
 from timer_core.observability import count_requests, make_logger, make_metrics
 from timer_core.settings import settings
@@ -48,7 +48,7 @@ _Match = Annotated[
     Header(alias="if-match", description="The ETag of the schedule as it was read: 412 if it has changed"),
 ]
 # The longest time that a preview compares.
-_PREVIEW_MS = 366 * 86_400_000
+_PREVIEW_MS = 366 * DAY_MS
 _Change = Callable[[OwnCalendar], OwnCalendar]
 
 
@@ -213,7 +213,7 @@ def list_countries() -> Response[models.CountryList]:
 )
 def get_settings() -> Response[models.OrganizationSettings]:
     """Return the present settings and all earlier ones."""
-    _require_admin()
+    _caller().require_admin()
     return _response(models.OrganizationSettings.of(calendars.organization(not_before_ms=now_ms())))
 
 
@@ -228,7 +228,7 @@ def put_settings(
     request: Annotated[models.SettingsRequest, Body()],
 ) -> Response[models.OrganizationSettings]:
     """Change what the body contains, from now on. What was before keeps the settings that held then."""
-    _require_admin()
+    _caller().require_admin()
     changes = request.changes()
     policies = calendars.put_policy(lambda policy: replace(policy, **changes), now_ms=now_ms())
     return _response(models.OrganizationSettings.of(policies))
@@ -246,11 +246,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def _caller() -> Caller:
     caller: Caller = app.context["caller"]
     return caller
-
-
-def _require_admin() -> None:
-    if not _caller().is_admin:
-        raise Forbidden("Only an admin may do this.")
 
 
 def _shown(own: OwnCalendar, now: int) -> models.Schedule:

@@ -53,10 +53,10 @@ from timer_core.domain.corrections import (
     with_pause,
     without_pause,
 )
-from timer_core.domain.errors import ErrorCode, Forbidden, InvalidInput, NotFound, NotYourTimer
+from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound, NotYourTimer
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
-from timer_core.domain.schedule import DAY, Span, joined
+from timer_core.domain.schedule import DAY, DAY_MS, Span, joined
 from timer_core.domain.timers import (
     MAX_OF_EACH_KIND,
     Period,
@@ -90,14 +90,13 @@ logger = make_logger("timelogs")
 metrics = make_metrics("timelogs")
 
 _HEALTH_CACHE_MS = 60_000
-_DAY_MS = 86_400_000
-_TOTALS_MS = 30 * _DAY_MS
-_LONGEST_TIMELINE_MS = 366 * _DAY_MS
+_TOTALS_MS = 30 * DAY_MS
+_LONGEST_TIMELINE_MS = 366 * DAY_MS
 # The beginning of the year 2200, in which calendars end.
 _CALENDAR_END_MS = 7_258_118_400_000
 # A request that adds up or counts the timers of a longer period counts as a write, because the request reads
 # as much as a page of the export.
-_CHEAP_PERIOD_MS = 7 * _DAY_MS
+_CHEAP_PERIOD_MS = 7 * DAY_MS
 # A period ends at most this long after the present, so that open timers do not belong to future periods. The
 # machine on which a timer was started may be ahead by less.
 _AHEAD_MS = 60_000
@@ -208,7 +207,7 @@ def list_timers(
     position = None if cursor is None else decode_cursor(cursor, Position.parse)
     caller = _caller()
     if user not in {None, caller.user_id}:
-        _require_admin(caller)
+        caller.require_admin()
     owner_id = user or caller.user_id
     if count:
         _limit_long(filters.period, now)
@@ -643,7 +642,7 @@ def list_open_timers(
 ) -> Response[OpenTimerPage]:
     """Return a page of all open timers, in no particular order."""
     requests.refuse_unknown_parameters(app.current_event, list_open_timers)
-    _require_admin(_caller())
+    _caller().require_admin()
     now = now_ms()
     page, after = timers.open_page(None if cursor is None else decode_cursor(cursor, OpenTimersCursor.parse))
     following = None
@@ -663,7 +662,7 @@ def list_open_timers(
 )
 def get_health_details() -> Response[HealthDetails]:
     """Return the numbers of deliveries per day, and the webhooks that sent them."""
-    _require_admin(_caller())
+    _caller().require_admin()
     days = [
         DeliveriesOfDay(day=day, processed=processed, failed=failed)
         for day, processed, failed in health_store.days()
@@ -835,11 +834,6 @@ def _offline() -> "OfflineActions":
     from timer_core.services.offline import OfflineActions
 
     return OfflineActions(table, timers)
-
-
-def _require_admin(caller: Caller) -> None:
-    if not caller.is_admin:
-        raise Forbidden("Only an admin may do this.")
 
 
 def _response(status: HTTPStatus, body: _Body, headers: dict[str, Any] | None = None) -> Response[_Body]:

@@ -13,7 +13,7 @@ from tests.support.examples import examples
 from timer_core.domain.calendar import HOUR_MS, Calendar, ConcurrentTimers, Policy
 from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.ids import new_ulid
-from timer_core.domain.schedule import Interval, ScheduleVersion, Week, instant
+from timer_core.domain.schedule import DAY_MS, Interval, ScheduleVersion, Week, instant
 from timer_core.domain.state import MANUAL, Action, Transition
 from timer_core.domain.timeline import timeline
 from timer_core.domain.timers import Claim, Period, Timer
@@ -21,7 +21,7 @@ from timer_core.store.calendars import Calendars
 from timer_core.store.items import timer_item
 from timer_core.store.people import Person
 from timer_core.store.queries import Filters, TimerQueries
-from timer_core.store.stored_days import DAY_MS, StoredDays, outdated
+from timer_core.store.stored_days import StoredDays, outdated
 from timer_core.store.table import RawItem, Table, Write
 from timer_core.store.timesheets import Timesheets, stored_until
 

@@ -12,12 +12,13 @@ from tests.integration.test_timesheets import FIRST, FixedPolicies, Owner
 from tests.support.gateway import Context
 from tests.support.handlers import Clock, loaded
 from timer_core.domain.calendar import HOUR_MS
+from timer_core.domain.schedule import DAY_MS
 from timer_core.domain.timers import Period, Timer
 from timer_core.store.calendars import lower_dirty
 from timer_core.store.items import timer_item
 from timer_core.store.keys import CALENDAR_SK, user_pk
 from timer_core.store.people import Person
-from timer_core.store.stored_days import DAY_MS, StoredDays
+from timer_core.store.stored_days import StoredDays
 from timer_core.store.table import Table, Write
 
 NOW = FIRST + 5 * DAY_MS

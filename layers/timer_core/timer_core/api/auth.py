@@ -42,6 +42,17 @@ class Caller:
         """The numeric id of the GitHub account."""
         return self.person.user_id
 
+    def require_admin(self) -> None:
+        """Refuse a request that only an admin may make.
+
+        Raises
+        ------
+        Forbidden
+            If the caller is not an admin.
+        """
+        if not self.is_admin:
+            raise Forbidden("Only an admin may do this.")
+
 
 class Authenticator:
     """Authenticates requests. A request reads the table once, or not at all if its credentials are cached.

@@ -28,10 +28,10 @@ from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.events import EFFECTS, Effect, Event
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
+from timer_core.domain.schedule import DAY_MS
 from timer_core.domain.state import CORRECTION, SWEEPER, Action, Status, Transition
 from timer_core.domain.timers import LATEST_MS, Timer, end_of_date
 
-_DAY_MS = 86_400_000
 _STARTS = frozenset({Action.START, Action.RESUME})
 
 
@@ -273,7 +273,7 @@ def _with_signs(timer: Timer, signs: Iterable[_Sign]) -> Timer:
     end_ms = float("inf") if timer.end_ms is None else timer.end_ms
     recorded = {transition.cause for transition in timer.history if transition.by in EFFECTS}
     last_of_date = {
-        sign.at_ms // _DAY_MS: sign.at_ms
+        sign.at_ms // DAY_MS: sign.at_ms
         for sign in signs
         if timer.start_ms <= sign.at_ms < end_ms and sign.delivery not in recorded
     }

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 DAY_MINUTES = 1440
 MINUTE_MS = 60_000
 DAY = timedelta(days=1)
+DAY_MS = 86_400_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 # Instants before this one and after this one are not converted to local time, because a date has the years 1
@@ -240,6 +241,11 @@ def normalized(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
         else:
             joined.append(interval)
     return tuple(joined)
+
+
+def midnight(at_ms: int) -> int:
+    """Return the beginning of the UTC day that contains an instant."""
+    return at_ms - at_ms % DAY_MS
 
 
 def local_date(zone: str, at_ms: int) -> date:

@@ -15,15 +15,14 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from timer_core.domain.calendar import Calendar, ConcurrentTimers, Policy
-from timer_core.domain.schedule import Span
+from timer_core.domain.schedule import DAY_MS, Span, midnight
 from timer_core.domain.state import CORRECTION, SWEEPER, Action, State, Status, Transition
 from timer_core.domain.timers import LATEST_MS, Claim, Timer, end_of_date
 
-_DAY_MS = 86_400_000
 # How far ahead the next working hours are searched. A year without working hours has none.
-_AHEAD_MS = 366 * _DAY_MS
+_AHEAD_MS = 366 * DAY_MS
 # How far ahead the end of the present working hours, and the next change while a timer counts, are searched.
-_SOON_MS = 31 * _DAY_MS
+_SOON_MS = 31 * DAY_MS
 _ACTS = frozenset({Action.START, Action.RESUME, Action.FOCUS})
 _INSERTED = frozenset({Action.PAUSE, Action.RESUME})
 
@@ -552,9 +551,9 @@ class _Fold:
             return
         schedule = self._calendar.schedule
         day = schedule.day_of(break_ms)
-        longest_ms = LATEST_MS if schedule.era_at(break_ms).week.days is None else _DAY_MS
+        longest_ms = LATEST_MS if schedule.era_at(break_ms).week.days is None else DAY_MS
         began_ms = ended_ms = 0
-        for piece in schedule.pieces(break_ms - _DAY_MS, break_ms + _AHEAD_MS):
+        for piece in schedule.pieces(break_ms - DAY_MS, break_ms + _AHEAD_MS):
             if piece.since_ms > ended_ms or piece.since_ms - began_ms >= longest_ms:
                 began_ms = piece.since_ms
             ended_ms = piece.until_ms
@@ -596,7 +595,7 @@ class _Fold:
         if not latest and not self._has_break(policy):
             counting = self._choose(policy, at_ms, is_working=is_working)
         self.next_change_ms = min(self._changes(policy, counting), default=None)
-        midnight_ms = (at_ms // _DAY_MS + 1) * _DAY_MS
+        midnight_ms = midnight(at_ms) + DAY_MS
         end_ms = min(midnight_ms, until_ms, self.next_change_ms or until_ms)
         rule = Rule.CLAIM if latest else self._rule(policy)
         of = len(counting) if rule is Rule.SHARED else 1
@@ -658,7 +657,7 @@ def _joined(slices: Iterable[Slice]) -> tuple[Slice, ...]:
             and before is not None
             and piece.of == 1
             and before.until_ms == piece.since_ms
-            and piece.since_ms % _DAY_MS
+            and piece.since_ms % DAY_MS
             and replace(before, since_ms=piece.since_ms, until_ms=piece.until_ms) == piece
         ):
             found[index] = replace(before, until_ms=piece.until_ms)

@@ -19,7 +19,7 @@ from timer_core.domain.errors import (
 from timer_core.domain.events import EFFECTS
 from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import Issue
-from timer_core.domain.schedule import Span, joined
+from timer_core.domain.schedule import DAY_MS, Span, joined, midnight
 from timer_core.domain.state import CORRECTION, SWEEPER, Action, State, Status, Transition, states
 
 # The maximum number of a timer's transitions by events, of its manual transitions, and of the owner's events
@@ -31,13 +31,10 @@ MAX_OF_EACH_KIND = 150
 # treated as the current time.
 _AHEAD_MS = 60_000
 # The maximum age of an offline action. GitHub redelivers failed deliveries for the same period.
-_OFFLINE_MS = 3 * 86_400_000
+_OFFLINE_MS = 3 * DAY_MS
 # Later than every time in the table: the year 9999.
 LATEST_MS = 253_402_300_799_999
 _BEGINNING, _END = attrgetter("since_ms"), attrgetter("until_ms")
-
-
-_DAY_MS = 86_400_000
 
 
 class Claim(NamedTuple):
@@ -311,7 +308,7 @@ def end_of_date(at_ms: int) -> int:
 
     A timer stores the last sign of life of each UTC date, so a sign counts for its whole date.
     """
-    return at_ms - at_ms % _DAY_MS + _DAY_MS - 1
+    return midnight(at_ms) + DAY_MS - 1
 
 
 class Period(NamedTuple):

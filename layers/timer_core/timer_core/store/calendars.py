@@ -10,7 +10,7 @@ from pynamodb.expressions.update import Action
 from timer_core.domain.calendar import AssignmentStarts, Calendar, ConcurrentTimers, Policy
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.own_calendar import OwnCalendar, changed_from_ms
-from timer_core.domain.schedule import DayException, Interval, ScheduleVersion, Week
+from timer_core.domain.schedule import DayException, Interval, ScheduleVersion, Week, midnight
 from timer_core.store.items import LOCKED_AFTER_MS, CalendarItem, PolicyItem, as_read, raw
 from timer_core.store.keys import CALENDAR_SK, POLICIES, SETTINGS_PK, name_of, policy_sk, user_pk
 from timer_core.store.table import RawItem, Table, Write, retry_on_conflict
@@ -20,7 +20,6 @@ _CACHE_MS = 60_000
 # The clocks of two functions differ by less than this, and a write takes less than this. A change of the
 # settings that a read did not see counts from a time that is at most this long before the read.
 _TOLERANCE_MS = 5_000
-_DAY_MS = 86_400_000
 # An item has at most 400 KB (AWS, "DynamoDB quotas"). The rest is for the attributes of the stored days.
 _MAX_BYTES = 350_000
 _BUSY = "Your calendar was not changed: other requests kept changing it."
@@ -187,8 +186,7 @@ def dirty_of(item: RawItem | None) -> Dirty:
 
 def _mark_dirty(from_ms: int) -> list[Action]:
     # Adding to a set needs no read, and days keep the set small.
-    day_ms = from_ms - from_ms % _DAY_MS
-    return [CalendarItem.dirty_days.add({day_ms}), CalendarItem.dirty_changes.add(1)]
+    return [CalendarItem.dirty_days.add({midnight(from_ms)}), CalendarItem.dirty_changes.add(1)]
 
 
 # ---------------------------------------------------------------------- conversion

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from itertools import groupby
 
 from timer_core.domain.own_calendar import OwnCalendar
+from timer_core.domain.schedule import DAY_MS, midnight
 from timer_core.domain.timeline import Carry, Rule, Slice, TimerCarry
 from timer_core.store.calendars import dirty_of, lower_dirty, to_own
 from timer_core.store.items import StoredDayItem, raw
 from timer_core.store.keys import CALENDAR_SK, day_of, day_part_sk, day_sk, user_pk
 from timer_core.store.table import RawItem, Table, Write
 
-DAY_MS = 86_400_000
 # An item has at most 400 KB (AWS, "DynamoDB quotas").
 _PART_BYTES = 380_000
 _RULES = tuple(Rule)
@@ -219,11 +219,6 @@ def midnight_of(sk: str) -> int:
     """Return the beginning of the UTC day of a stored item."""
     day = datetime.fromisoformat(day_of(sk)).replace(tzinfo=UTC)
     return int(day.timestamp()) * 1000
-
-
-def midnight(at_ms: int) -> int:
-    """Return the beginning of the UTC day that contains an instant."""
-    return at_ms - at_ms % DAY_MS
 
 
 def _content(item: RawItem) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from timer_core.domain.calendar import Calendar
 from timer_core.domain.own_calendar import OwnCalendar
+from timer_core.domain.schedule import DAY_MS, midnight
 from timer_core.domain.timeline import Carry, Slice, timeline
 from timer_core.domain.timers import LATEST_MS, Period, Timer
 from timer_core.store.calendars import Calendars, lower_dirty
@@ -18,7 +19,6 @@ from timer_core.store.items import CalendarItem, PersonItem, as_read, raw
 from timer_core.store.keys import CALENDAR_SK, PEOPLE_PK, user_id_of, user_pk
 from timer_core.store.queries import TimerQueries
 from timer_core.store.stored_days import (
-    DAY_MS,
     StoredDay,
     StoredDays,
     StoredState,
@@ -26,7 +26,6 @@ from timer_core.store.stored_days import (
     day_items,
     differences,
     encode_day,
-    midnight,
     midnight_of,
 )
 from timer_core.store.table import Table, Write, retry_on_conflict
