@@ -247,6 +247,16 @@ def test_times_have_am_and_pm_where_the_region_has_them(
     assert account.schedule()["current"]["week"]["mon"] == [["08:30", "16:00"]]
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_the_first_hours_begin_today_in_the_zone_that_they_propose(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, zone: str
+) -> None:
+    """At every hour of UTC, one of the zones has another date than UTC."""
+    page = sign_in(open_page(timezone_id=zone), ann)
+    account = AccountPage(page).open("#change-hours")
+    expect(account.hours.get_by_label("Valid from")).to_have_value(today_in(zone))
+
+
 def test_mistakes_are_explained_at_their_fields(account: AccountPage) -> None:
     account.change_hours()
     tuesday = account.day("Tuesday")

@@ -76,7 +76,7 @@ export class WorkingHoursSection {
     const { week } = hours.week ? hours : proposed;
     const zone = hours.week || version ? hours.time_zone : proposed.time_zone;
     this.#editor.set(zone, week ?? proposed.week);
-    control(this.#form, "from").value = version?.valid_from ?? dayAt(schedule, this.#now()).day;
+    control(this.#form, "from").value = version?.valid_from ?? clocksIn(zone, this.#now()).day;
     this.#showError("");
     this.#showFromError("");
     this.#form.hidden = false;
