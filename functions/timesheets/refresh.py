@@ -29,6 +29,7 @@ from timer_core.store.calendars import Calendars
 from timer_core.store.items import to_gaps, to_timer
 from timer_core.store.keys import CALENDAR_SK, user_id_of
 from timer_core.store.queries import TimerQueries
+from timer_core.store.stored_days import StoredState
 from timer_core.store.table import RawItem, Table
 from timer_core.store.timesheets import Timesheets
 
@@ -70,9 +71,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             logger.exception("A message is not a change", extra={"message_id": message["messageId"]})
             failed.append(message["messageId"])
     changes, unreadable = _changes(record["dynamodb"] for record in records if "dynamodb" in record)
+    pending = [*(change for _, change in queued), *changes]
+    states = _states(pending)
     with ThreadPoolExecutor(_THREADS) as pool:
         is_stored = list(
-            pool.map(lambda change: _store(change, context), [*(change for _, change in queued), *changes])
+            pool.map(lambda change: _store(change, states.get(change.user_id), context), pending)
         )
     metrics.add_metric("TimesheetsStored", MetricUnit.Count, sum(is_stored))
     failures = len(failed) + unreadable + is_stored.count(False)
@@ -149,12 +152,21 @@ def _timer(item: RawItem | None) -> Timer | None:
     return to_gaps(item) if "deleted_ms" in item else to_timer(item)
 
 
-def _store(change: Change, context: LambdaContext) -> bool:
+def _states(changes: Iterable[Change]) -> Mapping[int, StoredState]:
+    """Return which days of the people are stored; none if that cannot be read at once."""
+    try:
+        return timesheets.states(change.user_id for change in changes)
+    except Exception:
+        logger.exception("The people of a batch could not be read at once")
+        return {}
+
+
+def _store(change: Change, state: StoredState | None, context: LambdaContext) -> bool:
     """Store the days of a person, and return whether that succeeded."""
     if context.get_remaining_time_in_millis() < _RESERVE_MS:
         return False
     try:
-        timesheets.refresh(change.user_id, now_ms=now_ms(), changed_ms=change.from_ms)
+        timesheets.refresh(change.user_id, now_ms=now_ms(), changed_ms=change.from_ms, state=state)
     except Exception:
         logger.exception("The days of a person could not be stored")
         return False
