@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from tests.e2e.conftest import ANN, Site, eventually
 
-# A limit for a busy machine that starts the function's process. `python -m bench timesheets` measures the delay.
+# A limit for a busy machine; `python -m bench timesheets` measures the time.
 STREAM_S = 60
 
 
