@@ -114,6 +114,29 @@ class StoredDays:
         )
         return {item["sk"]["S"]: _content(item) for item in items}
 
+    def contents_and_last(
+        self, user_id: int, since_ms: int, until_ms: int
+    ) -> tuple[dict[str, bytes], StoredDay | None]:
+        """Return the contents of the days that begin in an interval, and the last stored day before it.
+
+        One request reads both, unless the interval has very many days.
+        """
+        first, last = day_sk(date_of(since_ms)), f"{day_sk(date_of(until_ms - 1))}~"
+        condition = StoredDayItem.sk.between(day_sk(""), last)
+        limit = (until_ms - since_ms) // DAY_MS + 1
+        contents: dict[str, bytes] = {}
+        start: RawItem | None = None
+        while True:
+            items, _, start = self._table.query(
+                user_pk(user_id), condition, forward=False, limit=limit, start=start
+            )
+            for item in items:
+                if item["sk"]["S"] < first:
+                    return contents, self._joined(user_id, item)
+                contents[item["sk"]["S"]] = _content(item)
+            if start is None:
+                return contents, None
+
     def on(self, user_id: int, instants: Iterable[int]) -> Mapping[str, StoredDay]:
         """Return the stored days that contain some instants, by date."""
         dates = {date_of(at_ms) for at_ms in instants}

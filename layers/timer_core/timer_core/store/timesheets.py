@@ -255,10 +255,10 @@ class Timesheets:
         if since_ms >= until_ms:
             return False
         timers = self._timers.overlapping(user_id, Period(since_ms, until_ms - 1))
-        existing = self._days.contents(user_id, since_ms, until_ms)
+        existing, last = self._days.contents_and_last(user_id, since_ms, until_ms)
         if not timers and not existing and state.is_valid:
             return False
-        carry = self._carry(user_id, state) or Carry()
+        carry = state.carry or replace(last.carry if last else Carry(), at_ms=since_ms)
         days = _days(timers, self._calendar(state), carry, since_ms, until_ms)
         for chunk in _chunks(user_id, {day.since_ms: day for day in days}, existing, carry, until_ms):
             self._table.transact([*self._advance(user_id, state, chunk), *chunk.writes])
