@@ -215,7 +215,7 @@ def _open_timers() -> Iterator[str]:
 
 
 def _delay() -> str:
-    """Measure the time from the answer to a change until its day is in the table of the local stack."""
+    """Measure the time from the request of a change until its day is in the table of the local stack."""
     with tempfile.TemporaryDirectory() as folder, LocalStack(free_port(), Path(folder)) as stack:
         token = stack.mint_token(1, login="octocat")
         database = stack.aws.client("dynamodb")
@@ -226,8 +226,8 @@ def _delay() -> str:
             body = {"start_time": day.isoformat(), "end_time": (day + timedelta(hours=3)).isoformat()}
             headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
             content = json.dumps(body).encode()
-            answer = request("POST", f"{stack.url}/api/timelogs/", body=content, headers=headers)
             began = time.perf_counter()
+            answer = request("POST", f"{stack.url}/api/timelogs/", body=content, headers=headers)
             assert answer.status == 201, answer
             key = {"pk": {"S": user_pk(1)}, "sk": {"S": day_sk(date_of(round(day.timestamp() * 1000)))}}
             while "Item" not in database.get_item(TableName=stack.table_name, Key=key, ConsistentRead=True):
@@ -235,8 +235,8 @@ def _delay() -> str:
             delays.append(time.perf_counter() - began)
     measured = delays[_WARM_UP:]
     return (
-        f"| from the response to a change until its day is stored, {_DELAYS} changes "
-        f"| {statistics.median(measured):.1f} s | {max(measured):.1f} s |"
+        f"| from the request of a change until its day is stored, {_DELAYS} changes "
+        f"| {statistics.median(measured):.2f} s | {max(measured):.2f} s |"
     )
 
 
