@@ -39,18 +39,22 @@ class Meter:
         corrects this.
     seconds
         The time during which at least one call was in progress.
+    client_s
+        The processor time of the client: to write requests, and to read responses.
     """
 
     calls: list[str] = field(default_factory=list)
     read_units: float = 0
     write_units: float = 0
     seconds: float = 0
+    client_s: float = 0
     _under_way: int = 0
     _since: float = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def reset(self) -> None:
-        self.calls, self.read_units, self.write_units, self.seconds = [], 0, 0, 0
+        self.calls, self.read_units, self.write_units = [], 0, 0
+        self.seconds = self.client_s = 0
 
     def watch(self, client: Any) -> None:
         """Count and time the calls of a botocore client."""
@@ -58,11 +62,12 @@ class Meter:
 
         def counted(operation: str, parameters: dict[str, Any]) -> Any:
             response = {}
+            began_s = time.thread_time()
             self._begin()
             try:
                 response = call(operation, parameters)
             finally:
-                self._end(operation, response)
+                self._end(operation, response, time.thread_time() - began_s)
             return response
 
         client._make_api_call = counted
@@ -73,7 +78,7 @@ class Meter:
                 self._since = time.perf_counter()
             self._under_way += 1
 
-    def _end(self, operation: str, response: dict[str, Any]) -> None:
+    def _end(self, operation: str, response: dict[str, Any], client_s: float) -> None:
         consumed = response.get("ConsumedCapacity", {})
         entries = consumed if isinstance(consumed, list) else [consumed]
         units = sum(entry.get("CapacityUnits", 0) for entry in entries)
@@ -81,6 +86,7 @@ class Meter:
             self._under_way -= 1
             if not self._under_way:
                 self.seconds += time.perf_counter() - self._since
+            self.client_s += client_s
             self.calls.append(operation)
             if operation in _READS:
                 self.read_units += units

@@ -1,16 +1,35 @@
-"""Cost of deriving and storing working time, with few or many older timers, on DynamoDB Local."""
+"""Cost of deriving and storing working time, on DynamoDB Local, and how soon the local stack stores days."""
 
+import importlib
+import json
+import os
+import statistics
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from bench.stage import Stage, stage
+from deployed_stack.http_client import request
+from local_stack import LocalStack, free_port
 from tests.support import many_timers
+from tests.support.gateway import Context
 from timer_core.clock import now_ms
+from timer_core.domain.calendar import Calendar, Policy
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
+from timer_core.domain.schedule import Interval, Week
+from timer_core.domain.timeline import standings, timeline
 from timer_core.domain.timers import Period, Timer, finished
 from timer_core.store.calendars import Calendars
+from timer_core.store.items import timer_item
+from timer_core.store.keys import day_sk, timer_sk, user_pk
 from timer_core.store.queries import TimerQueries
+from timer_core.store.stored_days import date_of
 from timer_core.store.timesheets import Timesheets
 
 _MINUTE_MS = 60_000
@@ -22,22 +41,39 @@ _TODAY = 6
 # Four entries on each day of a year.
 _A_DAY = 4
 _DAYS = 365
-_CHANGES = 300
+# The size of the function's batches, and the number of people with changes.
+_BATCH, _CHANGED = 100, 300
+# A year is rebuilt for as many people, some at a time.
+_YEARS, _AT_A_TIME = 16, 8
+_PEOPLE = 1_000
+_OPEN_SIZES = (50, 500, 5_000)
+# Changes on the local stack.
+_DELAYS, _WARM_UP = 20, 3
 
 
 def measure() -> str:
-    """Return the table of the requests and read units of each reading, and of the speed of storing."""
+    """Return the tables of the requests and read units of each reading, and of the speed of storing."""
     columns = {f"{size:,} older timers": _costs(size) for size in _SIZES}
     names = list(next(iter(columns.values())))
     rows = [f"| requests, read units | {' | '.join(columns)} |", "| --- | ---: | ---: |"]
     rows += (f"| {name} | {' | '.join(costs[name] for costs in columns.values())} |" for name in names)
-    year_s, changes = _year_s(), _changes_per_s()
     rows += [
         "",
-        "| storing | |",
-        "| --- | ---: |",
-        f"| a year of a person, {_A_DAY} entries a day | {year_s:.2f} s |",
-        f"| changes of as many people, one after the other, per second | {changes:.0f} |",
+        "| changes | a second | requests each | ms of processor time each | the same without the client |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        *_changes(),
+        "",
+        "| years | time | requests | processor time | the same without the client |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        *_years(),
+        "",
+        "| open timers, begun in the last month | derive the month | derive what each waits for |",
+        "| ---: | ---: | ---: |",
+        *_open_timers(),
+        "",
+        "| on the local stack | median | longest |",
+        "| --- | ---: | ---: |",
+        _delay(),
     ]
     return "\n".join(rows)
 
@@ -63,28 +99,145 @@ def _costs(size: int) -> dict[str, str]:
     }
 
 
-def _year_s() -> float:
+def _changes() -> Iterator[str]:
+    """Measure the function, which gets its batches one after the other."""
     on, now = stage(), now_ms()
-    person, _ = on.new_person()
-    many_timers.put(on.database, on.table_name, _timers(person.user_id, _A_DAY * _DAYS, now))
+    os.environ["TIMESHEET_QUEUE_URL"] = "https://queue.example"
+    function = importlib.import_module("timesheets.refresh")
+    on.meter.watch(function.table.connection.client)
+    people = [on.new_person()[0].user_id for _ in range(_CHANGED)]
+    timers = {user_id: list(_timers(user_id, 2 * _A_DAY, now)) for user_id in people}
+    many_timers.put(on.database, on.table_name, (one for own in timers.values() for one in own))
     timesheets = _timesheets(on)
-    began = time.perf_counter()
-    timesheets.rebuild(person.user_id, now_ms=now)
-    return time.perf_counter() - began
-
-
-def _changes_per_s() -> float:
-    """Return how many people's days are stored in a second, each with a timer of last week."""
-    on, now = stage(), now_ms()
-    people = [on.new_person()[0].user_id for _ in range(_CHANGES)]
-    many_timers.put(
-        on.database, on.table_name, (one for user_id in people for one in _timers(user_id, 4, now))
-    )
-    timesheets = _timesheets(on)
-    began = time.perf_counter()
     for user_id in people:
-        timesheets.refresh(user_id, now_ms=now, changed_ms=now - 5 * _DAY_MS)
-    return _CHANGES / (time.perf_counter() - began)
+        timesheets.refresh(user_id, now_ms=now)
+
+    def records(position: int, people: Sequence[int], times: int = 1) -> list[dict[str, Any]]:
+        """Change a timer of each person in the table, and return the records of the changes."""
+        before = [timers[user_id][position] for user_id in people]
+        after = [_changed(timer, now) for timer in before]
+        many_timers.put(on.database, on.table_name, after)
+        return [*map(_record, before, after)] * times
+
+    older, open_ = _OPEN + _TODAY + 3, 0
+    yield _rate(on, function, "of the present, of 300 people", records(open_, people))
+    yield _rate(on, function, "of a day of last week, of 300 people", records(older, people))
+    repeated = records(older + 1, people[:30], times=10)
+    yield _rate(on, function, "of a day of last week, ten of each of 30 people", repeated)
+
+
+def _rate(on: Stage, function: ModuleType, name: str, records: Sequence[dict[str, Any]]) -> str:
+    def handle() -> None:
+        for first in range(0, len(records), _BATCH):
+            function.handler({"Records": records[first : first + _BATCH]}, Context())
+
+    seconds, calls, cpu_s, own_s = _measured(on, handle)
+    count = len(records)
+    return (
+        f"| {name} | {count / seconds:.0f} | {calls / count:.2f} "
+        f"| {cpu_s / count * 1000:.1f} | {own_s / count * 1000:.1f} |"
+    )
+
+
+def _measured(on: Stage, act: Callable[[], None]) -> tuple[float, int, float, float]:
+    """Return the seconds, requests, processor time, and processor time without the client, of an act."""
+    on.meter.reset()
+    began, began_cpu = time.perf_counter(), time.process_time()
+    act()
+    seconds, cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
+    return seconds, len(on.meter.calls), cpu_s, cpu_s - on.meter.client_s
+
+
+def _changed(timer: Timer, now: int) -> Timer:
+    """Stop an open timer, or correct the end of an entry."""
+    if timer.end_ms is None:
+        return timer.stop(now, "manual")
+    return finished(
+        user_id=timer.user_id,
+        ulid=timer.ulid,
+        start_ms=timer.start_ms,
+        end_ms=timer.end_ms + _MINUTE_MS,
+        now_ms=now,
+        issue=timer.issue,
+    )
+
+
+def _record(before: Timer, after: Timer) -> dict[str, Any]:
+    images = {
+        "Keys": {"pk": {"S": user_pk(after.user_id)}, "sk": {"S": timer_sk(after.ulid)}},
+        "OldImage": timer_item(before),
+        "NewImage": timer_item(after),
+    }
+    return {"eventName": "MODIFY", "eventSource": "aws:dynamodb", "dynamodb": images}
+
+
+def _years() -> Iterator[str]:
+    """Measure rebuilding a person's year; the years of many people follow from those of some."""
+    on, now = stage(), now_ms()
+    people = [on.new_person()[0].user_id for _ in range(_YEARS)]
+    timers = (one for user_id in people for one in _timers(user_id, _A_DAY * _DAYS, now))
+    many_timers.put(on.database, on.table_name, timers)
+    timesheets = _timesheets(on)
+
+    def rebuild() -> None:
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            list(pool.map(lambda user_id: timesheets.rebuild(user_id, now_ms=now), people))
+
+    seconds, calls, cpu_s, own_s = _measured(on, rebuild)
+    yield (
+        f"| a year of a person, {_A_DAY} entries a day ({_YEARS} people, {_AT_A_TIME} at a time) "
+        f"| {seconds / _YEARS:.2f} s | {calls / _YEARS:.0f} "
+        f"| {cpu_s / _YEARS:.2f} s | {own_s / _YEARS:.2f} s |"
+    )
+    share = _PEOPLE / _YEARS
+    yield (
+        f"| {_PEOPLE:,} people, calculated from these | {seconds * share / 60:.1f} min "
+        f"| {calls * share:,.0f} | {cpu_s * share / 60:.1f} min | {own_s * share / 60:.1f} min |"
+    )
+
+
+def _open_timers() -> Iterator[str]:
+    """Measure the processor time of a poll that has to derive a month, without reading the timers."""
+    now = now_ms()
+    office = Week("Europe/Berlin", ((Interval(540, 1020),),) * 5 + ((),) * 2)
+    calendar = Calendar((Policy(working_hours=office),))
+    for size in _OPEN_SIZES:
+        starts = [now - 30 * _DAY_MS * (number + 1) // size for number in range(size)]
+        timers = [
+            Timer.start(user_id=1, ulid=derived_ulid(at_ms, "open"), at_ms=at_ms, now_ms=at_ms, by="assigned")
+            for at_ms in starts
+        ]
+        began = time.process_time()
+        derived = timeline(timers, calendar, now)
+        between = time.process_time()
+        standings(timers, calendar, derived.carry)
+        yield f"| {size:,} | {between - began:.2f} s | {time.process_time() - between:.2f} s |"
+
+
+def _delay() -> str:
+    """Measure the time from the request of a change until its day is in the table of the local stack."""
+    with tempfile.TemporaryDirectory() as folder, LocalStack(free_port(), Path(folder)) as stack:
+        token = stack.mint_token(1, login="octocat")
+        database = stack.aws.client("dynamodb")
+        delays = []
+        for number in range(_WARM_UP + _DELAYS):
+            day = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0)
+            day -= timedelta(days=100 + number)
+            body = {"start_time": day.isoformat(), "end_time": (day + timedelta(hours=3)).isoformat()}
+            headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
+            content = json.dumps(body).encode()
+            began = time.perf_counter()
+            answer = request("POST", f"{stack.url}/api/timelogs/", body=content, headers=headers)
+            assert answer.status == 201, answer
+            key = {"pk": {"S": user_pk(1)}, "sk": {"S": day_sk(date_of(round(day.timestamp() * 1000)))}}
+            while "Item" not in database.get_item(TableName=stack.table_name, Key=key, ConsistentRead=True):
+                time.sleep(0.02)
+            delays.append(time.perf_counter() - began)
+    measured = delays[_WARM_UP:]
+    return (
+        f"| from the request of a change until its day is stored, {_DELAYS} changes "
+        f"| {statistics.median(measured):.2f} s | {max(measured):.2f} s |"
+    )
 
 
 def _timesheets(on: Stage) -> Timesheets:

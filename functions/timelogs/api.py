@@ -847,6 +847,7 @@ def _page(
 
     The present contains all open timers, so the list of them needs no other read.
     """
+    present = None
     if filters == Filters(is_open=True) and position is None:
         present = timesheets.present(user_id, now_ms=now)
         found = sorted(
@@ -856,7 +857,7 @@ def _page(
         )
         if len(found) <= page_size:
             return Page(found, None, None), present
-    return timers.page(user_id, filters, page_size=page_size, position=position), None
+    return timers.page(user_id, filters, page_size=page_size, position=position), present
 
 
 def _shown(timer: Timer, now: int) -> TimeLog:

@@ -1,10 +1,11 @@
 """Store the days of people whose timers or calendars have changed.
 
 The function reads the table's stream. A record is delivered at least once, and storing a day twice changes
-nothing. If a person's days cannot be stored, the person is queued, so that nobody else waits. The function
-also reads this queue, and SQS moves a message that keeps failing to the dead-letter queue. There, Lambda also
-reports batches of the stream that it has discarded. When the dead letters are moved back to the queue, such a
-report is only logged, because it names no people; the sweep stores their days.
+nothing. If a person's days cannot be stored, the person is queued, so that nobody else waits; if a record
+cannot be read, all days of its person are derived. The function also reads this queue, and SQS moves a
+message that keeps failing to the dead-letter queue. There, Lambda also reports batches of the stream that it
+has discarded. When the dead letters are moved back to the queue, such a report is only logged, because it
+names no people; the sweep stores their days.
 """
 
 import json
@@ -28,6 +29,7 @@ from timer_core.store.calendars import Calendars
 from timer_core.store.items import to_gaps, to_timer
 from timer_core.store.keys import CALENDAR_SK, user_id_of
 from timer_core.store.queries import TimerQueries
+from timer_core.store.stored_days import StoredState
 from timer_core.store.table import RawItem, Table
 from timer_core.store.timesheets import Timesheets
 
@@ -68,16 +70,19 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         except (ValueError, TypeError):
             logger.exception("A message is not a change", extra={"message_id": message["messageId"]})
             failed.append(message["messageId"])
-    changes = list(_changes(record["dynamodb"] for record in records if "dynamodb" in record))
+    changes, unreadable = _changes(record["dynamodb"] for record in records if "dynamodb" in record)
+    pending = [*(change for _, change in queued), *changes]
+    states = _states(pending)
     with ThreadPoolExecutor(_THREADS) as pool:
         is_stored = list(
-            pool.map(lambda change: _store(change, context), [*(change for _, change in queued), *changes])
+            pool.map(lambda change: _store(change, states.get(change.user_id), context), pending)
         )
     metrics.add_metric("TimesheetsStored", MetricUnit.Count, sum(is_stored))
-    metrics.add_metric("TimesheetFailures", MetricUnit.Count, len(failed) + is_stored.count(False))
+    failures = len(failed) + unreadable + is_stored.count(False)
+    metrics.add_metric("TimesheetFailures", MetricUnit.Count, failures)
     for change, done in zip(changes, is_stored[len(queued) :], strict=True):
         if not done:
-            _queue(change)
+            _queue(asdict(change))
     failed += [message_id for (message_id, _), done in zip(queued, is_stored, strict=False) if not done]
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
@@ -100,21 +105,45 @@ def _queued(body: str) -> Iterator[Change]:
         yield Change(**document)
 
 
-def _changes(records: Iterable[Mapping[str, Any]]) -> Iterator[Change]:
-    """Yield one change for each person in records of the stream."""
+def _changes(records: Iterable[Mapping[str, Any]]) -> tuple[list[Change], int]:
+    """Return one change for each person in records of the stream, and the number of unreadable records."""
     from_ms: dict[int, int] = {}
+    unreadable = 0
     for images in records:
-        key, old, new = images["Keys"], images.get("OldImage"), images.get("NewImage")
-        user_id = user_id_of(key["pk"]["S"])
-        if key["sk"]["S"] == CALENDAR_SK:
-            # What else changes in this item is the result of storing days.
-            if new and "dirty_days" in new:
-                from_ms.setdefault(user_id, LATEST_MS)
-        elif new:
-            changed_ms = changed_from_ms(_timer(old), _timer(new))
-            if changed_ms is not None:
-                from_ms[user_id] = min(changed_ms, from_ms.get(user_id, LATEST_MS))
-    yield from (Change(*change) for change in from_ms.items())
+        try:
+            change = _change(images)
+        except Exception:
+            logger.exception("A record of the stream cannot be read", extra={"keys": images.get("Keys")})
+            unreadable += 1
+            change = _unreadable(images)
+        if change is not None:
+            from_ms[change.user_id] = min(change.from_ms, from_ms.get(change.user_id, LATEST_MS))
+    return [Change(*change) for change in from_ms.items()], unreadable
+
+
+def _change(images: Mapping[str, Any]) -> Change | None:
+    """Return the change in a record of the stream; None if it leaves all days as they are."""
+    key, old, new = images["Keys"], images.get("OldImage"), images.get("NewImage")
+    user_id = user_id_of(key["pk"]["S"])
+    if key["sk"]["S"] == CALENDAR_SK:
+        # What else changes in this item is the result of storing days.
+        return Change(user_id, LATEST_MS) if new and "dirty_days" in new else None
+    if not new:
+        return None
+    changed_ms = changed_from_ms(_timer(old), _timer(new))
+    return None if changed_ms is None else Change(user_id, changed_ms)
+
+
+def _unreadable(images: Mapping[str, Any]) -> Change | None:
+    """Return the change of all days of the person in an unreadable record.
+
+    If they cannot be stored either, or the record names no person, the queue moves it to the dead letters.
+    """
+    try:
+        return Change(user_id_of(images["Keys"]["pk"]["S"]), 0)
+    except (KeyError, TypeError, ValueError):
+        _queue({"record": images.get("Keys")})
+        return None
 
 
 def _timer(item: RawItem | None) -> Timer | None:
@@ -123,17 +152,26 @@ def _timer(item: RawItem | None) -> Timer | None:
     return to_gaps(item) if "deleted_ms" in item else to_timer(item)
 
 
-def _store(change: Change, context: LambdaContext) -> bool:
+def _states(changes: Iterable[Change]) -> Mapping[int, StoredState]:
+    """Return which days of the people are stored; none if that cannot be read at once."""
+    try:
+        return timesheets.states(change.user_id for change in changes)
+    except Exception:
+        logger.exception("The people of a batch could not be read at once")
+        return {}
+
+
+def _store(change: Change, state: StoredState | None, context: LambdaContext) -> bool:
     """Store the days of a person, and return whether that succeeded."""
     if context.get_remaining_time_in_millis() < _RESERVE_MS:
         return False
     try:
-        timesheets.refresh(change.user_id, now_ms=now_ms(), changed_ms=change.from_ms)
+        timesheets.refresh(change.user_id, now_ms=now_ms(), changed_ms=change.from_ms, state=state)
     except Exception:
         logger.exception("The days of a person could not be stored")
         return False
     return True
 
 
-def _queue(change: Change) -> None:
-    _sqs().send_message(QueueUrl=settings().timesheet_queue_url, MessageBody=json.dumps(asdict(change)))
+def _queue(document: Mapping[str, Any]) -> None:
+    _sqs().send_message(QueueUrl=settings().timesheet_queue_url, MessageBody=json.dumps(document))

@@ -128,7 +128,7 @@ class LocalStack(DeployedStack):
         tool = ROOT / "scripts/manage_people.py"
         command = [sys.executable, str(tool), "--port", str(self.emulator.port), "token", "mint"]
         command += ["--user", str(user_id), "--login", login, "--name", name]
-        finished = subprocess.run(command, capture_output=True, text=True, check=False)
+        finished = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
         if finished.returncode != 0:
             raise ToolError(f"The token could not be created:\n{finished.stderr}")
         return finished.stdout.strip()

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 from tests.e2e.conftest import ANN, Site, eventually
 
-# A busy machine starts the function's process in some seconds; later changes take a fraction of one.
-STREAM_S = 20
+# A limit for a busy machine; `python -m bench timesheets` measures the time.
+STREAM_S = 60
 
 
-def test_the_days_of_a_change_are_stored_within_seconds(site: Site) -> None:
+def test_the_stream_stores_the_days_of_a_change(site: Site) -> None:
     day = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0) - timedelta(days=777)
 
     def stored() -> set[str]:

@@ -1,6 +1,7 @@
 """The function that reads the table's stream, in this process."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -185,6 +186,44 @@ def test_a_person_whose_days_cannot_be_stored_is_queued_and_others_are_stored(
         assert stored(owner) == NOW - 2 * DAY_MS
         assert send(function, message(9, "a"), message(owner.user_id, "b")) == ["a"]
     assert send(function, message(9, "a")) == []
+
+
+def test_an_unreadable_record_does_not_hold_the_others(
+    function: ModuleType, owner: Owner, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All days of its person are derived, or become a dead letter with the person's id."""
+    counted: Counter[str] = Counter()
+    monkeypatch.setattr(
+        function.metrics, "add_metric", lambda name, _unit, value: counted.update({name: value})
+    )
+    (timer,) = owner.timers.values()
+    other = Timer.start(user_id=9, ulid=timer.ulid, at_ms=FIRST, now_ms=FIRST, by="manual")
+    unreadable = record(None, other)
+    del unreadable["dynamodb"]["NewImage"]["start_ms"]
+    item = unreadable["dynamodb"]["NewImage"]
+    owner.table.write(Write("Put", item["pk"]["S"], item["sk"]["S"], item=item))
+    assert send(function, unreadable, record(None, timer)) == []
+    assert stored(owner) == NOW - 2 * DAY_MS
+    (body,) = queue.sent
+    assert json.loads(body) == {"user_id": 9, "from_ms": 0}
+    assert counted == {"TimesheetsStored": 1, "TimesheetFailures": 2}
+    letter = {"messageId": "a", "eventSource": "aws:sqs", "body": body}
+    assert send(function, letter) == ["a"]
+    owner.table.write(Write("Put", item["pk"]["S"], item["sk"]["S"], item=timer_item(other)))
+    assert send(function, letter) == []
+
+
+def test_a_record_without_an_owner_becomes_a_dead_letter(
+    function: ModuleType, owner: Owner, queue: Queue
+) -> None:
+    (timer,) = owner.timers.values()
+    unreadable = record(None, timer)
+    unreadable["dynamodb"]["Keys"]["pk"]["S"] = "user#someone"
+    assert send(function, unreadable, record(None, timer)) == []
+    assert stored(owner) == NOW - 2 * DAY_MS
+    (body,) = queue.sent
+    assert json.loads(body)["record"]["pk"] == {"S": "user#someone"}
+    assert send(function, {"messageId": "a", "eventSource": "aws:sqs", "body": body}) == ["a"]
 
 
 @pytest.mark.parametrize("body", ["no JSON", "7", "[]", "{}", '{"user_id": 9}', '{"detail": {}}'])

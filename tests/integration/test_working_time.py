@@ -188,6 +188,29 @@ def test_a_page_of_a_long_period_reads_only_the_days_of_its_timers(
     assert len(read) == 5
 
 
+def test_a_page_of_the_open_timers_derives_the_present_once(
+    api: Api, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = start(api.ann, 7)
+    clock.advance(60)
+    second = start(api.ann, 8)
+    clock.advance(60)
+    read: list[int] = []
+    overlapping = TimerQueries.overlapping
+
+    def note(queries: TimerQueries, user_id: int, period: Period) -> list[Timer]:
+        read.append(user_id)
+        return overlapping(queries, user_id, period)
+
+    monkeypatch.setattr(TimerQueries, "overlapping", note)
+    page = api.ann("GET", "/api/timelogs/?end_time__isnull=true&page_size=1").json()
+    assert [timer["id"] for timer in page["results"]] == [second["id"]]
+    assert page["results"][0]["working_duration"] == 60
+    assert page["next"]
+    assert len(read) == 1
+    assert get(api, first)["working_duration"] == 60
+
+
 class TestTags:
     def tag(self, api: Api) -> str:
         tag: str = api.ann("GET", "/api/timelogs/?end_time__isnull=true").headers["etag"]

@@ -15,7 +15,7 @@ from timer_core.domain.calendar import HOUR_MS, Calendar, ConcurrentTimers, Poli
 from timer_core.domain.corrections import divided
 from timer_core.domain.schedule import DayException, Interval, ScheduleVersion, Week
 from timer_core.domain.state import Action, State, Status, Transition
-from timer_core.domain.timeline import Carry, Slice, Standing, Waiting, standings, timeline
+from timer_core.domain.timeline import Carry, Slice, Standing, Waiting, _Running, standings, timeline
 from timer_core.domain.timers import Claim, Timer, finished
 
 MINUTE = 60_000
@@ -444,6 +444,41 @@ class TestStale:
     def test_the_next_timer_counts_after_a_stale_one(self) -> None:
         timers = [timer(ulid, ("2026-11-02 09:00", "start by lead")) for ulid in "AB"]
         assert worked(timers, self.limit, "2026-11-01 00:00", "2026-11-09 00:00") == {"A": 10, "B": 10}
+
+
+class TestManyTimers:
+    @pytest.mark.parametrize("by", ["lead", "manual"])
+    def test_the_work_grows_with_the_running_timers_and_not_with_their_square(
+        self, by: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looks = 0
+        may_count: property = vars(_Running)["may_count"]
+
+        def counted(one: _Running) -> bool:
+            nonlocal looks
+            looks += 1
+            return bool(may_count.__get__(one))
+
+        monkeypatch.setattr(_Running, "may_count", property(counted))
+
+        def work(size: int) -> int:
+            nonlocal looks
+            looks = 0
+            begin_ms = at("2026-11-02 00:00")
+            starts = [begin_ms + 5 * 24 * HOUR_MS * number // size for number in range(size)]
+            timers = [
+                Timer.start(user_id=1, ulid=f"{number:026}", at_ms=start_ms, now_ms=start_ms, by=by)
+                for number, start_ms in enumerate(starts)
+            ]
+            found = standings(timers, OFFICE, timeline(timers, OFFICE, at("2026-11-07 12:00")).carry)
+            assert len(found) == size
+            return looks
+
+        assert work(800) < 3 * work(400)
+
+    def test_a_timer_in_an_inserted_pause_is_paused(self) -> None:
+        one = timer("A", ("2026-11-02 09:00", "start"), ("2026-11-02 10:00", "pause by correction"))
+        assert standing([one], OFFICE, "2026-11-02 11:00")["A"].rule == "paused"
 
 
 # ---------------------------------------------------------------------- a plain reference

@@ -148,13 +148,16 @@ class Webhooks:
         self._http = urllib3.PoolManager(retries=False)
         # These counters continue after a reset, so that ids are never reused.
         self._numbers = count(1)
-        self._ticks = count()
+        self._nodes = count(0x0242AC110002)
         self.reset()
 
     def reset(self) -> None:
         """Delete everything, and set the clock to the present time."""
         with self.lock:
             self.now = datetime.now(UTC)
+            # Ten thousand ticks are a millisecond, and some events have no other time.
+            self._ticks = count()
+            self._node = next(self._nodes)
             self.hooks: dict[int, Hook] = {}
             self.outbox: list[Delivery] = []
             self._due: list[tuple[Delivery, bool]] = []
@@ -318,7 +321,7 @@ class Webhooks:
             delivery.hook.attempts.append(attempt)
 
     def _guid(self) -> str:
-        """Return a version 1 UUID (RFC 9562) with GitHub's time; the UUID sorts after all previous UUIDs."""
+        """Return a version 1 UUID (RFC 9562) with GitHub's time, which sorts after those since the reset."""
         ticks = _GREGORIAN_TICKS + int(self.now.timestamp()) * _TICKS_PER_S + next(self._ticks)
-        fields = (ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48, 0x80, 0, 0x0242AC110002)
+        fields = (ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48, 0x80, 0, self._node)
         return str(uuid.UUID(fields=fields, version=1))

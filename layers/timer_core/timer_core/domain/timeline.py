@@ -9,7 +9,7 @@ end of working hours, of overtime, of a break and of a claim, a new policy, and 
 each of these segments, the same timers count.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -209,7 +209,7 @@ def standings(timers: Iterable[Timer], calendar: Calendar, carry: Carry) -> dict
         is_change, changed_ms = segment.since_ms == changed_ms, fold.next_change_ms
         if not is_change and changed_ms is not None:
             continue
-        now = {timer.ulid: fold.standing(timer.ulid, segment) for timer in known if timer.is_open}
+        now = fold.standings(pending if found else [timer.ulid for timer in known if timer.is_open], segment)
         if not found:
             found, pending = now, {ulid for ulid, one in now.items() if one.is_counting or one.waiting_for}
         for ulid in [*pending]:
@@ -386,6 +386,10 @@ class _Fold:
             for number, timer in enumerate(sorted(timers, key=_order))
         }
         self._running: dict[str, _Running] = {}
+        # People may have thousands of open timers. So a segment does not look at each of them.
+        self._first: _Running | None = None
+        self._with_overtime: dict[str, _Running] = {}
+        self._unsigned = {ulid: one for ulid, one in self._timers.items() if one.carry.unsigned_ms}
         self._claims = sorted(
             (
                 _Stated(claim.since_ms, claim.until_ms, timer.ulid, order, claim.counts)
@@ -435,28 +439,35 @@ class _Fold:
                 self._stated.append(self._claims.pop())
             self._stated = [claim for claim in self._stated if claim.until_ms > self._at_ms]
             self._note_stale()
+            for one in [*self._with_overtime.values()]:
+                if one.overtime is None or one.overtime.until_ms <= self._at_ms:
+                    del self._with_overtime[one.timer.ulid]
             segment = self._segment(until_ms)
             yield segment
             for piece in segment.slices:
                 self._count(piece)
             self._at_ms = segment.until_ms
 
-    def standing(self, ulid: str, segment: _Segment) -> Standing:
-        """Return whether a timer counts in a segment, and why."""
+    def standings(self, ulids: Iterable[str], segment: _Segment) -> dict[str, Standing]:
+        """Return whether timers count in a segment, and why."""
+        # Outside of working hours, the timers wait for them that would count in them.
+        chosen = segment.counting or self._choose(segment.policy, segment.since_ms, is_working=True)
+        counting = frozenset(segment.counting)
+        return {ulid: self._standing(ulid, segment, counting, chosen) for ulid in ulids}
+
+    def _standing(self, ulid: str, segment: _Segment, counting: Set[str], chosen: Sequence[str]) -> Standing:
         one = self._timers[ulid]
-        if one.stretch_ms is None:
+        if one.stretch_ms is None or one.is_interrupted:
             return Standing(0, None, "paused", one.decided)
         if one.carry.stale_ms is not None:
             return Standing(0, None, "stale")
-        if ulid in segment.counting:
+        if ulid in counting:
             rule = "overtime" if not segment.is_working else segment.slices[0].rule.value
             return Standing(1 / segment.slices[0].of, None, rule, one.decided)
         if self._has_break(segment.policy):
             act = self._break_act
             return Standing(0, Waiting.BREAK, Waiting.BREAK, act and act.transition, act and act.ulid)
-        # Outside of working hours, the timers wait for them that would count in them.
-        chosen = segment.counting or self._choose(segment.policy, segment.since_ms, is_working=True)
-        if ulid in chosen or segment.policy.concurrent_timers is not ConcurrentTimers.FOCUS:
+        if segment.policy.concurrent_timers is not ConcurrentTimers.FOCUS or ulid in chosen:
             return Standing(0, Waiting.SCHEDULE, Waiting.SCHEDULE)
         other = self._timers[chosen[0]]
         return Standing(0, Waiting.FOCUS, Waiting.FOCUS, other.decided, other.timer.ulid)
@@ -480,6 +491,10 @@ class _Fold:
             self._open_overtime(one)
         if is_act:
             self._begin_break(None)
+        if one is self._first:
+            self._first = None
+        elif self._first is not None and one.may_count and one.rank < self._first.rank:
+            self._first = one
 
     def _transition(self, mark: _Mark) -> bool:
         """Apply the transition of a mark to its timer; return whether it is an act of the owner."""
@@ -522,6 +537,7 @@ class _Fold:
     def _open_overtime(self, one: _Running) -> None:
         """Note the overtime that the last act on a timer has opened."""
         one.overtime = None
+        self._with_overtime.pop(one.timer.ulid, None)
         if one.act_ms is None or one.decided is None:
             return
         if not one.decided.is_by_hand and one.decided.acted_ms is None:
@@ -538,6 +554,7 @@ class _Fold:
         until_ms = from_ms + self._calendar.policy_at(from_ms).overtime_ms
         following = next(schedule.working(from_ms, until_ms), None)
         one.overtime = Span(from_ms, until_ms if following is None else following.since_ms)
+        self._with_overtime[one.timer.ulid] = one
 
     def _begin_break(self, break_ms: int | None) -> None:
         """Begin a break, or end the present one.
@@ -568,21 +585,35 @@ class _Fold:
     def _note_stale(self) -> None:
         """Note the timers that have reached the limit without a sign of life."""
         limit_ms = self._calendar.policy_at(self._at_ms).stale_after_ms
-        for one in self._running.values():
-            has_reached = one.may_count and one.carry.unsigned_ms >= limit_ms
+        for one in self._unsigned.values():
+            has_reached = one.carry.unsigned_ms >= limit_ms and one.may_count
             # A timer stores the last sign of each date, so a sign counts for its whole date.
             if has_reached and one.timer.last_sign_until(end_of_date(self._at_ms)) < self._at_ms:
                 one.carry = replace(one.carry, stale_ms=self._at_ms)
 
     def _choose(self, policy: Policy, at_ms: int, *, is_working: bool) -> tuple[str, ...]:
         """Return the timers that count automatically, unless there is a break or a claim."""
-        eligible = [
-            one for one in self._running.values() if one.may_count and (is_working or one.has_overtime(at_ms))
-        ]
-        if eligible and policy.concurrent_timers is ConcurrentTimers.FOCUS:
+        has_focus = policy.concurrent_timers is ConcurrentTimers.FOCUS
+        if has_focus and is_working:
+            first = self._first_to_focus()
+            return () if first is None else (first.timer.ulid,)
+        if is_working:
+            eligible = [one for one in self._running.values() if one.may_count]
+        else:
+            eligible = [
+                one for one in self._with_overtime.values() if one.may_count and one.has_overtime(at_ms)
+            ]
+        if eligible and has_focus:
             eligible = [min(eligible, key=lambda one: one.rank)]
         eligible.sort(key=lambda one: one.number)
         return tuple(one.timer.ulid for one in eligible)
+
+    def _first_to_focus(self) -> _Running | None:
+        """Return the timer that has the focus in working hours."""
+        if self._first is None or not self._first.may_count:
+            able = (one for one in self._running.values() if one.may_count)
+            self._first = min(able, key=lambda one: one.rank, default=None)
+        return self._first
 
     def _segment(self, until_ms: int) -> _Segment:
         at_ms, span = self._at_ms, self._span
@@ -606,7 +637,8 @@ class _Fold:
         return _Segment(at_ms, end_ms, is_working, policy, counting, slices)
 
     def _rule(self, policy: Policy) -> Rule:
-        if sum(one.may_count for one in self._running.values()) == 1:
+        able = (one for one in self._running.values() if one.may_count)
+        if next(able, None) is not None and next(able, None) is None:
             return Rule.ONLY
         return Rule(policy.concurrent_timers.value)
 
@@ -625,7 +657,7 @@ class _Fold:
         if self._claims:
             yield self._claims[-1].since_ms
         yield from (claim.until_ms for claim in self._stated)
-        for one in self._running.values():
+        for one in self._with_overtime.values():
             if one.overtime is not None:
                 yield from (edge for edge in one.overtime if edge > at_ms)
         of = len(counting) if policy.concurrent_timers is ConcurrentTimers.SHARED else 1
@@ -640,6 +672,7 @@ class _Fold:
         unsigned_ms = one.carry.unsigned_ms + (piece.working_ms if piece.rule is not Rule.CLAIM else 0)
         working_ms = one.carry.working_ms + piece.working_ms
         one.carry = replace(one.carry, working_ms=working_ms, unsigned_ms=unsigned_ms)
+        self._unsigned[piece.timer] = one
 
 
 def _joined(slices: Iterable[Slice]) -> tuple[Slice, ...]:

@@ -17,7 +17,7 @@ from timer_core.domain.schedule import DAY_MS, midnight
 from timer_core.domain.timeline import Carry, Rule, Slice, TimerCarry
 from timer_core.store.calendars import dirty_of, lower_dirty, to_own
 from timer_core.store.items import StoredDayItem, raw
-from timer_core.store.keys import CALENDAR_SK, day_of, day_part_sk, day_sk, user_pk
+from timer_core.store.keys import CALENDAR_SK, day_of, day_part_sk, day_sk, user_id_of, user_pk
 from timer_core.store.table import RawItem, Table, Write
 
 # An item has at most 400 KB (AWS, "DynamoDB quotas").
@@ -91,6 +91,13 @@ class StoredDays:
         """Return which days of a person are stored. The read is strongly consistent."""
         return to_state(self._table.get(user_pk(user_id), CALENDAR_SK) or {})
 
+    def states(self, user_ids: Iterable[int]) -> Mapping[int, StoredState]:
+        """Return which days of people are stored, see `state`."""
+        ids = set(user_ids)
+        found = self._table.get_many((user_pk(user_id), CALENDAR_SK) for user_id in sorted(ids))
+        items = {user_id_of(item["pk"]["S"]): item for item in found}
+        return {user_id: to_state(items.get(user_id, {})) for user_id in ids}
+
     def between(self, user_id: int, since_ms: int, until_ms: int) -> Iterator[StoredDay]:
         """Yield the stored days that overlap an interval, in order."""
         if since_ms < until_ms:
@@ -106,6 +113,29 @@ class StoredDays:
             user_pk(user_id), StoredDayItem.sk.between(day_sk(date_of(since_ms)), last)
         )
         return {item["sk"]["S"]: _content(item) for item in items}
+
+    def contents_and_last(
+        self, user_id: int, since_ms: int, until_ms: int
+    ) -> tuple[dict[str, bytes], StoredDay | None]:
+        """Return the contents of the days that begin in an interval, and the last stored day before it.
+
+        One request reads both, unless the interval has very many days.
+        """
+        first, last = day_sk(date_of(since_ms)), f"{day_sk(date_of(until_ms - 1))}~"
+        condition = StoredDayItem.sk.between(day_sk(""), last)
+        limit = (until_ms - since_ms) // DAY_MS + 1
+        contents: dict[str, bytes] = {}
+        start: RawItem | None = None
+        while True:
+            items, _, start = self._table.query(
+                user_pk(user_id), condition, forward=False, limit=limit, start=start
+            )
+            for item in items:
+                if item["sk"]["S"] < first:
+                    return contents, self._joined(user_id, item)
+                contents[item["sk"]["S"]] = _content(item)
+            if start is None:
+                return contents, None
 
     def on(self, user_id: int, instants: Iterable[int]) -> Mapping[str, StoredDay]:
         """Return the stored days that contain some instants, by date."""

@@ -196,7 +196,13 @@ class Timesheets:
 
     # ------------------------------------------------------------------ storing
 
-    def refresh(self, user_id: int, *, now_ms: int, changed_ms: int = LATEST_MS) -> bool:
+    def states(self, user_ids: Iterable[int]) -> Mapping[int, StoredState]:
+        """Return which days of people are stored; one request reads up to 100 people."""
+        return self._days.states(user_ids)
+
+    def refresh(
+        self, user_id: int, *, now_ms: int, changed_ms: int = LATEST_MS, state: StoredState | None = None
+    ) -> bool:
         """Store the days of a person that are over and not stored, or not valid.
 
         Each transaction has the condition that no change has made stored days invalid since the timers were
@@ -207,6 +213,8 @@ class Timesheets:
         ----------
         changed_ms
             The instant from which a change may have made days invalid, even if its write did not mark them.
+        state
+            Which days are stored, if it was read after the change.
 
         Returns
         -------
@@ -220,7 +228,9 @@ class Timesheets:
         """
 
         def attempt() -> bool:
-            return self._refresh(user_id, self._days.state(user_id).valid_until(changed_ms), now_ms)
+            nonlocal state
+            known, state = state or self._days.state(user_id), None
+            return self._refresh(user_id, known.valid_until(changed_ms), now_ms)
 
         return retry_on_conflict(attempt, "The days could not be stored: others kept changing the timers.")
 
@@ -245,10 +255,10 @@ class Timesheets:
         if since_ms >= until_ms:
             return False
         timers = self._timers.overlapping(user_id, Period(since_ms, until_ms - 1))
-        existing = self._days.contents(user_id, since_ms, until_ms)
+        existing, last = self._days.contents_and_last(user_id, since_ms, until_ms)
         if not timers and not existing and state.is_valid:
             return False
-        carry = self._carry(user_id, state) or Carry()
+        carry = state.carry or replace(last.carry if last else Carry(), at_ms=since_ms)
         days = _days(timers, self._calendar(state), carry, since_ms, until_ms)
         for chunk in _chunks(user_id, {day.since_ms: day for day in days}, existing, carry, until_ms):
             self._table.transact([*self._advance(user_id, state, chunk), *chunk.writes])
