@@ -196,6 +196,12 @@ class PreconditionFailed(IssueTimerError):
     code = ErrorCode.CHANGED_MEANWHILE
 
 
+class PreconditionRequired(IssueTimerError):
+    """The request has to name the state of the resource that it changes (RFC 6585, section 3)."""
+
+    code = ErrorCode.IF_MATCH_REQUIRED
+
+
 class Unauthorized(IssueTimerError):
     """The request has no valid credentials."""
 

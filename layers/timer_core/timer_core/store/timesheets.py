@@ -8,10 +8,12 @@ derive these days until `Timesheets.refresh` has stored them again.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from timer_core.domain.calendar import Calendar
 from timer_core.domain.own_calendar import OwnCalendar
-from timer_core.domain.schedule import DAY_MS, midnight
+from timer_core.domain.schedule import DAY, DAY_MS, midnight
+from timer_core.domain.sheets import Label, Sheet, sheets
 from timer_core.domain.timeline import Carry, Slice, clipped, timeline
 from timer_core.domain.timers import LATEST_MS, Period, Timer
 from timer_core.store.calendars import Calendars, lower_dirty
@@ -105,6 +107,23 @@ class Timesheets:
         schedule = self._calendar(state).schedule
         today = Period(schedule.starts_at(schedule.day_of(now_ms)), now_ms + _AHEAD_MS)
         return self._worked(user_id, state, today, now_ms, ahead_ms=_AHEAD_MS)
+
+    def days(self, user_id: int, first: date, last: date, *, now_ms: int) -> list[Sheet]:
+        """Return a person's timesheets of the dates from the first to the last one."""
+        state = self._state(user_id, now_ms)
+        schedule = self._calendar(state).schedule
+        period = Period(schedule.starts_at(first), schedule.starts_at(last + DAY))
+        worked = self._worked(user_id, state, period, now_ms)
+        labels = self._labels(user_id, worked, period)
+        found = sheets(worked.slices, schedule, first, last, now_ms=now_ms)
+        return [replace(sheet, labels=labels) for sheet in found]
+
+    def _labels(self, user_id: int, worked: Worked, period: Period) -> dict[str, Label]:
+        """Return the labels of the timers that counted in a period."""
+        derived = {timer.ulid: Label.of(timer) for timer in worked.timers}
+        others = {piece.timer for piece in worked.slices} - derived.keys()
+        ended = Period(period.since_ms, min(period.until_ms, worked.derived_from_ms))
+        return derived | self._timers.labels(user_id, others, ended)
 
     def working_ms(
         self, user_id: int, timers: Sequence[Timer], *, now_ms: int, present: Worked | None = None
