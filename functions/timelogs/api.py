@@ -109,8 +109,8 @@ _NETWORK_MS = 5_000
 _WITHOUT_ELAPSED_TIME = 0
 
 table = Table(settings().table_name)
-timers = TimerStore(table)
 calendars = Calendars(table)
+timers = TimerStore(table, calendars)
 timesheets = Timesheets(table, timers, calendars)
 names = PresentNames(table)
 guard = RequestGuard(table, logger)

@@ -5,7 +5,7 @@ docs/decisions/0002-table-layout.md).
 """
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -136,6 +136,11 @@ class TimerQueries:
             If the timer does not exist, or was deleted.
         """
         return existing(self._table.get(user_pk(user_id), timer_sk(ulid)))
+
+    def get_all(self, user_id: int, ulids: Iterable[str]) -> list[Timer]:
+        """Return the timers that exist, in any order."""
+        found = self._table.get_many((user_pk(user_id), timer_sk(ulid)) for ulid in sorted(ulids))
+        return [to_timer(item) for item in found if "deleted_ms" not in item]
 
     def page(
         self, user_id: int, filters: Filters, *, page_size: int, position: Position | None = None
