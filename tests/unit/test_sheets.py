@@ -36,17 +36,20 @@ DAY = timedelta(days=1)
 UTC_ZONE = time_zone("UTC")
 
 
+def dates(first: str | date, last: str | date) -> list[date]:
+    first, last = date.fromisoformat(str(first)), date.fromisoformat(str(last))
+    return [first + number * DAY for number in range((last - first).days + 1)]
+
+
 def days(
     timers: Iterable[Timer], calendar: Calendar, first: str, last: str, now: str, zone: str = "Europe/Berlin"
 ) -> dict[str, Sheet]:
     """Return the timesheets of some dates, by date."""
     known, now_ms = list(timers), at(now, zone)
     slices = timeline(known, calendar, now_ms).slices
-    found = sheets(
-        slices, calendar.schedule, date.fromisoformat(first), date.fromisoformat(last), now_ms=now_ms
-    )
+    found = sheets(slices, calendar.schedule, dates(first, last), now_ms=now_ms)
     labels = {one.ulid: Label.of(one) for one in known}
-    return {str(sheet.day): replace(sheet, labels=labels) for sheet in found}
+    return {str(sheet.date): replace(sheet, labels=labels) for sheet in found}
 
 
 def hours(ms: int | None) -> float | None:
@@ -220,26 +223,6 @@ class TestRows:
         ]
 
 
-class TestChangedSince:
-    def confirmed(self, *derived: Slice) -> Sheet:
-        frozen = sheet(piece("A", 9, 12), piece("B", 13, 14))
-        return replace(frozen, confirmed_ms=DAY_MS, derived=derived)
-
-    def test_the_same_time_under_another_rule_is_no_change(self) -> None:
-        same = self.confirmed(piece("A", 9, 10, Rule.FOCUS), piece("A", 10, 12), piece("B", 13, 14))
-        assert same.changed_to_ms is None
-
-    def test_less_time_is_a_change(self) -> None:
-        assert self.confirmed(piece("A", 9, 10)).changed_to_ms == HOUR_MS
-
-    def test_the_same_time_of_another_timer_is_a_change(self) -> None:
-        moved = self.confirmed(piece("A", 9, 12), piece("C", 13, 14))
-        assert moved.changed_to_ms == moved.working_ms
-
-    def test_a_day_that_is_not_confirmed_has_not_changed(self) -> None:
-        assert sheet(piece("A", 9, 12)).changed_to_ms is None
-
-
 LABELS = [None, Issue("octocat", "hello", 7), Issue("octocat", "hello", 8)]
 
 
@@ -257,7 +240,9 @@ def test_days_and_issues_agree_with_totals_and_lists(
     schedule = calendar.schedule
     first, last = schedule.day_of(FIRST), schedule.day_of(end_ms)
     known = {one.ulid: Label.of(one) for one in timers}
-    found = [replace(sheet, labels=known) for sheet in sheets(slices, schedule, first, last, now_ms=now_ms)]
+    found = [
+        replace(sheet, labels=known) for sheet in sheets(slices, schedule, dates(first, last), now_ms=now_ms)
+    ]
     period = Period(found[0].since_ms, found[-1].until_ms)
     assert all(one.until_ms == following.since_ms for one, following in pairwise(found))
     assert sum(one.working_ms for one in found) == sum(piece.working_between(*period) for piece in slices)
