@@ -12,10 +12,15 @@ from tests.integration.test_api import ISSUE, act, add, problem, start, time_of
 from tests.integration.test_working_time import BERLIN, DAY, HOUR, OFFICE, monday, office, shared_time
 from tests.support.gateway import Answer
 from tests.support.handlers import Clock
+from tests.support.repositories import identified
+from timer_core.domain.events import Event
+from timer_core.domain.issues import Issue
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.schedule import Interval, ScheduleVersion, Week
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.calendars import Calendars
 from timer_core.store.table import Table
+from timer_core.store.timers import TimerStore
 
 __all__ = ["monday", "office", "shared_time"]
 
@@ -444,6 +449,63 @@ class TestConfirming:
         assert api.ann("PATCH", path, {"description": "Planning"}).status == 200
         act(api.ann, {"id": timer}, "stop")
         assert get_day(api, worked)["working_duration"] == 7 * HOUR
+
+
+class TestChangesAfterConfirming:
+    """The examples of docs/working-time.md: Monday was confirmed with eight hours."""
+
+    def deliver(self, api: Api, kind: str, at_ms: int, *, received_ms: int) -> None:
+        """Handle an event of Ann's issue, as the processor of deliveries does."""
+        table = api.module.table
+        users = None if kind == "closed" else frozenset({api.ann_id})
+        event = Event(f"{kind} {at_ms}", kind, at_ms, users)
+        issue = identified(Issue("octocat", f"confirmed-{api.ann_id}", 7))
+        IssueTimers(table, TimerStore(table)).apply(event, issue, now_ms=received_ms)
+
+    @pytest.fixture
+    def day(self, api: Api, office: Clock) -> date:
+        """A Monday with eight hours that is confirmed, on Wednesday at 11:00, when its timer ended."""
+        day, nine = day_of(office), office.ms - HOUR * 1000
+        self.deliver(api, "assigned", nine, received_ms=office.ms)
+        office.advance(2 * DAY + HOUR)
+        assert confirmed(api, day)["working_duration"] == 8 * HOUR
+        self.deliver(api, "closed", office.ms, received_ms=office.ms)
+        office.advance(HOUR)
+        return day
+
+    def test_the_end_of_its_timer_on_a_later_day_can_be_corrected(
+        self, api: Api, office: Clock, day: date
+    ) -> None:
+        (timer,) = get_day(api, day)["issues"][0]["timers"]
+        changed = {"end_time": time_of(office.ms - 2 * HOUR * 1000)}
+        assert api.ann("PATCH", f"/api/timelogs/{timer}/", changed).status == 200
+        found = get(api, day, day + timedelta(2))
+        assert [one["working_duration"] for one in found["days"]] == [8 * HOUR, 8 * HOUR, HOUR]
+        assert found["days"][0]["changed_since"] is None
+        shown = api.ann("GET", f"/api/timelogs/{timer}/").json()
+        assert shown["working_duration"] == found["working_duration"] == 17 * HOUR
+
+    @pytest.mark.parametrize("days_later", [0, 7])
+    def test_a_late_event_changes_the_day_only_when_it_is_reopened(
+        self, api: Api, office: Clock, day: date, days_later: int
+    ) -> None:
+        seen = get_day(api, day)["etag"]
+        fifteen = office.ms - (2 * DAY - 3 * HOUR) * 1000
+        office.advance(days_later * DAY)
+        api.module.timesheets.refresh(api.ann_id, now_ms=office.ms)
+        self.deliver(api, "closed", fifteen, received_ms=office.ms)
+        found = get(api, day, day + timedelta(2))
+        monday = found["days"][0]
+        assert [one["working_duration"] for one in found["days"]] == [8 * HOUR, 0, 0]
+        assert monday["changed_since"] == {
+            "working_duration": 5 * HOUR,
+            "difference_duration": -3 * HOUR,
+        }
+        assert sum(row["working_duration"] for row in monday["issues"]) == 8 * HOUR
+        assert found["balance_duration"] == -8 * HOUR - (3 if days_later == 0 else 8) * HOUR
+        assert confirm(api, day, seen, "DELETE").status == 412
+        assert reopened(api, day)["working_duration"] == 5 * HOUR
+        assert get_day(api, day)["changed_since"] is None
 
 
 @pytest.fixture
