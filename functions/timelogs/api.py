@@ -50,7 +50,6 @@ from timer_core.api.models import (
     TimerFacts,
     TimeTotals,
     TransitionRequest,
-    parse_date,
     to_ms,
 )
 from timer_core.api.problems import HttpError
@@ -154,13 +153,17 @@ _Tags = Annotated[
 ]
 _Match = Annotated[
     str | None,
-    Header(alias="if-match", description="The etag of the day as it was read: 412 if it has changed since"),
+    Header(
+        alias="if-match",
+        description="The etag of the day as it was read: 412 if it has changed since, 428 without it",
+    ),
 ]
 _RepoFilter = Annotated[str | None, Query(description="owner/name; case does not matter", max_length=140)]
 _NumberFilter = Annotated[int | None, Query(ge=1, le=MAX_ISSUE_NUMBER)]
 _ZoneName = Annotated[
     str, Query(description="The time zone of the days: an IANA name such as Europe/Berlin", max_length=64)
 ]
+_Date = Annotated[DateIn, ApiPath(examples=["2026-11-23"])]
 _PauseNumber = Annotated[int, ApiPath(ge=0, lt=MAX_OF_EACH_KIND * 2)]
 _ID = "/api/timelogs/<timer_id>/"
 
@@ -644,14 +647,14 @@ def get_timesheets(
     responses=responses(200, 400, 401, 403, 412, 428),
     tags=["working time"],
 )
-def confirm_day(date: str, if_match: _Match = None) -> Response[TimesheetShown]:
+def confirm_day(date: _Date, if_match: _Match = None) -> Response[TimesheetShown]:
     """Freeze the time of a day that has been over for a minute, until it is reopened.
 
     What people do by hand and would change the day is refused with 409. Events on GitHub still change the
     timers; then the day has `changed_since`. Confirming a confirmed day again changes nothing.
     """
-    day, seen, now = parse_date(date), required(if_match), now_ms()
-    sheet = timesheets.confirm(_caller().user_id, day, partial(_expect, seen=seen, now=now), now_ms=now)
+    seen, now = required(if_match), now_ms()
+    sheet = timesheets.confirm(_caller().user_id, date, partial(_expect, seen=seen, now=now), now_ms=now)
     return _sheet_response(sheet, now)
 
 
@@ -662,14 +665,14 @@ def confirm_day(date: str, if_match: _Match = None) -> Response[TimesheetShown]:
     responses=responses(200, 400, 401, 403, 404, 412, 428),
     tags=["working time"],
 )
-def reopen_day(date: str, if_match: _Match = None) -> Response[TimesheetShown]:
+def reopen_day(date: _Date, if_match: _Match = None) -> Response[TimesheetShown]:
     """Derive the time of a confirmed day from the timers again."""
-    day, seen, now = parse_date(date), required(if_match), now_ms()
+    seen, now = required(if_match), now_ms()
 
     def expect(sheet: Sheet) -> None:
         require_match(_shown_sheet(sheet, now).etag, seen)
 
-    return _sheet_response(timesheets.reopen(_caller().user_id, day, expect, now_ms=now), now)
+    return _sheet_response(timesheets.reopen(_caller().user_id, date, expect, now_ms=now), now)
 
 
 @app.get(
