@@ -284,7 +284,7 @@ def test_days_have_the_zone_and_the_hours_of_their_date(owner: ConfirmingOwner) 
     now_ms = FIRST + 30 * HOUR_MS
     days = [MONDAY, MONDAY + DAY, date(2026, 3, 4)]
     one, two, three = owner.timesheets.days(owner.user_id, days, now_ms=now_ms)
-    assert (one.zone, one.scheduled_ms, one.scheduled_elapsed_ms) == ("UTC", None, None)
+    assert (one.zone, one.scheduled_ms, one.scheduled_elapsed_ms) == ("UTC", None, 0)
     assert (one.since_ms, one.until_ms) == (FIRST, FIRST + 23 * HOUR_MS)
     assert (two.zone, two.scheduled_ms) == ("Europe/Berlin", 8 * HOUR_MS)
     # It is 07:00 in Berlin.
