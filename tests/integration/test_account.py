@@ -429,6 +429,8 @@ class TestExport:
             "locked_until": None,
             "claims": [],
             "signs_of_life": [],
+            "confirmed": None,
+            "absorbed": [],
         }
         assert {name: one.pop(name) for name in stopped} == stopped
         shown = browser("GET", f"{TIMERS}{timer}/").json()
