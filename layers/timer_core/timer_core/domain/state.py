@@ -23,6 +23,15 @@ SWEEPER = "sweeper"
 CORRECTION = "correction"
 
 
+# Separates the hash of an Idempotency-Key from the hash of its request in a cause.
+_KEY_END = "."
+
+
+def request_cause(key: str, request: str) -> str:
+    """Return the cause of a transition by a request, given the hashes of its Idempotency-Key and its body."""
+    return f"{key}{_KEY_END}{request}"
+
+
 class Status(StrEnum):
     """The status of a timer. A ``stopped`` timer allows no further transition."""
 
@@ -67,9 +76,10 @@ class Transition:
     by
         The kind of its cause, for example ``manual``, ``sweeper`` or a kind of event such as ``assigned``.
     cause
-        The id of its cause, for example the GUID of a delivery or the hash of an ``Idempotency-Key``. The
-        cause of a manual start that created a timer is the timer's ULID. The cause of a stop by the sweeper
-        is the time of the last sign of life (milliseconds since the epoch).
+        The id of its cause, for example the GUID of a delivery, or the hashes of an ``Idempotency-Key`` and
+        of its request (see `request_cause`). The cause of a manual start that created a timer is the timer's
+        ULID. The cause of a stop by the sweeper is the time of the last sign of life (milliseconds since the
+        epoch).
     by_owner
         Whether the timer's owner caused the event themself, for example by assigning themself. Manual
         transitions do not need it.
@@ -87,6 +97,12 @@ class Transition:
     by_owner: bool = False
     overtime: bool = False
     acted_ms: int | None = None
+
+    @property
+    def key(self) -> str:
+        """The hash of the request's ``Idempotency-Key``; empty if it had none."""
+        key, separator, _ = self.cause.partition(_KEY_END)
+        return key if separator else ""
 
     @property
     def is_own(self) -> bool:

@@ -53,7 +53,7 @@ class TimerItem(Model):
     the `RepositoryItem`. A tombstone expires by TTL, unless it has claims: the time of its timer, which no
     other timer gets. ``end_key`` is the sort key in the index ``by-end``: the end of a stopped timer's
     `Timer.reach`, or the start of an open timer. The attributes ``open_shard`` and ``open_since_ms`` exist
-    only while the timer is open. ``causes`` contains the action and the cause of each entry of ``history``,
+    only while the timer is open. ``causes`` contains a text for each entry of ``history`` (see `cause_of`),
     so that a condition can test whether an entry exists. ``schema_version`` is the `TIMER_SCHEMA_VERSION` of
     the process that last wrote the whole item.
     """
@@ -561,8 +561,12 @@ def expiry(now_ms: int, days: float) -> int:
 
 
 def cause_of(transition: Transition) -> str:
-    """Return the text that identifies a transition, so that a repeated request is recognized."""
-    return f"{transition.action} {transition.cause}"
+    """Return the text that identifies a transition, so that a repeated request is recognized.
+
+    A request is identified by its Idempotency-Key alone, so that another request with this key is recognized
+    too.
+    """
+    return transition.key or f"{transition.action} {transition.cause}"
 
 
 def encode_transition(transition: Transition) -> str:

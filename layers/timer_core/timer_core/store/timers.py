@@ -40,6 +40,8 @@ from timer_core.store.writes import (
     transit,
 )
 
+_KEY_REUSED = "This Idempotency-Key was used for another request."
+
 # Returns the time that counts for a timer and for no other one, in order.
 Counted = Callable[[Timer], Sequence[Span]]
 
@@ -272,11 +274,22 @@ class TimerStore(TimerQueries):
 
     def _repeated(self, user_id: int, item: RawItem, idempotency: Idempotency | None) -> Timer:
         if idempotency is None or item["request_hash"]["S"] != idempotency.request:
-            raise IdempotencyKeyReused("This Idempotency-Key was used for another request.")
+            raise IdempotencyKeyReused(_KEY_REUSED)
+        return self._still_existing(user_id, item["ulid"]["S"])
+
+    def _still_existing(self, user_id: int, ulid: str) -> Timer:
+        """Return a timer of a stored response.
+
+        Raises
+        ------
+        IdempotencyKeyReused
+            If it was deleted since. The request took effect, so "not found" would be the wrong answer.
+        """
         try:
-            return self.get(user_id, item["ulid"]["S"])
+            return self.get(user_id, ulid)
         except NotFound:
-            raise IdempotencyKeyReused("The timer that this Idempotency-Key made was deleted.") from None
+            message = "This request took effect, but its timer was deleted since."
+            raise IdempotencyKeyReused(message) from None
 
     # ------------------------------------------------------------------ transitions
 
@@ -588,7 +601,7 @@ class TimerStore(TimerQueries):
 
         def attempt() -> Halves:
             if response := idempotency and self.stored_response(user_id, idempotency, now_ms=now_ms):
-                return Halves(self.get(user_id, ulid), response[0])
+                return Halves(self._still_existing(user_id, ulid), response[0])
             timer = self.get(user_id, ulid)
             first, second = divided(timer, at_ms, ulid=second_ulid, now_ms=now_ms)
             writes = [put_new(second)]
@@ -731,5 +744,15 @@ def _was_done(timer: Timer, transition: Transition) -> bool:
     """Whether an earlier copy of the same request has changed the timer.
 
     Clients repeat a request if they receive no response.
+
+    Raises
+    ------
+    IdempotencyKeyReused
+        If another request with the same key has changed the timer.
     """
-    return any(done.action is transition.action and done.cause == transition.cause for done in timer.history)
+    for done in timer.history:
+        if done.action is transition.action and done.cause == transition.cause:
+            return True
+        if transition.key and done.key == transition.key:
+            raise IdempotencyKeyReused(_KEY_REUSED)
+    return False
