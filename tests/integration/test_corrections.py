@@ -433,7 +433,9 @@ class TestDeletion:
             (ago(40), ago(30), False),
             (ago(30), ago(0), False),
         ]
-        assert (gone.history, gone.ulid, gone.end_ms) == ((), ulid_of(timer), clock.ms)
+        acts = [(time_of(done.at_ms), done.action, done.cause) for done in gone.history]
+        assert acts == [(ago(60), "focus", "")]
+        assert (gone.ulid, gone.end_ms) == (ulid_of(timer), clock.ms)
         # It is in the index by end, and in no list.
         found = shared_table.query_all(user_pk(api.ann_id), index="by-end")
         assert [one["end_key"] for one in found] == [item["end_key"]]

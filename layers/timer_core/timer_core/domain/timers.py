@@ -164,6 +164,11 @@ class Timer:
         return max((ms for ms in signs if ms <= until_ms), default=self.start_ms)
 
     @property
+    def is_deleted(self) -> bool:
+        """Whether the owner deleted the timer. Only its gaps, and what matters to breaks, are left."""
+        return not self.source
+
+    @property
     def is_open(self) -> bool:
         """Whether the timer is running or paused."""
         return self.status is not Status.STOPPED

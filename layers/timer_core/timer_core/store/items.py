@@ -51,11 +51,11 @@ class TimerItem(Model):
 
     ``owner`` and ``repo`` are names at the time of the write; if ``repo_id`` exists, the present names are in
     the `RepositoryItem`. A tombstone expires by TTL, unless it has claims: the time of its timer, which no
-    other timer gets. ``end_key`` is the sort key in the index ``by-end``: the end of a stopped timer's
-    `Timer.reach`, or the start of an open timer. The attributes ``open_shard`` and ``open_since_ms`` exist
-    only while the timer is open. ``causes`` contains a text for each entry of ``history`` (see `cause_of`),
-    so that a condition can test whether an entry exists. ``schema_version`` is the `TIMER_SCHEMA_VERSION` of
-    the process that last wrote the whole item.
+    other timer gets. Then its ``history`` has the acts that begin and end breaks. ``end_key`` is the sort key
+    in the index ``by-end``: the end of a stopped timer's `Timer.reach`, or the start of an open timer. The
+    attributes ``open_shard`` and ``open_since_ms`` exist only while the timer is open. ``causes`` contains a
+    text for each entry of ``history`` (see `cause_of`), so that a condition can test whether an entry exists.
+    ``schema_version`` is the `TIMER_SCHEMA_VERSION` of the process that last wrote the whole item.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -469,7 +469,7 @@ def to_timer(item: RawItem) -> Timer:
         end_ms=_int(row.end_ms),
         stopped_by=row.stopped_by,
         locked_until_ms=_int(row.locked_until_ms),
-        history=tuple(_decode_transition(entry) for entry in row.history),
+        history=history_of(item),
         claims=claims_of(item),
         signs=tuple(int(sign) for sign in row.signs or ()),
         version=int(row.version),
@@ -478,9 +478,14 @@ def to_timer(item: RawItem) -> Timer:
 
 
 def to_gaps(item: RawItem) -> Timer:
-    """Convert the tombstone of a deleted timer that has claims to a timer whose only time is gaps."""
+    """Convert the tombstone of a deleted timer that has claims to a timer whose only time is gaps.
+
+    Its history has what `timer_core.domain.timeline.lasting` returns.
+    """
     claims = claims_of(item)
-    start_ms, end_ms = min(claim.since_ms for claim in claims), max(claim.until_ms for claim in claims)
+    history = history_of(item)
+    start_ms = min([*(claim.since_ms for claim in claims), *(done.at_ms for done in history)])
+    end_ms = max([*(claim.until_ms for claim in claims), *(done.at_ms for done in history)])
     return Timer(
         user_id=user_id_of(item["pk"]["S"]),
         ulid=name_of(item["sk"]["S"]),
@@ -491,6 +496,7 @@ def to_gaps(item: RawItem) -> Timer:
         source="",
         status=Status.STOPPED,
         end_ms=end_ms,
+        history=history,
         claims=claims,
     )
 
@@ -505,7 +511,12 @@ def to_issue(item: RawItem) -> Issue | None:
 
 
 def tombstone(
-    pk: str, sk: str, now_ms: int, locked_until_ms: int | None, gaps: Sequence[Span] = ()
+    pk: str,
+    sk: str,
+    now_ms: int,
+    locked_until_ms: int | None,
+    gaps: Sequence[Span] = (),
+    history: Sequence[Transition] = (),
 ) -> RawItem:
     """Return the tombstone of a deleted timer.
 
@@ -515,6 +526,8 @@ def tombstone(
         The time up to which the tombstone locks events.
     gaps
         The time of the timer, in order. No other timer gets it, so a tombstone with gaps does not expire.
+    history
+        What lasts of the timer's history, if it had time (`timer_core.domain.timeline.lasting`).
     """
     item: RawItem = {"pk": {"S": pk}, "sk": {"S": sk}, "deleted_ms": {"N": str(now_ms)}}
     if locked_until_ms is not None:
@@ -523,6 +536,7 @@ def tombstone(
         return item | {"expires_at": {"N": str(expiry(now_ms, EVENT_DAYS))}}
     claims = [encode_claim(Claim(*gap, now_ms, counts=False)) for gap in gaps]
     item["claims"] = {"L": [{"S": claim} for claim in claims]}
+    item["history"] = {"L": [{"S": encode_transition(transition)} for transition in history]}
     reach = to_gaps(item).reach
     return item | {"end_key": {"S": end_key(reach.since_ms, reach.until_ms)}}
 
@@ -530,6 +544,13 @@ def tombstone(
 def claims_of(item: RawItem) -> tuple[Claim, ...]:
     """Return the claims of a timer or a tombstone, given its item."""
     return tuple(_decode_claim(entry["S"]) for entry in item["claims"]["L"]) if "claims" in item else ()
+
+
+def history_of(item: RawItem) -> tuple[Transition, ...]:
+    """Return the history of a timer, or what a tombstone has of it, given its item."""
+    return (
+        tuple(_decode_transition(entry["S"]) for entry in item["history"]["L"]) if "history" in item else ()
+    )
 
 
 def locked_until(item: RawItem) -> int:

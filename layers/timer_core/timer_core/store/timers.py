@@ -14,6 +14,7 @@ from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import Span
 from timer_core.domain.state import MANUAL, Action, Transition
+from timer_core.domain.timeline import lasting
 from timer_core.domain.timers import LATEST_MS, Timer, end_of_date
 from timer_core.store.items import TimerItem, locked_until, to_timer, tombstone
 from timer_core.store.keys import idempotency_sk, name_of, slot_key, timer_sk, user_pk
@@ -649,6 +650,8 @@ class TimerStore(TimerQueries):
     ) -> None:
         """Delete an open or a stopped timer. Its time becomes a gap, which no other timer gets.
 
+        Breaks that its pauses began, or its owner's acts ended, stay.
+
         Parameters
         ----------
         counted
@@ -670,7 +673,9 @@ class TimerStore(TimerQueries):
             locked_until_ms = now_ms if timer.is_open else locked_until(item or {})
             spans = time_of(timer, now_ms) if counted is None else counted(timer)
             gaps = (Span(*claim[:2]) for claim in timer.claims if not claim.counts)
-            deleted = tombstone(pk, sk, now_ms, locked_until_ms, sorted([*spans, *gaps]))
+            deleted = tombstone(
+                pk, sk, now_ms, locked_until_ms, sorted([*spans, *gaps]), lasting(timer, spans)
+            )
             writes = [Write("Put", pk, sk, TimerItem.version == timer.version, item=deleted)]
             if timer.is_open and timer.issue is not None:
                 writes.append(free_slot(timer.issue, user_id, ulid, now_ms))
