@@ -30,6 +30,10 @@ class TransitionExported(BaseModel):
     ]
     by_owner: Annotated[bool, Field(description="Whether the event was the timer's owner's.")]
     overtime: Annotated[bool, Field(description="Whether it asked to count after working hours.")]
+    acted: Annotated[
+        Time | None, Field(description="The time of the act, if a correction has moved the transition.")
+    ]
+    by_hand: Annotated[bool, Field(description="Whether a correction repeats an act by hand.")]
 
 
 class ClaimExported(BaseModel):
@@ -75,6 +79,8 @@ class TimerExported(TimerFacts):
                 cause=done.cause,
                 by_owner=done.by_owner,
                 overtime=done.overtime,
+                acted=_time(done.acted_ms),
+                by_hand=done.by_hand,
             )
             for done in timer.history
         ]

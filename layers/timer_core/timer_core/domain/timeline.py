@@ -284,7 +284,7 @@ class _Mark(NamedTuple):
     def is_act_on(self, timer: Timer) -> bool:
         """Whether it is an act of the owner, after which the timer runs."""
         done = self.transition
-        if done is None or not done.is_own or done.action not in _ACTS or done.acted_ms is not None:
+        if done is None or not done.is_own or done.action not in _ACTS or done.continues:
             return False
         # An entry that was added by hand is no act at the time that it claims.
         claim = _claim_at(timer.claims, self.at_ms)
@@ -316,8 +316,9 @@ def _marks(timer: Timer, number: int) -> Iterator[_Mark]:
             state = state.apply(transition)
         at_ms = max(at_ms, state.changed_ms if has_effect else transition.at_ms)
         # A correction of the start or the end does not change the history.
+        done = transition.moved(timer.start_ms) if transition.at_ms < timer.start_ms else transition
         at_ms = min(max(at_ms, timer.start_ms), LATEST_MS if timer.end_ms is None else timer.end_ms)
-        yield _Mark(at_ms, number, entry, timer.ulid, transition, state.status, has_effect)
+        yield _Mark(at_ms, number, entry, timer.ulid, done, state.status, has_effect)
     for sign_ms in {*timer.signs, *(claim.made_ms for claim in timer.claims)}:
         yield _Mark(sign_ms, number, -1, timer.ulid)
 
@@ -520,7 +521,7 @@ class _Fold:
             # A timer that was stale counts again.
             one.carry = replace(one.carry, unsigned_ms=0, stale_ms=None)
             self._open_overtime(one)
-        if is_act:
+        if is_act and (self._break_ms is None or self._break_ms <= (one.act_ms or 0)):
             self._begin_break(None)
 
     def _transition(self, mark: _Mark) -> bool:
@@ -541,14 +542,15 @@ class _Fold:
         if one.stretch_ms is None:
             one.stretch_ms, one.decided = began_ms, transition
             self._running[mark.ulid] = one
-        if transition.acted_ms is not None:
+        if transition.continues:
             one.act_ms = began_ms if transition.by_owner else None
             one.kept_ms = began_ms if transition.overtime else None
             return False
         if not mark.is_act_on(one.timer):
             return False
-        one.act_ms, one.decided = mark.at_ms, transition
-        one.kept_ms = mark.at_ms if transition.overtime else one.kept_ms
+        if one.act_ms is None or one.act_ms <= began_ms:
+            one.act_ms, one.decided = began_ms, transition
+            one.kept_ms = began_ms if transition.overtime else one.kept_ms
         return True
 
     def _begins_break(self, timer: Timer, mark: _Mark) -> bool:
@@ -573,7 +575,7 @@ class _Fold:
         one.overtime = None
         if one.act_ms is None or one.decided is None:
             return
-        if not one.decided.is_by_hand and one.decided.acted_ms is None:
+        if not one.decided.is_by_hand:
             return
         schedule, from_ms = self._calendar.schedule, one.act_ms
         if schedule.is_working(from_ms):

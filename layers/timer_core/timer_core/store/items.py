@@ -592,7 +592,7 @@ def cause_of(transition: Transition) -> str:
 
 def encode_transition(transition: Transition) -> str:
     """Return the stored form of a transition: time, action and flags, kind and id of the cause."""
-    flags = "/own" * transition.by_owner + "/overtime" * transition.overtime
+    flags = "/own" * transition.by_owner + "/overtime" * transition.overtime + "/hand" * transition.by_hand
     if transition.acted_ms is not None:
         flags += f"/acted={transition.acted_ms}"
     return f"{transition.at_ms} {transition.action}{flags} {transition.by} {transition.cause}"
@@ -610,6 +610,7 @@ def _decode_transition(entry: str) -> Transition:
         by_owner="own" in flags,
         overtime="overtime" in flags,
         acted_ms=_int(acted),
+        by_hand="hand" in flags,
     )
 
 
