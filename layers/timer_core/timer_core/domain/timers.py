@@ -307,6 +307,22 @@ class Timer:
         stopped = replace(then, history=before).stop(end_ms, SWEEPER, str(sign_ms))
         return replace(stopped, history=(*stopped.history, *after))
 
+    def unexpired(self) -> Self:
+        """Return the timer as it would be if the sweeper had not stopped it."""
+        history = tuple(transition for transition in self.history if transition.by != SWEEPER)
+        *_, state = states(history)
+        return replace(
+            self,
+            status=state.status,
+            clock_ms=state.clock_ms,
+            changed_ms=state.changed_ms,
+            last_pause_ms=state.last_pause_ms,
+            paused_by=state.paused_by,
+            end_ms=None,
+            stopped_by=None,
+            history=history,
+        )
+
 
 def end_of_date(at_ms: int) -> int:
     """Return the last millisecond of an instant's UTC date.

@@ -446,6 +446,13 @@ class TimerStore(TimerQueries):
 
         return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
 
+    def unexpire(self, timer: Timer, *, now_ms: int) -> None:
+        """Undo the sweeper's stop of a timer without an issue, if it has not changed since its read."""
+        try:
+            self._put(timer, timer.unexpired(), [], timer.end_ms or now_ms, now_ms)
+        except TransactionRefused:
+            return
+
     def _transition(
         self, user_id: int, ulid: str, transition: Transition, now_ms: int, *, exactly: bool
     ) -> Timer:
