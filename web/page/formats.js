@@ -164,6 +164,8 @@ export class Formats {
    * @param {number} duration in seconds
    */
   duration(duration) {
+    // A share of a time is not exact: 49 minutes divided by 49 are less than 60 seconds.
+    duration = Math.round(duration * 1000) / 1000;
     const [hours, minutes, seconds] = [duration / 3600, (duration / 60) % 60, duration].map(Math.floor);
     const parts = { hours, minutes, seconds: Math.max(1, seconds) };
     return this.#text(durationText(duration, hours, minutes), parts).replaceAll(" ", "\u00a0");

@@ -14,6 +14,9 @@ from timer_core.domain.errors import PreconditionFailed
 
 _TAGS = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
+# Separates the tag of what requests can change from the tag of the whole representation.
+_PART_END = "."
+
 
 class NotModified(Exception):
     """The client already has the current representation.
@@ -44,6 +47,15 @@ def entity_tag(representation: BaseModel, caller_id: int) -> str:
     return f'W/"{sha256(content.encode()).hexdigest()[:32]}"'
 
 
+def with_part(tag: str, part: str) -> str:
+    """Return the tag of a representation of which requests can change only a part, with the part's own tag.
+
+    `refuse_unmodified` compares the whole tag, and `require_match` only that of the part.
+    """
+    of_part, of_whole = (_TAGS.findall(one)[0] for one in (part, tag))
+    return f'W/"{of_part}{_PART_END}{of_whole}"'
+
+
 def refuse_unmodified(tag: str, if_none_match: str | None) -> None:
     """Compare a tag with the tags in ``If-None-Match`` (weak comparison, RFC 9110, section 13.1.2).
 
@@ -64,6 +76,11 @@ def require_match(tag: str, if_match: str | None) -> None:
 
     The comparison ignores that our tags are weak: they cover everything that a request can change.
 
+    Parameters
+    ----------
+    tag
+        The tag of what a request can change, see `with_part`.
+
     Raises
     ------
     PreconditionFailed
@@ -71,5 +88,5 @@ def require_match(tag: str, if_match: str | None) -> None:
     """
     if if_match is None or if_match.strip() == "*":
         return
-    if _TAGS.findall(tag)[0] not in _TAGS.findall(if_match):
+    if _TAGS.findall(tag)[0] not in [one.partition(_PART_END)[0] for one in _TAGS.findall(if_match)]:
         raise PreconditionFailed("This has changed since you read it. Read it again, and repeat the change.")

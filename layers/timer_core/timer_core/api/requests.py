@@ -181,7 +181,7 @@ def refuse_unknown_parameters(event: APIGatewayProxyEventV2, route: Callable[...
     known = {
         name
         for name, parameter in signature(route).parameters.items()
-        if any(isinstance(note, Query) for note in parameter.annotation.__metadata__)
+        if any(isinstance(note, Query) for note in getattr(parameter.annotation, "__metadata__", ()))
     }
     for name in event.query_string_parameters:
         if name not in known:
