@@ -263,7 +263,7 @@ def _shown(own: OwnCalendar, now: int) -> models.Schedule:
     return models.Schedule.of(own, calendars.organization(), now)
 
 
-def _applied(change: _Change, if_match: str | None) -> Response[models.Schedule]:
+def _applied(change: _Change, if_match: str | None) -> Response[Any]:
     """Change the caller's calendar if it has the tag in ``If-Match``, and return it."""
     now, user_id = now_ms(), _caller().user_id
 
@@ -286,7 +286,7 @@ def _tag(own: OwnCalendar, shown: models.Schedule) -> str:
     return with_part(entity_tag(shown, _caller().user_id), _own_tag(own))
 
 
-def _previewed(change: _Change) -> Response[models.SchedulePreview]:
+def _previewed(change: _Change) -> Response[Any]:
     """Return the working time that a change of the caller's calendar would alter."""
     now, user_id = now_ms(), _caller().user_id
     before = calendars.own(user_id)
