@@ -31,6 +31,10 @@ class TransitionExported(BaseModel):
     ]
     by_owner: Annotated[bool, Field(description="Whether the event was the timer's owner's.")]
     overtime: Annotated[bool, Field(description="Whether it asked to count after working hours.")]
+    acted: Annotated[
+        Time | None, Field(description="The time of the act, if a correction has moved the transition.")
+    ]
+    by_hand: Annotated[bool, Field(description="Whether a correction repeats an act by hand.")]
 
 
 class ClaimExported(BaseModel):
@@ -89,6 +93,8 @@ class TimerExported(TimerFacts):
                 cause=done.cause,
                 by_owner=done.by_owner,
                 overtime=done.overtime,
+                acted=_time(done.acted_ms),
+                by_hand=done.by_hand,
             )
             for done in timer.history
         ]
@@ -139,6 +145,13 @@ class ProfileExported(Me):
         )
 
 
+class ActExported(BaseModel):
+    """An act of the person on a deleted timer."""
+
+    at: Time
+    action: str
+
+
 class DeletedTimer(BaseModel):
     """The record of a deleted timer."""
 
@@ -147,6 +160,9 @@ class DeletedTimer(BaseModel):
     locked_until: Annotated[Time | None, Field(description="Events up to this time do not create it again.")]
     claims: Annotated[
         list[ClaimExported], Field(description="The time of the timer, which no other timer gets.")
+    ]
+    acts: Annotated[
+        list[ActExported], Field(description="What began breaks (pause) and ended them (focus); with claims.")
     ]
     kept_until: Annotated[Time | None, Field(description="Null if it has claims.")]
 
@@ -319,6 +335,7 @@ class Export(BaseModel):
                     deleted=to_time(one.deleted_ms),
                     locked_until=_time(one.locked_until_ms),
                     claims=[ClaimExported.of(claim) for claim in one.claims],
+                    acts=[ActExported(at=to_time(act.at_ms), action=act.action.value) for act in one.acts],
                     kept_until=None if one.kept_until_s is None else to_time(one.kept_until_s * 1000),
                 )
                 for one in page.deleted

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from schedule import models
 from timer_core.api import errors, requests
 from timer_core.api.auth import Caller
-from timer_core.api.conditional import entity_tag, refuse_unmodified, require_match
+from timer_core.api.conditional import entity_tag, refuse_unmodified, require_match, with_part
 from timer_core.api.models import parse_date
 from timer_core.api.request_guard import RequestGuard
 from timer_core.api.responses import responses
@@ -62,10 +62,11 @@ _Change = Callable[[OwnCalendar], OwnCalendar]
 )
 def get_schedule(if_none_match: _Tags = None) -> Response[models.Schedule]:
     """Return the caller's working hours, and those of the organization where they hold."""
-    shown = _shown(calendars.own(_caller().user_id), now_ms())
-    headers = _tag(shown)
-    refuse_unmodified(headers["ETag"], if_none_match)
-    return _response(shown, headers)
+    own = calendars.own(_caller().user_id)
+    shown = _shown(own, now_ms())
+    tag = _tag(own, shown)
+    refuse_unmodified(tag, if_none_match)
+    return _response(shown, {"ETag": tag})
 
 
 @app.put(
@@ -94,10 +95,7 @@ def put_schedule(
     """
     requests.refuse_unknown_parameters(app.current_event, put_schedule)
     change = _requested(request, now_ms())
-    shown: models.Schedule | models.SchedulePreview = (
-        _preview(change) if preview else _changed(change, if_match)
-    )
-    return _response(shown, None if preview else _tag(shown))
+    return _previewed(change) if preview else _applied(change, if_match)
 
 
 @app.delete(
@@ -107,8 +105,18 @@ def put_schedule(
     responses=responses(200, 400, 401, 403, 404, 409, 412),
     tags=["schedule"],
 )
-def delete_version(valid_from: str, if_match: _Match = None) -> Response[models.Schedule]:
-    """Delete the version of a date. The version before it, or the organization's hours, hold instead."""
+def delete_version(
+    valid_from: str,
+    preview: Annotated[
+        bool, Query(description="Only compare the working time of the past with and without the version")
+    ] = False,
+    if_match: _Match = None,
+) -> Response[models.Schedule | models.SchedulePreview]:
+    """Delete the version of a date. The version before it, or the organization's hours, hold instead.
+
+    With `preview=true`, nothing changes; see the request that changes working hours.
+    """
+    requests.refuse_unknown_parameters(app.current_event, delete_version)
     day = parse_date(valid_from, "valid_from")
 
     def change(own: OwnCalendar) -> OwnCalendar:
@@ -116,8 +124,7 @@ def delete_version(valid_from: str, if_match: _Match = None) -> Response[models.
             raise NotFound("There is no version of your working hours with this date.")
         return own.without_version(day)
 
-    shown = _changed(change, if_match)
-    return _response(shown, _tag(shown))
+    return _previewed(change) if preview else _applied(change, if_match)
 
 
 @app.put(
@@ -133,8 +140,7 @@ def put_exception(
     """Replace the hours of a date. Without intervals, the date is a day off."""
     day = parse_date(date)
     exception = request.parse("intervals")
-    shown = _changed(lambda own: own.with_exceptions({day: exception}), if_match)
-    return _response(shown, _tag(shown))
+    return _applied(lambda own: own.with_exceptions({day: exception}), if_match)
 
 
 @app.delete(
@@ -153,8 +159,7 @@ def delete_exception(date: str, if_match: _Match = None) -> Response[models.Sche
             raise NotFound("There is no exception on this date.")
         return own.with_exceptions({day: None})
 
-    shown = _changed(change, if_match)
-    return _response(shown, _tag(shown))
+    return _applied(change, if_match)
 
 
 @app.get(
@@ -165,7 +170,10 @@ def delete_exception(date: str, if_match: _Match = None) -> Response[models.Sche
     tags=["schedule"],
 )
 def list_holidays(
-    country: Annotated[str, Query(description="ISO 3166-1 alpha-2 code, such as DE", max_length=2)],
+    country: Annotated[
+        # Some letters of other alphabets have several capitals, such as SS for the German sharp s.
+        str, Query(description="ISO 3166-1 alpha-2 code, such as DE", pattern="^[A-Za-z]{2}$")
+    ],
     year: Annotated[int, Query(ge=2000, le=2100)],
     subdivision: Annotated[
         str | None, Query(description="ISO 3166-2 code without the country, such as BE", max_length=20)
@@ -194,13 +202,16 @@ def list_holidays(
     tags=["schedule"],
 )
 def list_countries() -> Response[models.CountryList]:
-    """Return the codes of the countries and of their subdivisions."""
+    """Return the codes of the countries, and the codes and names of their subdivisions."""
     from schedule.holiday_calendar import countries
 
     return _response(
         models.CountryList(
             countries=[
-                models.Country(country=country, subdivisions=list(parts))
+                models.Country(
+                    country=country,
+                    subdivisions=[models.Subdivision(code=code, name=name) for code, name in parts.items()],
+                )
                 for country, parts in countries().items()
             ]
         )
@@ -255,22 +266,30 @@ def _shown(own: OwnCalendar, now: int) -> models.Schedule:
     return models.Schedule.of(own, calendars.organization(), now)
 
 
-def _changed(change: _Change, if_match: str | None) -> models.Schedule:
+def _applied(change: _Change, if_match: str | None) -> Response[Any]:
     """Change the caller's calendar if it has the tag in ``If-Match``, and return it."""
     now, user_id = now_ms(), _caller().user_id
 
     def checked(own: OwnCalendar) -> OwnCalendar:
-        require_match(entity_tag(_shown(own, now), user_id), if_match)
+        require_match(_own_tag(own), if_match)
         return change(own)
 
-    return _shown(calendars.change(user_id, checked, now_ms=now), now)
+    own = calendars.change(user_id, checked, now_ms=now)
+    shown = _shown(own, now)
+    return _response(shown, {"ETag": _tag(own, shown)})
 
 
-def _tag(shown: BaseModel) -> dict[str, Any]:
-    return {"ETag": entity_tag(shown, _caller().user_id)}
+def _own_tag(own: OwnCalendar) -> str:
+    """Return the tag of what a request can change: the caller's own part."""
+    return entity_tag(models.OwnPart.of(own), _caller().user_id)
 
 
-def _preview(change: _Change) -> models.SchedulePreview:
+def _tag(own: OwnCalendar, shown: models.Schedule) -> str:
+    """Return the tag of the whole answer, which also depends on the present and on the organization."""
+    return with_part(entity_tag(shown, _caller().user_id), _own_tag(own))
+
+
+def _previewed(change: _Change) -> Response[Any]:
     """Return the working time that a change of the caller's calendar would alter."""
     now, user_id = now_ms(), _caller().user_id
     before = calendars.own(user_id)
@@ -279,7 +298,7 @@ def _preview(change: _Change) -> models.SchedulePreview:
     conflicts = list(confirmed_conflicts(before, after, policies))
     changed_ms = changed_from_ms(before, after)
     if changed_ms is None or changed_ms >= now:
-        return models.SchedulePreview.of([], conflicts, complete=True)
+        return _response(models.SchedulePreview.of([], conflicts, complete=True))
     period = Period(changed_ms, min(now, changed_ms + _PREVIEW_MS))
     # Import on first use, because few requests need the timers.
     from timer_core.store.queries import TimerQueries
@@ -291,7 +310,7 @@ def _preview(change: _Change) -> models.SchedulePreview:
         timesheets.under(user_id, after, period, now_ms=now),
         after.calendar(policies).schedule,
     )
-    return models.SchedulePreview.of(days, conflicts, complete=period.until_ms == now)
+    return _response(models.SchedulePreview.of(days, conflicts, complete=period.until_ms == now))
 
 
 def _requested(request: models.ScheduleRequest, now: int) -> _Change:

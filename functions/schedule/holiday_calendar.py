@@ -39,7 +39,17 @@ def public_holidays(
     return sorted(found.items())
 
 
-def countries() -> dict[str, Sequence[str]]:
-    """Return the codes of the countries whose holidays are known, with those of their subdivisions."""
+def countries() -> dict[str, dict[str, str]]:
+    """Return the codes of the countries whose holidays are known, with the names of their subdivisions.
+
+    A subdivision that is not in ISO 3166-2, such as a city, has its name as its code.
+    """
     known = holidays.list_supported_countries(include_aliases=False)
-    return {country: sorted(parts) for country, parts in sorted(known.items())}
+    return {country: _names(country, parts) for country, parts in sorted(known.items())}
+
+
+def _names(country: str, parts: Sequence[str]) -> dict[str, str]:
+    """Return the names of subdivisions by code. If there are several, the package has the main one first."""
+    aliases = holidays.country_holidays(country).subdivisions_aliases if parts else {}
+    names = {code: name for name, code in reversed(aliases.items())}
+    return {code: names.get(code, code) for code in sorted(parts)}

@@ -154,6 +154,33 @@ class ExceptionShown(BaseModel):
     reason: str
 
 
+class OwnPart(BaseModel):
+    """What a person can change of their schedule."""
+
+    versions: list[VersionShown]
+    exceptions: list[ExceptionShown]
+    assignment_starts: _OwnAssignmentStarts
+    chosen: bool
+
+    @classmethod
+    def of(cls, own: OwnCalendar) -> Self:
+        """Return the representation of a person's own part."""
+        return cls(
+            versions=[
+                VersionShown(valid_from=version.valid_from, **dict(HoursShown.of(version.week)))
+                for version in own.versions
+            ],
+            exceptions=[
+                ExceptionShown(
+                    date=day, intervals=format_intervals(exception.intervals), reason=exception.reason
+                )
+                for day, exception in own.exceptions.items()
+            ],
+            assignment_starts=own.assignment_choice,
+            chosen=own.chosen,
+        )
+
+
 class OrganizationShown(BaseModel):
     """The organization's settings that concern a person."""
 
@@ -194,20 +221,8 @@ class Schedule(BaseModel):
         )
         return cls(
             source="own" if era.is_own else "default",
-            chosen=own.chosen,
             current=CurrentHours(valid_from=current, **dict(HoursShown.of(era.week))),
-            versions=[
-                VersionShown(valid_from=version.valid_from, **dict(HoursShown.of(version.week)))
-                for version in own.versions
-            ],
-            exceptions=[
-                ExceptionShown(
-                    date=day, intervals=format_intervals(exception.intervals), reason=exception.reason
-                )
-                for day, exception in own.exceptions.items()
-            ],
             default=HoursShown.of(policy.working_hours),
-            assignment_starts=own.assignment_choice,
             organization=OrganizationShown(
                 concurrent_timers=policy.concurrent_timers,
                 overtime_hours=policy.overtime_ms / HOUR_MS,
@@ -215,6 +230,7 @@ class Schedule(BaseModel):
                 stale_after_hours=policy.stale_after_ms / HOUR_MS,
             ),
             version=own.version,
+            **dict(OwnPart.of(own)),
         )
 
 
@@ -266,13 +282,18 @@ class HolidayList(BaseModel):
     holidays: list[HolidayShown]
 
 
+class Subdivision(BaseModel):
+    """A part of a country that has holidays of its own."""
+
+    code: Annotated[str, Field(description="ISO 3166-2 without the country, or a name.", examples=["BE"])]
+    name: Annotated[str, Field(description="In a language of the country.", examples=["Berlin"])]
+
+
 class Country(BaseModel):
     """A country or territory whose holidays are known."""
 
     country: Annotated[str, Field(description="ISO 3166-1 alpha-2 code.", examples=["DE"])]
-    subdivisions: Annotated[
-        list[str], Field(description="Codes of the parts with holidays of their own (ISO 3166-2).")
-    ]
+    subdivisions: Annotated[list[Subdivision], Field(description="By code.")]
 
 
 class CountryList(BaseModel):

@@ -56,7 +56,7 @@ github = GitHub(
 )
 redeliverer = Redeliverer(github, HookStore(table), logger)
 timesheets = Timesheets(table, timers, Calendars(table))
-stale_timer_stopper = StaleTimerStopper(timers, timesheets, logger)
+stale_timer_stopper = StaleTimerStopper(timers, issue_timers, timesheets, logger)
 reconciler = Reconciler(
     github,
     timers,

@@ -68,6 +68,7 @@ from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
 from timer_core.domain.schedule import DAY, DAY_MS, Span, joined
 from timer_core.domain.sheets import Label, Sheet
+from timer_core.domain.state import request_cause
 from timer_core.domain.timers import (
     MAX_OF_EACH_KIND,
     Period,
@@ -1050,7 +1051,7 @@ def _cause(idempotency_key: str | None, request: BaseModel | None) -> str:
     """Return an id of the request. Repeated requests with the same Idempotency-Key have the same id."""
     if not idempotency_key:
         return app.lambda_context.aws_request_id
-    return digest(idempotency_key, request.model_dump_json() if request else "")
+    return request_cause(digest(idempotency_key), digest(request.model_dump_json() if request else "")[:16])
 
 
 @cache

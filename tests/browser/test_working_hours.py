@@ -257,6 +257,25 @@ def test_the_first_hours_begin_today_in_the_zone_that_they_propose(
     expect(account.hours.get_by_label("Valid from")).to_have_value(today_in(zone))
 
 
+def test_the_first_day_of_new_hours_follows_the_time_zone_until_it_is_chosen(chosen: AccountPage) -> None:
+    chosen.change_hours()
+    zone, valid_from = chosen.hours.get_by_label("Time zone"), chosen.hours.get_by_label("Valid from")
+    # At every hour of UTC, one of these zones has another date than UTC.
+    for name in ("Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"):
+        zone.fill(name)
+        zone.press("Tab")
+        expect(valid_from).to_have_value(today_in(name))
+    valid_from.fill("2026-03-01")
+    zone.fill("Pacific/Kiritimati")
+    zone.press("Tab")
+    expect(valid_from).to_have_value("2026-03-01")
+
+
+def test_the_editor_explains_how_times_can_be_written(chosen: AccountPage) -> None:
+    chosen.change_hours()
+    expect(chosen.hours.get_by_text("You can write times briefly")).to_be_visible()
+
+
 def test_mistakes_are_explained_at_their_fields(account: AccountPage) -> None:
     account.change_hours()
     tuesday = account.day("Tuesday")
@@ -355,6 +374,29 @@ def test_a_change_of_past_days_is_shown_before_it_is_saved(
     assert len(chosen.schedule()["versions"]) == 2
 
 
+def test_the_deletion_of_a_version_shows_the_days_that_it_changes(
+    chosen: AccountPage, site: Site, ann: Account
+) -> None:
+    put_timers(
+        site, [by_events(finished_timer(ann, ago, "08:00", 60 * 12, number=ago)) for ago in range(1, 8)]
+    )
+    first = (datetime.now(UTC) - timedelta(days=6)).date().isoformat()
+    chosen.put({"time_zone": "UTC", "week": week_of(["09:00", "12:00"]), "valid_from": first})
+    chosen.open()
+    later = chosen.hours.get_by_role("listitem").filter(has_text="(now)")
+    later.get_by_role("button", name="Delete").click()
+    rows = chosen.dialog.get_by_role("row")
+    expect(rows.nth(1)).to_contain_text("3h")
+    expect(rows.nth(1)).to_contain_text("8h")
+    assert violations(chosen.page) == []
+    chosen.dialog.get_by_role("button", name="Cancel").click()
+    assert len(chosen.schedule()["versions"]) == 2
+    later.get_by_role("button", name="Delete").click()
+    chosen.dialog.get_by_role("button", name="Delete").click()
+    expect(chosen.status).to_contain_text("deleted")
+    assert len(chosen.schedule()["versions"]) == 1
+
+
 # ---------------------------------------------------------------------- days off
 
 
@@ -416,7 +458,9 @@ def test_days_that_were_added_elsewhere_are_not_removed(
 def test_public_holidays_are_chosen_and_added_as_days_off(chosen: AccountPage) -> None:
     chosen.days_off.get_by_text("Public holidays").click()
     chosen.days_off.get_by_label("Country").select_option("Germany")
-    chosen.days_off.get_by_label("State or region").select_option("BE")
+    now = datetime.now(UTC)
+    expect(chosen.days_off.get_by_label("Year")).to_have_value(str(now.year + (now.month >= 11)))
+    chosen.days_off.get_by_label("State or region").select_option("Berlin")
     chosen.days_off.get_by_label("Year").fill("2099")
     chosen.days_off.get_by_role("button", name="Show holidays").click()
     holidays = chosen.days_off.get_by_role("checkbox")

@@ -467,6 +467,7 @@ class TestExport:
                 "deleted": _time(app.clock.ms - 1),
                 "locked_until": _time(app.clock.ms - 1),
                 "claims": [],
+                "acts": [],
                 "kept_until": kept_until,
             }
         ]

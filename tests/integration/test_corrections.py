@@ -1,6 +1,8 @@
 """Switching to a timer, correcting its start and its pauses, and dividing it, through the API."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Patch
 
 MINUTE = 60_000
+SPECIFICATION = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 
 def post(client: Client, timer: dict[str, Any], path: str, body: Any = None, **headers: Any) -> Answer:
@@ -326,6 +329,93 @@ class TestSplit:
         assert get(api.ann, halves["first"]) == halves["first"]
 
 
+def change_of(path: str, method: str, *, first: bool, ago: Any) -> tuple[str, str, Any]:
+    """Return a request with an Idempotency-Key, or a different one for which the key must not be used."""
+    body: Any
+    match path.rpartition("/timelogs/")[2].removeprefix("{timer_id}/"):
+        case "" | "start/":
+            body = {"description": "first" if first else "second"}
+            if not path.endswith("start/"):
+                body |= {"start_time": ago(60), "duration": 60}
+        case "pauses/":
+            body = {"start": ago(40), "end": ago(35 if first else 34)}
+        case "pauses/{number}/":
+            path = path.replace("{number}", "0" if first else "1")
+            body = {"start": ago(50), "end": ago(46)} if method == "PUT" else None
+        case "split/":
+            body = {"at": ago(15 if first else 14)}
+        case "resume/" | "pause/" | "stop/" | "focus/":
+            body = {"at": ago(0 if first else 0.5)}
+        case other:
+            raise AssertionError(f"A request of {other} is missing here.")
+    return method, path, body
+
+
+KEYED = sorted(
+    (path, method.upper())
+    for path, operations in json.loads(SPECIFICATION.read_text())["paths"].items()
+    for method, operation in operations.items()
+    if any(one["name"] == "idempotency-key" for one in operation.get("parameters", ()))
+)
+
+
+class TestIdempotencyKey:
+    """All requests with an Idempotency-Key, as the specification lists them."""
+
+    @pytest.fixture
+    def send(self, api: Api, clock: Clock, ago: Any) -> Callable[..., Answer]:
+        """A function that sends a request with the key, to a timer with two pauses."""
+        timer = start(api.ann, 7)
+        clock.advance(3_600)
+        for since, until in ((50, 45), (30, 20)):
+            post(api.ann, timer, "pauses/", {"start": ago(since), "end": ago(until)})
+
+        def send(path: str, method: str, *, first: bool = True) -> Answer:
+            method, path, body = change_of(path, method, first=first, ago=ago)
+            path = path.replace("{timer_id}", timer["id"])
+            return api.ann(method, path, body, idempotency_key="k")
+
+        self.timer = timer
+        return send
+
+    @pytest.mark.parametrize(("path", "method"), KEYED)
+    def test_a_key_is_refused_for_another_request(
+        self, api: Api, send: Callable[..., Answer], path: str, method: str
+    ) -> None:
+        if path.endswith("resume/"):
+            act(api.ann, self.timer, "pause")
+        first, again = send(path, method), send(path, method)
+        assert (first.status, first.body) == (again.status, again.body)
+        assert first.status in {200, 201}
+        before = api.ann("GET", "/api/timelogs/").body
+        assert problem(send(path, method, first=False), 400)["code"] == "idempotency_key_reused"
+        assert api.ann("GET", "/api/timelogs/").body == before
+
+    @pytest.mark.parametrize("other", ["focus", "stop"])
+    def test_a_key_is_refused_for_another_transition_of_the_timer(self, api: Api, other: str) -> None:
+        timer = start(api.ann)
+        act(api.ann, timer, "pause", idempotency_key="k")
+        act(api.ann, timer, "resume")
+        assert problem(act(api.ann, timer, other, idempotency_key="k"), 400)["code"] == (
+            "idempotency_key_reused"
+        )
+        assert get(api.ann, timer)["status"] == "running"
+
+    @pytest.mark.parametrize(
+        ("path", "method"), [one for one in KEYED if "pauses/" in one[0] or "split/" in one[0]]
+    )
+    def test_a_repetition_after_a_deletion_says_that_the_request_took_effect(
+        self, api: Api, send: Callable[..., Answer], path: str, method: str
+    ) -> None:
+        send(path, method)
+        api.ann("DELETE", f"/api/timelogs/{self.timer['id']}/")
+        again = problem(send(path, method), 400)
+        assert (again["code"], again["detail"]) == (
+            "idempotency_key_reused",
+            "This request took effect, but its timer was deleted since.",
+        )
+
+
 class TestDeletion:
     def test_the_time_of_a_deleted_timer_is_a_gap_that_does_not_expire(
         self, api: Api, clock: Clock, shared_table: Table, ago: Any
@@ -343,7 +433,9 @@ class TestDeletion:
             (ago(40), ago(30), False),
             (ago(30), ago(0), False),
         ]
-        assert (gone.history, gone.ulid, gone.end_ms) == ((), ulid_of(timer), clock.ms)
+        acts = [(time_of(done.at_ms), done.action, done.cause) for done in gone.history]
+        assert acts == [(ago(60), "focus", "")]
+        assert (gone.ulid, gone.end_ms) == (ulid_of(timer), clock.ms)
         # It is in the index by end, and in no list.
         found = shared_table.query_all(user_pk(api.ann_id), index="by-end")
         assert [one["end_key"] for one in found] == [item["end_key"]]

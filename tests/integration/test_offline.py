@@ -226,7 +226,8 @@ class TestRepetitions:
         assert first.json() == again.json()
         act(api.ann, timer, "resume")
         clock.advance(1)
-        assert change(api, timer, "pause", clock.ms, idempotency_key="k").json()["status"] == "paused"
+        refused = problem(change(api, timer, "pause", clock.ms, idempotency_key="k"), 400)
+        assert refused["code"] == "idempotency_key_reused"
 
 
 class TestCalls:

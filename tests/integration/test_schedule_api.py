@@ -306,6 +306,20 @@ def test_a_change_can_require_that_nothing_has_changed(ann: Client) -> None:
     assert ann(*requests[1], if_match="*").status == 200
 
 
+def test_only_a_change_of_the_own_part_refuses_a_change(ann: Client, admin: Client, app: App) -> None:
+    """The answer also depends on the present and on the organization, which the request does not change."""
+    put(ann, BERLIN | {"valid_from": "2026-12-01"})
+    tag = ann("GET", "/api/schedule/").headers["etag"]
+    app.clock.advance(2 * 86_400)
+    admin("PUT", "/api/admin/settings/", {"overtime_hours": 3})
+    again = ann("GET", "/api/schedule/", if_none_match=tag)
+    assert (again.status, again.json()["current"]["valid_from"]) == (200, "2026-12-01")
+    changed = ann("PUT", "/api/schedule/exceptions/2026-12-24/", {"intervals": []}, if_match=tag)
+    assert changed.status == 200
+    late = ann("DELETE", "/api/schedule/exceptions/2026-12-24/", if_match=tag)
+    assert late.status == 412
+
+
 def test_a_read_only_token_cannot_change_anything(app: App) -> None:
     browser, _ = app.signed_in(app.new_person(ADMIN))
     reader = app.caller(app.token(browser, scope="read"))
@@ -390,6 +404,22 @@ def test_a_change_has_the_effect_that_its_preview_showed(worker: Client) -> None
     assert totals() == {"2026-11-27": 2, "2026-11-30": 1}
     put(worker, change)
     assert totals() == {"2026-11-27": 4}
+
+
+def test_a_preview_of_a_deletion_compares_the_days_that_it_alters(worker: Client) -> None:
+    put(worker, BERLIN | {"valid_from": "2026-11-26"})
+    before = schedule_of(worker)
+    answer = worker("DELETE", "/api/schedule/2026-11-26/?preview=true")
+    assert (answer.status, "etag" in answer.headers) == (200, False)
+    altered = [(one["date"], one["after"] - one["before"]) for one in answer.json()["days"]]
+    assert altered
+    assert schedule_of(worker) == before
+    assert worker("DELETE", "/api/schedule/2026-11-27/?preview=true").status == 404
+    assert worker("DELETE", "/api/schedule/2026-11-26/").status == 200
+    again = worker("PUT", "/api/schedule/?preview=true", BERLIN | {"valid_from": "2026-11-26"}).json()
+    # The dates are those of the time zone after each change, and all dates together have the same time.
+    put_back = sum(one["before"] - one["after"] for one in again["days"])
+    assert put_back == sum(difference for _, difference in altered)
 
 
 def test_a_preview_of_many_years_is_incomplete(worker: Client) -> None:
@@ -508,7 +538,8 @@ def test_countries_and_their_parts_are_listed(ann: Client) -> None:
         for one in ann("GET", "/api/schedule/holidays/countries/").json()["countries"]
     }
     assert {"DE", "US", "IN"} <= countries.keys()
-    assert "BE" in countries["DE"]
+    assert {"code": "BE", "name": "Berlin"} in countries["DE"]
+    assert {"code": "Augsburg", "name": "Augsburg"} in countries["DE"]
     assert len(countries) > 200
     assert {len(country) for country in countries} == {2}
 
@@ -520,6 +551,13 @@ def test_countries_and_their_parts_are_listed(ann: Client) -> None:
         ("country=DE&subdivision=CA&year=2027", "subdivision", "unknown_region"),
         ("country=DE&year=1999", "year", "out_of_range"),
         ("year=2027", "country", "required"),
+        ("country=%C3%9F&year=2027", "country", "invalid_value"),
+        ("country=D%C9%AA&year=2027", "country", "invalid_value"),
+        ("country=D&year=2027", "country", "invalid_value"),
+        ("country=DE%0A&year=2027", "country", "invalid_value"),
+        ("country=DE&year=2027&language=DE", "language", "invalid_value"),
+        ("country=DE&year=%C2%B2", "year", "invalid_value"),
+        ("country=DE&subdivision=&year=2027", "subdivision", "unknown_region"),
         ("country=DE&year=2027&years=2026", "years", "unknown_field"),
     ],
 )

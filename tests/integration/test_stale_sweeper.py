@@ -16,6 +16,7 @@ from tests.support.handlers import loaded
 from timer_core.clock import now_ms
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
+from timer_core.domain.schedule import DayException, local_date
 from timer_core.domain.timers import Timer
 from timer_core.store.account_deletion import PendingDeletion
 from timer_core.store.calendars import lower_dirty
@@ -27,6 +28,7 @@ from timer_core.store.table import Table, Write
 from timer_core.store.timers import TimerStore
 from timer_core.store.timesheets import stored_until
 from timer_core.store.tokens import TokenStore
+from timer_core.store.writes import Patch
 
 HOUR = 3_600_000
 _people = count(21_031_067, 100)
@@ -126,6 +128,75 @@ def test_a_timer_that_waits_for_the_focus_is_not_stale(sweeper: Sweeper) -> None
     assert sweeper.seen(focused).end_ms == focused.start_ms + 24 * HOUR
     # It counted for ten hours before the other one got the focus, and again after the other one had ended.
     assert sweeper.seen(waiting).end_ms == waiting.start_ms + 48 * HOUR
+
+
+class TestLaterKnowledge:
+    """A stop is undone if the timeline, as it is known later, has another stale end or none."""
+
+    @pytest.fixture
+    def stopped(self, sweeper: Sweeper) -> Timer:
+        """A timer that was stopped at the limit, 76 hours ago."""
+        timer = sweeper.started(100)
+        sweeper.run()
+        assert sweeper.seen(timer).end_ms == timer.start_ms + 24 * HOUR
+        return timer
+
+    def focused(self, sweeper: Sweeper, since: float, until: float) -> None:
+        """Add a timer that had the focus for some hours, of which an offline action reports late."""
+        start_ms = sweeper.now_ms - round(since * HOUR)
+        other, _ = sweeper.store.start(user_id=sweeper.ann, now_ms=sweeper.now_ms, at_ms=start_ms)
+        at_ms = sweeper.now_ms - round(until * HOUR)
+        sweeper.store.stop(
+            sweeper.ann, other.ulid, now_ms=sweeper.now_ms, by="manual", cause="x", at_ms=at_ms
+        )
+
+    @pytest.mark.parametrize("stored", [False, True])
+    def test_a_timer_that_waited_for_another_one_ends_later(
+        self, sweeper: Sweeper, stopped: Timer, stored: bool
+    ) -> None:
+        self.focused(sweeper, 90, 80)
+        if stored:
+            sweeper.module.timesheets.refresh(sweeper.ann, now_ms=sweeper.now_ms)
+        sweeper.run()
+        assert sweeper.seen(stopped).end_ms == stopped.start_ms + 34 * HOUR
+        before = sweeper.seen(stopped)
+        assert sweeper.run() == NOTHING
+        assert sweeper.seen(stopped) == before
+
+    def test_a_timer_that_has_waited_since_is_open_again(self, sweeper: Sweeper, stopped: Timer) -> None:
+        other, _ = sweeper.store.start(
+            user_id=sweeper.ann, now_ms=sweeper.now_ms, at_ms=sweeper.now_ms - 90 * HOUR
+        )
+        for hours in (70, 50, 30, 10):
+            at_ms = sweeper.now_ms - hours * HOUR
+            sweeper.store.focus(sweeper.ann, other.ulid, now_ms=at_ms, cause=f"{hours}", at_ms=at_ms)
+        assert sweeper.run() == NOTHING
+        found = sweeper.seen(stopped)
+        assert (found.status, found.end_ms, found.history) == ("running", None, stopped.history)
+        again, created = sweeper.store.start(user_id=sweeper.ann, now_ms=sweeper.now_ms, issue=stopped.issue)
+        assert (again.ulid, created) == (stopped.ulid, False)
+
+    def test_a_timer_without_an_issue_ends_later(self, sweeper: Sweeper) -> None:
+        timer, _ = sweeper.store.start(user_id=sweeper.ann, now_ms=sweeper.now_ms - 100 * HOUR)
+        sweeper.run()
+        self.focused(sweeper, 90, 80)
+        sweeper.run()
+        assert sweeper.seen(timer).end_ms == timer.start_ms + 34 * HOUR
+
+    def test_other_working_hours_move_the_end(self, sweeper: Sweeper, stopped: Timer) -> None:
+        day_off = local_date("UTC", stopped.start_ms + 12 * HOUR)
+        sweeper.module.timesheets._calendars.change(
+            sweeper.ann, lambda own: own.with_exceptions({day_off: DayException()}), now_ms=sweeper.now_ms
+        )
+        sweeper.run()
+        assert (sweeper.seen(stopped).end_ms or 0) > stopped.start_ms + 24 * HOUR
+
+    def test_a_corrected_end_stays(self, sweeper: Sweeper, stopped: Timer) -> None:
+        end_ms = stopped.start_ms + 23 * HOUR
+        sweeper.store.patch(sweeper.ann, stopped.ulid, Patch(end_ms=end_ms), now_ms=sweeper.now_ms)
+        self.focused(sweeper, 90, 80)
+        sweeper.run()
+        assert sweeper.seen(stopped).end_ms == end_ms
 
 
 def test_a_sweep_stores_the_days_of_timers_that_run_on(sweeper: Sweeper, shared_table: Table) -> None:

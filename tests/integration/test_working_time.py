@@ -119,6 +119,23 @@ def test_a_pause_by_hand_is_a_break(api: Api, office: Clock) -> None:
     assert found["counting_changes_at"] == time_of(office.ms - 60_000 + 23 * HOUR * 1000)
 
 
+def test_a_break_goes_on_if_its_timer_is_deleted(api: Api, office: Clock) -> None:
+    waiting = start(api.ann, 7)
+    office.advance(60)
+    timer = start(api.ann, 8)
+    office.advance(60)
+    act(api.ann, timer, "pause")
+    office.advance(60)
+    before = api.ann("GET", "/api/timelogs/totals/").json()["issues"]
+    assert api.ann("DELETE", f"/api/timelogs/{timer['id']}/").status == 204
+    office.advance(60)
+    found = open_timers(api)[waiting["id"]]
+    assert (found["waiting_for"], found["working_duration"]) == ("break", 60)
+    after = api.ann("GET", "/api/timelogs/totals/").json()["issues"]
+    assert [one["working_duration"] for one in after] == [60]
+    assert len(before) == 2
+
+
 @pytest.mark.usefixtures("shared_time")
 def test_shared_time_is_divided(api: Api, monday: Clock) -> None:
     one, two = start(api.ann, 7), start(api.ann, 8)

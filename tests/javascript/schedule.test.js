@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { grouped, hoursOn, offFrom } from "../../web/page/schedule.js";
+import { grouped, hoursOn, offFrom, yearOfHolidays } from "../../web/page/schedule.js";
+import { readTime } from "../../web/page/time-of-day.js";
 import { PROPOSED_WEEK, storedWeek, workweek } from "../../web/page/week.js";
 
 /** @import { DayException, Schedule, Week } from "../../web/page/types.d.ts" */
@@ -121,4 +122,16 @@ test("successive days off for the same reason are one group", () => {
       ["2027-01-04", "2027-01-04", "Holiday"],
     ],
   );
+});
+
+test("from November on, people choose from the public holidays of the next year", () => {
+  const days = ["2026-01-01", "2026-10-31", "2026-11-01", "2026-12-31"];
+  assert.deepEqual(days.map(yearOfHolidays), [2026, 2026, 2027, 2027]);
+});
+
+test("every time that the editor names as an example is a time", () => {
+  const minutes = ["9", "9:30", "0930", "17.30", "17h30", "930", "5 pm", "5:30p"].map((time) =>
+    readTime(time),
+  );
+  assert.deepEqual(minutes, [540, 570, 570, 1050, 1050, 570, 1020, 1050]);
 });

@@ -1,11 +1,12 @@
 """A corrected timer has exactly the time that its owner stated, and events up to there change nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import date
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from timer_core.domain.calendar import Calendar, ConcurrentTimers, Policy
@@ -28,7 +29,7 @@ from timer_core.domain.errors import (
 from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
 from timer_core.domain.replay import Outcome, replay
-from timer_core.domain.schedule import Span, joined
+from timer_core.domain.schedule import ScheduleVersion, Span, Week, joined
 from timer_core.domain.state import Action, Status, Transition
 from timer_core.domain.timeline import timeline
 from timer_core.domain.timers import (
@@ -39,6 +40,7 @@ from timer_core.domain.timers import (
     finished,
     pauses,
     stretches,
+    without,
 )
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -354,7 +356,8 @@ _minutes = st.integers(-30, 130)
 @st.composite
 def timers(draw: st.DrawFn) -> Timer:
     """Draw a timer that started at minute 0 and has pauses by hand and by events; it may be open."""
-    timer = started(0, draw(st.sampled_from(["manual", "assigned"])))
+    start = started(0, draw(st.sampled_from(["manual", "assigned"])))
+    timer = replace(start, history=(replace(start.history[0], by_owner=draw(st.booleans())),))
     minute = 0
     by = draw(st.sampled_from(["manual", "unassigned"]))
     for gap in draw(st.lists(st.integers(0, 15), max_size=8)):
@@ -369,11 +372,14 @@ def timers(draw: st.DrawFn) -> Timer:
     return run(timer, (minute + 5, "stop", "manual")) if draw(st.booleans()) else timer
 
 
+KINDS = ("times", "start", "insert", "change", "present", "remove")
+
+
 @st.composite
-def corrections(draw: st.DrawFn) -> Callable[[Timer, int], Correction]:
+def corrections(draw: st.DrawFn, kinds: Sequence[str] = KINDS) -> Callable[[Timer, int], Correction]:
     since, until = draw(_minutes), draw(_minutes)
     number = draw(st.integers(0, 3))
-    kind = draw(st.sampled_from(["times", "start", "insert", "change", "present", "remove"]))
+    kind = draw(st.sampled_from(kinds))
     match kind:
         case "times":
             return lambda timer, now: with_times(timer, at(since), at(until), now)
@@ -418,6 +424,41 @@ def test_after_any_corrections_exactly_the_stated_time_counts(
             assert sum(until - since for since, until in spans(timer, now_ms)) == timer.active_ms(now_ms)
 
 
+def overtime(*timers: Timer, until_ms: int) -> list[Span]:
+    """Return the time that counts for some timers together if all of it is overtime, of 20 minutes."""
+    policy = Policy(concurrent_timers=ConcurrentTimers.PARALLEL, overtime_ms=20 * MINUTE)
+    never = ScheduleVersion(date(2020, 1, 1), Week("UTC", ((),) * 7))
+    found = timeline(timers, Calendar((policy,), (never,)), until_ms).slices
+    return list(joined(sorted(Span(piece.since_ms, piece.until_ms) for piece in found)))
+
+
+def has_empty_pause(timer: Timer) -> bool:
+    """Whether a pause has no length. It ends overtime, and corrections remove it."""
+    return len(pauses(timer)) < sum(done.action is Action.PAUSE for done in timer.history)
+
+
+@settings(max_examples=400)
+@given(timers(), st.lists(corrections(["times", "start", "insert", "remove"]), min_size=1, max_size=3))
+def test_a_correction_changes_no_other_overtime(
+    timer: Timer, steps: list[Callable[[Timer, int], Correction]]
+) -> None:
+    # Overtime goes on without the pause that ended it, if nobody acted after it.
+    assume(not has_empty_pause(timer))
+    assume(all(done.is_own for done in timer.history if done.action is Action.RESUME))
+    for number, correct in enumerate(steps):
+        now_ms = at(140) + number
+        before, correction = timer, corrected(timer, correct, now_ms)
+        if correction is None:
+            continue
+        timer = correction.timer
+        old, new = time_of(before, now_ms), time_of(timer, now_ms)
+        stated = [*without(old, new), *without(new, old)]
+        until_ms = at(200) if before.status is timer.status else now_ms
+        assert without(overtime(timer, until_ms=until_ms), stated) == without(
+            overtime(before, until_ms=until_ms), stated
+        )
+
+
 def _before(found: list[Span], until_ms: int) -> list[Span]:
     return [Span(one.since_ms, min(one.until_ms, until_ms)) for one in found if one.since_ms < until_ms]
 
@@ -435,6 +476,8 @@ def test_a_division_changes_no_time(
     except InvalidInput:
         return
     for later_ms in (now_ms, now_ms + HOUR):
+        if not has_empty_pause(timer):
+            assert overtime(*halves, until_ms=later_ms) == overtime(timer, until_ms=later_ms)
         assert list(joined([*spans(halves.first, later_ms), *spans(halves.second, later_ms)])) == spans(
             timer, later_ms
         )

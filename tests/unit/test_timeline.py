@@ -8,15 +8,17 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from timer_core.domain.calendar import HOUR_MS, Calendar, ConcurrentTimers, Policy
-from timer_core.domain.corrections import divided
-from timer_core.domain.schedule import DayException, Interval, ScheduleVersion, Week
+from timer_core.domain.corrections import divided, with_pause
+from timer_core.domain.schedule import DayException, Interval, ScheduleVersion, Span, Week, joined
 from timer_core.domain.state import Action, State, Status, Transition
-from timer_core.domain.timeline import Carry, Slice, Standing, Waiting, _Running, standings, timeline
-from timer_core.domain.timers import Claim, Timer, finished
+from timer_core.domain.timeline import Carry, Slice, Standing, Waiting, _Running, lasting, standings, timeline
+from timer_core.domain.timers import Claim, Timer, finished, without
+from timer_core.store.items import to_gaps, tombstone
+from timer_core.store.keys import timer_sk, user_pk
 
 MINUTE = 60_000
 DAY = 86_400_000
@@ -263,6 +265,31 @@ class TestBreak:
         other = timer("B", ("2026-11-02 22:30", "start by lead"))
         found = standing([paused, other], calendar(week), "2026-11-02 23:30")["B"]
         assert (found.waiting_for, found.changes_ms) == (Waiting.BREAK, at(until))
+
+    def test_a_break_goes_on_without_the_timer_whose_pause_began_it(self) -> None:
+        timers = [self.paused(), self.other]
+        remains = deleted(timers[0], timeline(timers, OFFICE, at("2026-11-02 11:00")).slices)
+        assert remains is not None
+        assert worked([remains, self.other], OFFICE, "2026-11-02 00:00", "2026-11-03 00:00") == {}
+        found = standing([remains, self.other], OFFICE, "2026-11-02 11:00")["B"]
+        assert (found.waiting_for, found.changes_ms) == (Waiting.BREAK, at("2026-11-03 09:00"))
+
+    def test_a_break_stays_ended_without_the_timer_whose_start_ended_it(self) -> None:
+        ended = timer("C", ("2026-11-02 11:00", "start"), ("2026-11-02 12:00", "stop"))
+        timers = [self.paused(), self.other, ended]
+        remains = deleted(ended, timeline(timers, OFFICE, at("2026-11-02 12:00")).slices)
+        assert remains is not None
+        counted = worked([self.paused(), self.other, remains], OFFICE, "2026-11-02 00:00", "2026-11-03 00:00")
+        assert counted == {"A": 1, "B": 5}
+
+    def test_a_pause_in_the_gap_of_another_timer_is_no_break(self) -> None:
+        waiting = timer("C", ("2026-11-02 09:00", "start by lead"), ("2026-11-02 10:30", "pause"))
+        own = timer("A", ("2026-11-02 09:00", "start"))
+        gap = Claim(at("2026-11-02 10:00"), at("2026-11-02 11:00"), at("2026-11-03 09:00"), counts=False)
+        corrected = with_pause(own, gap.since_ms, gap.until_ms, gap.made_ms).timer
+        assert corrected.claims == (gap,)
+        counted = worked([waiting, corrected], OFFICE, "2026-11-02 00:00", "2026-11-02 12:00")
+        assert counted == {"A": 2}
 
     def test_a_break_of_a_stopped_timer_goes_on(self) -> None:
         stopped = self.paused().stop(at("2026-11-02 10:30"), "closed")
@@ -569,6 +596,7 @@ def reference(  # noqa: C901 - one loop is easiest to compare with the rules
     unsigned: Counter[str] = Counter()
     stale: set[str] = set()
     broken: int | None = None
+    stated: dict[str, bool] = {}
     found: dict[str, set[int]] = defaultdict(set)
     by_minute: dict[int, list[tuple[str, int, Transition | None]]] = defaultdict(list)
     for one in timers:
@@ -606,7 +634,9 @@ def reference(  # noqa: C901 - one loop is easiest to compare with the rules
             is_focus = before.concurrent_timers is ConcurrentTimers.FOCUS
             effective = state is None or state.allows(step.action)
             by_hand = step.by == "manual" or step.by.startswith("comment.")
-            if effective and step.action is Action.PAUSE and by_hand and is_focus and broken is None:
+            in_gap = any(not counts for other, counts in stated.items() if other != ulid)
+            may_break = is_focus and broken is None and not in_gap
+            if effective and step.action is Action.PAUSE and by_hand and may_break:
                 inside = span_at(ms - 1) is not None
                 running = [
                     other
@@ -661,7 +691,7 @@ def reference(  # noqa: C901 - one loop is easiest to compare with the rules
             is_over = unsigned[one.ulid] >= policy.stale_after_ms
             if state and state.status is Status.RUNNING and is_over and not signs_later_on_date(one, ms):
                 stale.add(one.ulid)
-        stated: dict[str, bool] = {}
+        stated = {}
         for one in timers:
             for claim in one.claims:
                 if claim.since_ms <= ms < claim.until_ms:
@@ -762,6 +792,38 @@ def test_automatic_time(timers: list[Timer], calendar: Calendar) -> None:
         if not one.claims:
             working = sum(piece.working_ms for piece in slices if piece.timer == one.ulid)
             assert working <= one.active_ms(until_ms)
+
+
+def deleted(one: Timer, slices: Sequence[Slice]) -> Timer | None:
+    """Return what a deletion leaves of a timer; None if it leaves nothing."""
+    own, others = (
+        [Span(piece.since_ms, piece.until_ms) for piece in slices if (piece.timer == one.ulid) is is_own]
+        for is_own in (True, False)
+    )
+    counted = list(joined(without(own, others)))
+    item = tombstone(user_pk(1), timer_sk(one.ulid), one.changed_ms, None, counted, lasting(one, counted))
+    return to_gaps(item) if "claims" in item else None
+
+
+@settings(max_examples=400)
+@given(people(), calendars())
+def test_a_deletion_gives_time_to_no_other_timer(timers: list[Timer], calendar: Calendar) -> None:
+    """Breaks that the deleted timer began or ended stay as they were."""
+    calendar = replace(
+        calendar, policies=(replace(calendar.policies[0], concurrent_timers=ConcurrentTimers.FOCUS),)
+    )
+    timers = [replace(one, claims=()) for one in timers]
+    instants = [done.at_ms for one in timers for done in one.history]
+    assume(len(instants) == len(set(instants)))
+    until_ms = FIRST + MINUTES * MINUTE
+    slices = timeline(timers, calendar, until_ms).slices
+    before = minutes_of(slices)
+    for one in timers:
+        remains = deleted(one, slices)
+        if remains is not None:
+            others = [other for other in timers if other is not one]
+            after = timeline([*others, remains], calendar, until_ms).slices
+            assert minutes_of(after) == {ulid: known for ulid, known in before.items() if ulid != one.ulid}
 
 
 @given(people(), calendars(), st.integers(0, MINUTES * MINUTE), st.integers(0, MINUTES * MINUTE))

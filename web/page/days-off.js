@@ -7,7 +7,7 @@ import { byId, control, formValues, setMessage } from "./elements.js";
 import { HoursField } from "./hours-field.js";
 import { formats, locale, text } from "./language.js";
 import { notify } from "./notices.js";
-import { dayAt, exceptionOn, grouped } from "./schedule.js";
+import { dayAt, exceptionOn, grouped, yearOfHolidays } from "./schedule.js";
 import { changeExceptions, fetchCountries, fetchHolidays } from "./schedule-api.js";
 import { datesText, hoursText } from "./schedule-texts.js";
 import { onAction } from "./session.js";
@@ -15,6 +15,7 @@ import { mistakeOfDate } from "./week.js";
 
 /** @import { Day, FieldError, Intervals, Schedule } from "./types.d.ts" */
 /** @import { ExceptionGroup } from "./schedule.js" */
+/** @import { Subdivision } from "./schedule-api.js" */
 
 const MAX_DAYS = 366;
 /** The hours that are proposed for a day with other hours. @type {Intervals} */
@@ -29,7 +30,7 @@ export class DaysOffSection {
   #chosenHolidays = byId("holidays-chosen", HTMLFormElement);
   /** @type {Schedule | null} */
   #schedule = null;
-  /** The subdivisions by country. @type {Map<string, string[]>} */
+  /** The subdivisions by country. @type {Map<string, Subdivision[]>} */
   #countries = new Map();
 
   /**
@@ -160,14 +161,15 @@ export class DaysOffSection {
     select.replaceChildren(...options.map(({ code, name }) => h("option", { value: code }, name)));
     const { region = "" } = new Intl.Locale(navigator.language).maximize();
     if (this.#countries.has(region)) select.value = region;
-    year.value = dayAt(this.#known, this.#now()).day.slice(0, 4);
+    year.value = String(yearOfHolidays(dayAt(this.#known, this.#now()).day));
     this.#showSubdivisions();
   }
 
   #showSubdivisions() {
     const subdivisions = this.#countries.get(control(this.#holidaysForm, "country").value) ?? [];
     const select = byId("holidays-subdivision", HTMLSelectElement);
-    const options = subdivisions.map((code) => h("option", { value: code }, code));
+    const sorted = subdivisions.toSorted((one, other) => one.name.localeCompare(other.name, locale));
+    const options = sorted.map(({ code, name }) => h("option", { value: code }, name));
     select.replaceChildren(h("option", { value: "" }, text("wholeCountry")), ...options);
     select.disabled = !subdivisions.length;
     this.#chosenHolidays.hidden = true;

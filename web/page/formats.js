@@ -164,9 +164,11 @@ export class Formats {
    * @param {number} duration in seconds
    */
   duration(duration) {
-    const [hours, minutes, seconds] = [duration / 3600, (duration / 60) % 60, duration].map(Math.floor);
+    // A share of a time is not exact: 49 minutes divided by 49 are less than 60 seconds.
+    const exact = Math.round(duration * 1000) / 1000;
+    const [hours, minutes, seconds] = [exact / 3600, (exact / 60) % 60, exact].map(Math.floor);
     const parts = { hours, minutes, seconds: Math.max(1, seconds) };
-    return this.#text(durationText(duration, hours, minutes), parts).replaceAll(" ", "\u00a0");
+    return this.#text(durationText(exact, hours, minutes), parts).replaceAll(" ", "\u00a0");
   }
 
   /**

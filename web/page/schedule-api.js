@@ -6,7 +6,7 @@ import { get, request } from "./api.js";
 import { formats, locale, text } from "./language.js";
 import { confirm } from "./notices.js";
 import { dayAt } from "./schedule.js";
-import { datesText } from "./schedule-texts.js";
+import { datesText, dateText } from "./schedule-texts.js";
 
 /** @import { AssignmentStarts, ChangedDay, Day, DayException, Schedule, WorkingHours } from "./types.d.ts" */
 
@@ -67,9 +67,23 @@ export function putSchedule(change) {
   return request("PUT", SCHEDULE, change);
 }
 
-/** @param {Day} validFrom */
-export function deleteVersion(validFrom) {
-  return request("DELETE", `${SCHEDULE}${validFrom}/`);
+/**
+ * Delete a version of the working hours after a question, which shows the days whose working time this alters.
+ *
+ * @param {Day} validFrom
+ * @returns {Promise<boolean>} false if the person cancels
+ */
+export async function deleteVersion(validFrom) {
+  const path = `${SCHEDULE}${validFrom}/`;
+  const { body: preview } = await request("DELETE", `${path}?preview=true`);
+  const days = preview.days.filter(isNoticeable);
+  const question = text("deleteHoursQuestion", { date: dateText(validFrom) });
+  const details = days.length
+    ? [h("p", {}, `${text("changesDays", { count: days.length })}:`), ...changedDays(days)]
+    : [];
+  if (!(await confirm(question, text("deleteHoursText"), text("delete"), { details }))) return false;
+  await request("DELETE", path);
+  return true;
 }
 
 /**
@@ -102,7 +116,9 @@ export function deleteException(date) {
   return request("DELETE", `${SCHEDULE}exceptions/${date}/`);
 }
 
-/** @returns {Promise<{country: string, subdivisions: string[]}[]>} the countries with known holidays */
+/** @typedef {{code: string, name: string}} Subdivision a part of a country */
+
+/** @returns {Promise<{country: string, subdivisions: Subdivision[]}[]>} the countries with known holidays */
 export async function fetchCountries() {
   return (await get(`${SCHEDULE}holidays/countries/`)).countries;
 }
@@ -130,6 +146,18 @@ function isNoticeable({ before, after }) {
  * @param {ChangedDay[]} days
  */
 function confirmDays(days) {
+  return confirm(text("changesDays", { count: days.length }), text("changesDaysText"), text("save"), {
+    details: changedDays(days),
+    isHarmless: true,
+  });
+}
+
+/**
+ * Return a table of days before and after a change.
+ *
+ * @param {ChangedDay[]} days
+ */
+function changedDays(days) {
   const row = (/** @type {ChangedDay} */ { date, before, after }) => {
     const cells = [before, after].map((duration) => h("td", {}, formats.duration(duration)));
     return h("tr", {}, h("th", { scope: "row" }, datesText(date, date)), ...cells);
@@ -142,9 +170,5 @@ function confirmDays(days) {
     h("thead", {}, h("tr", {}, ...heads)),
     h("tbody", {}, ...days.slice(0, SHOWN_DAYS).map(row)),
   );
-  const note = more > 0 && h("p", { className: "faint" }, text("moreDays", { count: more }));
-  return confirm(text("changesDays", { count: days.length }), text("changesDaysText"), text("save"), {
-    details: [table, note],
-    isHarmless: true,
-  });
+  return [table, more > 0 && h("p", { className: "faint" }, text("moreDays", { count: more }))];
 }

@@ -89,6 +89,16 @@ export function offFrom(schedule, instant) {
 }
 
 /**
+ * Return the year whose public holidays people choose from: the next one from November on.
+ *
+ * @param {Day} today
+ */
+export function yearOfHolidays(today) {
+  const [year, month] = today.split("-").map(Number);
+  return month < 11 ? year : year + 1;
+}
+
+/**
  * Return exceptions in groups of successive days.
  *
  * @param {DayException[]} exceptions

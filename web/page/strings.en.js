@@ -195,6 +195,8 @@ export const english = {
   timeZone: "Time zone",
   clockOfZone: ({ time }) => `It is ${time} there.`,
   unknownZone: "Choose a time zone, such as Europe/Berlin.",
+  timesHint: ({ examples }) =>
+    `You can write times briefly, such as ${examples}. Hours that end before they begin go on until the next day.`,
   notATime: ({ time }) => `Enter times such as ${time}.`,
   order: "The end must be after the beginning.",
   overlap: "These hours overlap.",

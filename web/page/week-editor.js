@@ -59,7 +59,9 @@ export class WeekEditor {
     this.#zone.setAttribute("aria-describedby", `${this.#zoneClock.id} ${this.#zoneError.id}`);
     const label = h("label", { htmlFor: this.#zone.id }, text("timeZone"));
     const zone = h("p", { className: "zone" }, label, this.#zone, this.#zoneClock, this.#zoneError);
-    this.element = h("div", { className: "week-editor" }, week, this.#sum, zone);
+    const examples = formats.has12Hours ? "9, 9:30, 930, 5 pm, 5:30p" : "9, 9:30, 0930, 17.30, 17h30";
+    const hint = h("p", { className: "faint" }, text("timesHint", { examples }));
+    this.element = h("div", { className: "week-editor" }, week, this.#sum, hint, zone);
   }
 
   /**
@@ -81,7 +83,7 @@ export class WeekEditor {
    */
   read() {
     const { week, errors } = this.#check();
-    const zone = findZone(this.#zone.value);
+    const { zone } = this;
     if (!zone) errors.push({ field: "time_zone", message: text("unknownZone") });
     this.showErrors(errors);
     return zone && week && !errors.length ? { time_zone: zone, week } : null;
@@ -167,6 +169,12 @@ export class WeekEditor {
     if (zone) this.#zone.value = zone;
     else this.showZoneError(text("unknownZone"));
     this.#showZone();
+    this.element.dispatchEvent(new Event("zone-change"));
+  }
+
+  /** The time zone; null if the text is none. */
+  get zone() {
+    return findZone(this.#zone.value);
   }
 
   // ------------------------------------------------------------------ copying a day

@@ -7,7 +7,7 @@ import { timeZone } from "./calendar.js";
 import { byId, control, setMessage } from "./elements.js";
 import { proposedHours } from "./first-visit.js";
 import { text } from "./language.js";
-import { confirm, notify } from "./notices.js";
+import { notify } from "./notices.js";
 import { dayAt } from "./schedule.js";
 import { changeSchedule, deleteVersion, putSchedule } from "./schedule-api.js";
 import { dateText, workingHoursText } from "./schedule-texts.js";
@@ -15,7 +15,7 @@ import { onAction } from "./session.js";
 import { WeekEditor } from "./week-editor.js";
 import { clocksIn } from "./zones.js";
 
-/** @import { AssignmentStarts, Schedule, ScheduleVersion } from "./types.d.ts" */
+/** @import { AssignmentStarts, Day, Schedule, ScheduleVersion } from "./types.d.ts" */
 
 export class WorkingHoursSection {
   #now;
@@ -26,6 +26,8 @@ export class WorkingHoursSection {
   #change = byId("change-hours", HTMLButtonElement);
   /** @type {Schedule | null} */
   #schedule = null;
+  /** The date from which new hours hold, as the page has proposed it. @type {Day} */
+  #proposedFrom = "";
 
   /**
    * @param {() => Date} now
@@ -36,6 +38,7 @@ export class WorkingHoursSection {
     this.#changed = changed;
     this.#editor = new WeekEditor("hours", now);
     byId("hours-week").append(this.#editor.element);
+    this.#editor.element.addEventListener("zone-change", () => this.#followZone());
     this.#change.addEventListener("click", () => this.edit());
     byId("hours-cancel").addEventListener("click", () => this.#close());
     onAction("submit", this.#form, () => this.#save());
@@ -76,12 +79,27 @@ export class WorkingHoursSection {
     const { week } = hours.week ? hours : proposed;
     const zone = hours.week || version ? hours.time_zone : proposed.time_zone;
     this.#editor.set(zone, week ?? proposed.week);
-    control(this.#form, "from").value = version?.valid_from ?? clocksIn(zone, this.#now()).day;
+    this.#setFrom(version?.valid_from ?? clocksIn(zone, this.#now()).day, !version);
     this.#showError("");
     this.#showFromError("");
     this.#form.hidden = false;
     this.#change.ariaExpanded = "true";
     this.#editor.focus();
+  }
+
+  /**
+   * @param {Day} day
+   * @param {boolean} followsZone whether it is today in the time zone, until the person changes it
+   */
+  #setFrom(day, followsZone) {
+    control(this.#form, "from").value = day;
+    this.#proposedFrom = followsZone ? day : "";
+  }
+
+  #followZone() {
+    const { zone } = this.#editor;
+    const isProposed = this.#proposedFrom && control(this.#form, "from").value === this.#proposedFrom;
+    if (zone && isProposed) this.#setFrom(clocksIn(zone, this.#now()).day, true);
   }
 
   #close() {
@@ -158,9 +176,7 @@ export class WorkingHoursSection {
       text("delete"),
     );
     onAction("click", remove, async () => {
-      const question = text("deleteHoursQuestion", { date });
-      if (!(await confirm(question, text("deleteHoursText"), text("delete")))) return;
-      await deleteVersion(valid_from);
+      if (!(await deleteVersion(valid_from))) return;
       await this.#changed();
       byId("hours-title").focus();
       notify(text("hoursDeleted", { date }));

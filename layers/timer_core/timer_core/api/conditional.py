@@ -14,6 +14,9 @@ from timer_core.domain.errors import PreconditionFailed, PreconditionRequired
 
 _TAGS = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
+# Separates the tag of what requests can change from the tag of the whole representation.
+_PART_END = "."
+
 
 class NotModified(Exception):
     """The client already has the current representation.
@@ -44,6 +47,15 @@ def entity_tag(representation: BaseModel, caller_id: int) -> str:
     return f'W/"{sha256(content.encode()).hexdigest()[:32]}"'
 
 
+def with_part(tag: str, part: str) -> str:
+    """Return the tag of a representation of which requests can change only a part, with the part's own tag.
+
+    `refuse_unmodified` compares the whole tag, and `require_match` only that of the part.
+    """
+    of_part, of_whole = (_TAGS.findall(one)[0] for one in (part, tag))
+    return f'W/"{of_part}{_PART_END}{of_whole}"'
+
+
 def refuse_unmodified(tag: str, if_none_match: str | None) -> None:
     """Compare a tag with the tags in ``If-None-Match`` (weak comparison, RFC 9110, section 13.1.2).
 
@@ -62,6 +74,11 @@ def refuse_unmodified(tag: str, if_none_match: str | None) -> None:
 def require_match(tag: str, if_match: str | None) -> None:
     """Compare a tag with the tags in ``If-Match`` (RFC 9110, section 13.1.1).
 
+    Parameters
+    ----------
+    tag
+        The tag of what a request can change, see `with_part`.
+
     Raises
     ------
     PreconditionFailed
@@ -76,7 +93,8 @@ def matches(tag: str, if_match: str) -> bool:
 
     The comparison ignores that our tags are weak: they cover everything that a request can change.
     """
-    return if_match.strip() == "*" or _TAGS.findall(tag)[0] in _TAGS.findall(if_match)
+    tags = (one.partition(_PART_END)[0] for one in _TAGS.findall(if_match))
+    return if_match.strip() == "*" or _TAGS.findall(tag)[0] in tags
 
 
 def required(if_match: str | None) -> str:

@@ -22,7 +22,7 @@ from timer_core.domain.addresses import organization_of
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
-from timer_core.domain.state import Status
+from timer_core.domain.state import MANUAL, Status
 from timer_core.domain.timeline import Standing, Waiting
 from timer_core.domain.timers import Period, Timer, pauses
 
@@ -286,8 +286,9 @@ def _why(standing: "Standing", user_id: int) -> Why:
     return Why(
         rule=standing.rule,
         action=act and act.action,
-        by=act and _shown(act.by),
-        at=act and to_time(act.at_ms),
+        # A correction may have moved or repeated the act.
+        by=act and _shown(MANUAL if act.by_hand else act.by),
+        at=act and to_time(act.began_ms),
         timer=standing.timer and timer_id(user_id, standing.timer),
     )
 

@@ -181,7 +181,7 @@ def refuse_unknown_parameters(event: APIGatewayProxyEventV2, route: Callable[...
     known = {
         note.alias or name
         for name, parameter in signature(route).parameters.items()
-        for note in parameter.annotation.__metadata__
+        for note in getattr(parameter.annotation, "__metadata__", ())
         if isinstance(note, Query)
     }
     for name in event.query_string_parameters:

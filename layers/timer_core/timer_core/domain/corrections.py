@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound, TransitionNotAllowed
 from timer_core.domain.schedule import Span, joined
-from timer_core.domain.state import CORRECTION, MANUAL, Action, State, Status, Transition
+from timer_core.domain.state import CORRECTION, Action, State, Status, Transition, states
 from timer_core.domain.timers import LATEST_MS, Claim, Timer, check_span, cut, stretches, without
 
 
@@ -79,7 +79,7 @@ def with_times(timer: Timer, start_ms: int | None, end_ms: int | None, now_ms: i
     corrected = replace(
         timer, start_ms=new_start_ms, end_ms=new_end_ms, changed_ms=new_end_ms, clock_ms=active_ms
     )
-    return _stated(timer, corrected, now_ms, locked_until_ms=new_end_ms)
+    return _repeating(timer, _stated(timer, corrected, now_ms, locked_until_ms=new_end_ms))
 
 
 def _started_at(timer: Timer, start_ms: int, now_ms: int) -> Correction:
@@ -88,8 +88,8 @@ def _started_at(timer: Timer, start_ms: int, now_ms: int) -> Correction:
     if parts.pauses and start_ms > parts.pauses[0].pause.at_ms:
         raise _pauses_do_not_fit("start_time", timer.paused_ms)
     # The owner may have acted on the timer before the new start. The acts still show the focus of the owner.
-    others = [replace(other, at_ms=max(other.at_ms, start_ms)) for other in parts.others]
-    moved = replace(parts, start=replace(parts.start, at_ms=start_ms), others=others)
+    others = [other.moved(max(other.at_ms, start_ms)) for other in parts.others]
+    moved = replace(parts, start=parts.start.moved(start_ms), others=others)
     timer = replace(timer, signs=tuple(sign for sign in timer.signs if sign >= start_ms))
     return _rewritten(timer, moved, now_ms, locked_until_ms=max(start_ms, timer.start_ms))
 
@@ -153,7 +153,7 @@ def with_changed_pause(
     resume = old.resume
     if until_ms is not None and old.until_ms is not None:
         if resume is not None:
-            resume = replace(resume, at_ms=until_ms)
+            resume = resume.moved(until_ms)
         elif until_ms < old.until_ms:
             # The timer was stopped during the pause.
             resume = Transition(until_ms, Action.RESUME, CORRECTION)
@@ -192,7 +192,7 @@ def _after_pause(transition: Transition, pauses: Iterable["_Pair"]) -> Transitio
     """Move an act that lies in a pause to the end of the pause."""
     for pair in pauses:
         if _is_act(transition) and pair.until_ms and pair.pause.at_ms <= transition.at_ms < pair.until_ms:
-            return replace(transition, at_ms=pair.until_ms)
+            return transition.moved(pair.until_ms)
     return transition
 
 
@@ -345,7 +345,7 @@ def _continuation(timer: Timer, at_ms: int, ulid: str) -> Transition:
     began_ms = at_ms
     act: Transition | None = None
     for transition in timer.history:
-        if transition.at_ms >= at_ms:
+        if transition.at_ms > at_ms:
             break
         if state is None or state.allows(transition.action):
             was_running = state is not None and state.status is Status.RUNNING
@@ -353,8 +353,9 @@ def _continuation(timer: Timer, at_ms: int, ulid: str) -> Transition:
             if state.status is not Status.RUNNING:
                 act = None
             elif not was_running:
-                began_ms = transition.acted_ms or state.changed_ms
-        if state.status is Status.RUNNING and _is_act(transition):
+                began_ms = transition.began_ms if transition.acted_ms is not None else state.changed_ms
+        is_later = act is None or act.began_ms <= transition.began_ms
+        if state.status is Status.RUNNING and _is_act(transition) and is_later:
             act = transition
     return Transition(
         at_ms,
@@ -363,41 +364,67 @@ def _continuation(timer: Timer, at_ms: int, ulid: str) -> Transition:
         ulid,
         by_owner=act is not None,
         overtime=act is not None and act.overtime,
-        acted_ms=began_ms if act is None else act.acted_ms or act.at_ms,
+        acted_ms=began_ms if act is None else act.began_ms,
+        by_hand=act is not None and act.is_by_hand,
     )
 
 
 def _rewritten(timer: Timer, parts: "_Parts", now_ms: int, *, locked_until_ms: int) -> Correction:
     """Return a timer with other parts of its history, and the claims of this correction.
 
-    Claimed time has no acts of the owner. So an act that lies in it is repeated at its end, where the timer
-    continues to count automatically.
+    Raises
+    ------
+    TooManyTransitions
+        If the timer has no room for the acts that are repeated.
+    """
+    assembled = parts.assembled(replace(timer, start_ms=parts.start.at_ms))
+    return _repeating(timer, _stated(timer, assembled, now_ms, locked_until_ms=locked_until_ms))
+
+
+def _repeating(before: Timer, correction: Correction) -> Correction:
+    """Repeat the acts in time that a correction claims.
+
+    Claimed time has no acts of the owner. So the last act that lies in it is repeated at its end, where the
+    timer continues to count automatically.
 
     Raises
     ------
     TooManyTransitions
         If the timer has no room for these acts.
     """
-    base = replace(timer, start_ms=parts.start.at_ms)
-    correction = _stated(timer, parts.assembled(base), now_ms, locked_until_ms=locked_until_ms)
-    made = [claim for claim in correction.timer.claims if claim.counts and claim not in timer.claims]
-    claimed_spans = list(
-        joined(sorted(Span(*claim[:2]) for claim in correction.timer.claims if claim.counts))
-    )
+    timer = correction.timer
+    made = [claim for claim in timer.claims if claim.counts and claim not in before.claims]
+    own = [(max(done.at_ms, before.start_ms), done) for done in before.history if _is_act(done)]
     acts = [
-        Transition(until_ms, Action.FOCUS, MANUAL)
-        for since_ms, until_ms in claimed_spans
+        _repeated(max(reversed(within), key=attrgetter("began_ms")), until_ms)
+        for since_ms, until_ms in joined(sorted(Span(*claim[:2]) for claim in timer.claims if claim.counts))
         if any(since_ms <= claim.since_ms < until_ms for claim in made)
-        and any(since_ms <= done.at_ms <= until_ms for done in timer.history if _is_act(done))
+        and (within := [act for at_ms, act in own if since_ms <= at_ms <= until_ms])
     ]
     if not acts:
         return correction
-    timer.check_room("correct the pauses of", transitions=len(acts))
-    continued = replace(parts, others=[*parts.others, *acts]).assembled(base)
-    return replace(
-        correction,
-        timer=replace(correction.timer, history=continued.history, changed_ms=continued.changed_ms),
+    before.check_room("correct", transitions=len(acts))
+    history: list[Transition] = []
+    for transition in heapq.merge(timer.history, acts, key=attrgetter("at_ms")):
+        if transition not in acts or [*states(history)][-1].allows(transition.action):
+            history.append(transition)
+    *_, state = states(history)
+    changed_ms = state.changed_ms if timer.is_open else timer.changed_ms
+    return replace(correction, timer=replace(timer, history=tuple(history), changed_ms=changed_ms))
+
+
+def _repeated(act: Transition, at_ms: int) -> Transition:
+    """Return a transition by which an act still decides what counts from a later instant on."""
+    repeated = Transition(
+        act.at_ms,
+        Action.FOCUS,
+        CORRECTION,
+        by_owner=True,
+        overtime=act.overtime,
+        acted_ms=act.acted_ms,
+        by_hand=act.is_by_hand,
     )
+    return repeated.moved(at_ms)
 
 
 def _is_act(transition: Transition) -> bool:
@@ -494,8 +521,12 @@ class _Parts:
             stop = replace(stop, at_ms=timer.end_ms)
         pairs = [pair.beginning_at(timer.start_ms) for pair in pairs]
         nonempty = [pair for pair in pairs if pair.until_ms is None or pair.pause.at_ms < pair.until_ms]
-        inside = [other for other in others if other.at_ms >= timer.start_ms]
-        return cls(replace(start, at_ms=timer.start_ms), nonempty, stop, inside)
+        # Acts that began no stretch any more still decide what counts.
+        acts = [pair.resume for pair in pairs if pair not in nonempty and pair.resume]
+        acts += [start] if timer.start_ms < start.at_ms else []
+        others += [_repeated(act, act.at_ms) for act in acts if _is_act(act)]
+        inside = [other.moved(max(other.at_ms, timer.start_ms)) for other in others]
+        return cls(start.moved(timer.start_ms), nonempty, stop, inside)
 
     def pause(self, number: int) -> _Pair:
         """Return the pause with a number.

@@ -67,6 +67,7 @@ def replay(
     locked_until_ms: int,
     used_ulids: Set[str],
     calendar: Calendar,
+    unexpired: Set[str] = frozenset(),
 ) -> Outcome:
     """Derive a person's timers on an issue from everything that happened after the lock point.
 
@@ -85,11 +86,14 @@ def replay(
         The ULIDs that new timers must not use, because timers of this person on this issue have used them.
     calendar
         The person's calendar, which says at the time of each event whether assignments start a timer.
+    unexpired
+        The ULIDs of timers whose stop by the sweeper is dropped, because they were not stale then.
     """
     unlocked = _unlocked(timers, locked_until_ms)
     known = list(events)
     signs = _signs(unlocked, known, user_id, locked_until_ms)
     steps = _steps(unlocked, known, user_id, locked_until_ms, calendar)
+    steps = [step for step in steps if step.expired not in unexpired]
     derived = [_with_signs(timer, signs) for timer in _fold(steps, signs, issue, user_id, now_ms)]
     pairs, vanished = _match(derived, unlocked, used_ulids)
     changed = [(new, old) for new, old in pairs if _differs(new, old)]
@@ -141,6 +145,8 @@ class _Step:
     """The effect of the event; None for a manual transition or a transition by the sweeper."""
     card: str = ""
     """The node id of the card that caused the event; empty for other steps, or if the event has expired."""
+    expired: str = ""
+    """The ULID of the timer that the step stopped, if it is a stop by the sweeper."""
     created_timer: bool = False
     """Whether the step is the manual start that created a timer."""
     is_disabled: bool = False
@@ -225,7 +231,8 @@ def _manual_step(timer: Timer, position: int, index: int, earliest_ms: int) -> _
         transition = replace(transition, action=Action.START)
     # The position and the index keep the order of transitions of the same millisecond.
     order = _Order(max(transition.at_ms, earliest_ms), True, position, index, transition.cause)
-    return _Step(order, transition, created_timer=created_timer)
+    expired = timer.ulid if transition.by == SWEEPER else ""
+    return _Step(order, transition, expired=expired, created_timer=created_timer)
 
 
 def _locked_step(transition: Transition, position: int, index: int) -> _Step:
@@ -361,7 +368,9 @@ def _apply(current: _Current, step: _Step) -> _Current:
     if action is not None and counts and timer.state.allows(action):
         changed = timer.apply(replace(step.transition, action=action))
         if action is Action.FOCUS:
-            return replace(current, timer=changed)
+            # A correction may have removed the pause that the owner had ended by hand.
+            is_repeated = step.transition.by == CORRECTION and step.transition.by_hand
+            return _Current(changed, step) if is_repeated else replace(current, timer=changed)
         if action is Action.PAUSE:
             return _Current(changed, step, stretch_by=current.changed_by)
         restores = step.transition.by == CORRECTION if step.effect is None else step.effect.restores

@@ -8,7 +8,7 @@ stays exact over any number of pauses.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
@@ -21,6 +21,15 @@ SWEEPER = "sweeper"
 # The cause of transitions that a correction by hand adds to a history. They are no acts of the owner, because
 # the claims of the correction say what counts.
 CORRECTION = "correction"
+
+
+# Separates the hash of an Idempotency-Key from the hash of its request in a cause.
+_KEY_END = "."
+
+
+def request_cause(key: str, request: str) -> str:
+    """Return the cause of a transition by a request, given the hashes of its Idempotency-Key and its body."""
+    return f"{key}{_KEY_END}{request}"
 
 
 class Status(StrEnum):
@@ -67,17 +76,20 @@ class Transition:
     by
         The kind of its cause, for example ``manual``, ``sweeper`` or a kind of event such as ``assigned``.
     cause
-        The id of its cause, for example the GUID of a delivery or the hash of an ``Idempotency-Key``. The
-        cause of a manual start that created a timer is the timer's ULID. The cause of a stop by the sweeper
-        is the time of the last sign of life (milliseconds since the epoch).
+        The id of its cause, for example the GUID of a delivery, or the hashes of an ``Idempotency-Key`` and
+        of its request (see `request_cause`). The cause of a manual start that created a timer is the timer's
+        ULID. The cause of a stop by the sweeper is the time of the last sign of life (milliseconds since the
+        epoch).
     by_owner
         Whether the timer's owner caused the event themself, for example by assigning themself. Manual
         transitions do not need it.
     overtime
         Whether the time after the present working hours is to count too; only for a focus.
     acted_ms
-        The time of the act, or else of the beginning of the stretch, that continues here; only for the start
-        of a timer that was divided from another one.
+        The time of the act that continues here, or else of the beginning of the stretch, if a correction has
+        moved it, or has divided the timer here. The act still decides what counts as at its own time.
+    by_hand
+        Whether this act was by hand; only for transitions by a correction.
     """
 
     at_ms: int
@@ -87,6 +99,13 @@ class Transition:
     by_owner: bool = False
     overtime: bool = False
     acted_ms: int | None = None
+    by_hand: bool = False
+
+    @property
+    def key(self) -> str:
+        """The hash of the request's ``Idempotency-Key``; empty if it had none."""
+        key, separator, _ = self.cause.partition(_KEY_END)
+        return key if separator else ""
 
     @property
     def is_own(self) -> bool:
@@ -96,7 +115,21 @@ class Transition:
     @property
     def is_by_hand(self) -> bool:
         """Whether the timer's owner requested the transition, also by a command in a comment."""
-        return self.by == MANUAL or self.by.startswith("comment.")
+        return self.by_hand or self.by == MANUAL or self.by.startswith("comment.")
+
+    @property
+    def continues(self) -> bool:
+        """Whether it is the start of a timer that was divided from another one, and no act by itself."""
+        return self.action is Action.START and self.by == CORRECTION
+
+    @property
+    def began_ms(self) -> int:
+        """The time from which the transition decides what counts."""
+        return self.at_ms if self.acted_ms is None else self.acted_ms
+
+    def moved(self, at_ms: int) -> "Transition":
+        """Return the transition at another time. If this is later, the act is still that of its own time."""
+        return replace(self, at_ms=at_ms, acted_ms=self.began_ms if self.began_ms < at_ms else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from timer_core.domain.calendar import Calendar, ConcurrentTimers, Policy
 from timer_core.domain.schedule import DAY_MS, Span, midnight
-from timer_core.domain.state import CORRECTION, SWEEPER, Action, State, Status, Transition
-from timer_core.domain.timers import LATEST_MS, Claim, Timer, end_of_date
+from timer_core.domain.state import CORRECTION, MANUAL, SWEEPER, Action, State, Status, Transition
+from timer_core.domain.timers import LATEST_MS, Claim, Timer, cut, end_of_date
 
 # How far ahead the next working hours are searched. A year without working hours has none.
 _AHEAD_MS = 366 * DAY_MS
@@ -229,6 +229,28 @@ def standings(timers: Iterable[Timer], calendar: Calendar, carry: Carry) -> dict
     return found
 
 
+def lasting(timer: Timer, counted: Sequence[Span]) -> tuple[Transition, ...]:
+    """Return what still matters after the deletion of a timer: what begins and ends breaks.
+
+    Parameters
+    ----------
+    counted
+        The time in which only this timer counted. A pause by hand at the end of such a time began a break.
+
+    Returns
+    -------
+    tuple[Transition, ...]
+        A pause for each break that a pause began, and a focus for each act of the owner, in order.
+    """
+    found = []
+    for mark in _marks(timer, 0):
+        if mark.is_pause_by_hand and cut(counted, mark.at_ms - 1, mark.at_ms):
+            found.append(Transition(mark.at_ms, Action.PAUSE, MANUAL))
+        elif mark.is_act_on(timer):
+            found.append(Transition(mark.at_ms, Action.FOCUS, MANUAL))
+    return tuple(found)
+
+
 # ---------------------------------------------------------------------- the history of a timer
 
 
@@ -260,6 +282,21 @@ class _Mark(NamedTuple):
         """Whether it shows that somebody works on the issue."""
         return self.transition is None or self.transition.by not in {SWEEPER, CORRECTION}
 
+    @property
+    def is_pause_by_hand(self) -> bool:
+        """Whether the owner paused the timer by hand, which begins a break if the timer had the focus."""
+        done = self.transition
+        return self.has_effect and done is not None and done.action is Action.PAUSE and done.is_by_hand
+
+    def is_act_on(self, timer: Timer) -> bool:
+        """Whether it is an act of the owner, after which the timer runs."""
+        done = self.transition
+        if done is None or not done.is_own or done.action not in _ACTS or done.continues:
+            return False
+        # An entry that was added by hand is no act at the time that it claims.
+        claim = _claim_at(timer.claims, self.at_ms)
+        return self.status is Status.RUNNING and not (claim and claim.counts)
+
 
 def _order(timer: Timer) -> tuple[str, str]:
     """Return the key by which timers are sorted at the same instant.
@@ -272,6 +309,10 @@ def _order(timer: Timer) -> tuple[str, str]:
 
 def _marks(timer: Timer, number: int) -> Iterator[_Mark]:
     """Yield the history of a timer and its other signs of life."""
+    if timer.is_deleted:
+        for entry, done in enumerate(timer.history):
+            yield _Mark(done.at_ms, number, entry, timer.ulid, done, Status.PAUSED, has_effect=True)
+        return
     state: State | None = None
     at_ms = 0
     for entry, transition in enumerate(timer.history):
@@ -282,8 +323,9 @@ def _marks(timer: Timer, number: int) -> Iterator[_Mark]:
             state = state.apply(transition)
         at_ms = max(at_ms, state.changed_ms if has_effect else transition.at_ms)
         # A correction of the start or the end does not change the history.
+        done = transition.moved(timer.start_ms) if transition.at_ms < timer.start_ms else transition
         at_ms = min(max(at_ms, timer.start_ms), LATEST_MS if timer.end_ms is None else timer.end_ms)
-        yield _Mark(at_ms, number, entry, timer.ulid, transition, state.status, has_effect)
+        yield _Mark(at_ms, number, entry, timer.ulid, done, state.status, has_effect)
     for sign_ms in {*timer.signs, *(claim.made_ms for claim in timer.claims)}:
         yield _Mark(sign_ms, number, -1, timer.ulid)
 
@@ -486,17 +528,18 @@ class _Fold:
             one.carry = replace(one.carry, unsigned_ms=0)
         if transition is None:
             return
-        is_pause = mark.has_effect and transition.action is Action.PAUSE
-        if is_pause and transition.is_by_hand and self._had_focus(one, mark.at_ms):
+        if self._begins_break(one.timer, mark):
             self._break_act = mark
             self._begin_break(mark.at_ms)
         ran = one.stretch_ms is not None
         is_act = self._transition(mark)
+        if one.timer.is_deleted and transition.action is not Action.PAUSE:
+            self._begin_break(None)
         if is_act or (not ran and one.stretch_ms is not None):
             # A timer that was stale counts again.
             one.carry = replace(one.carry, unsigned_ms=0, stale_ms=None)
             self._open_overtime(one)
-        if is_act:
+        if is_act and (self._break_ms is None or self._break_ms <= (one.act_ms or 0)):
             self._begin_break(None)
         if one is self._first:
             self._first = None
@@ -521,25 +564,33 @@ class _Fold:
         if one.stretch_ms is None:
             one.stretch_ms, one.decided = began_ms, transition
             self._running[mark.ulid] = one
-        if transition.acted_ms is not None:
+        if transition.continues:
             one.act_ms = began_ms if transition.by_owner else None
             one.kept_ms = began_ms if transition.overtime else None
             return False
-        # An entry that was added by hand is no act at the time that it claims.
-        claim = _claim_at(one.timer.claims, mark.at_ms)
-        if not transition.is_own or transition.action not in _ACTS or (claim and claim.counts):
+        if not mark.is_act_on(one.timer):
             return False
-        one.act_ms, one.decided = mark.at_ms, transition
-        one.kept_ms = mark.at_ms if transition.overtime else one.kept_ms
+        if one.act_ms is None or one.act_ms <= began_ms:
+            one.act_ms, one.decided = began_ms, transition
+            one.kept_ms = began_ms if transition.overtime else one.kept_ms
         return True
 
-    def _had_focus(self, one: _Running, at_ms: int) -> bool:
-        """Whether a timer had the focus just before an instant."""
-        policy = self._calendar.policy_at(at_ms - 1)
+    def _begins_break(self, timer: Timer, mark: _Mark) -> bool:
+        """Whether a pause by hand begins a break, because the timer had the focus just before it."""
+        if not mark.is_pause_by_hand:
+            return False
+        at_ms = mark.at_ms - 1
+        policy = self._calendar.policy_at(at_ms)
         if policy.concurrent_timers is not ConcurrentTimers.FOCUS or self._has_break(policy):
             return False
-        is_working = self._calendar.schedule.is_working(at_ms - 1)
-        return one.timer.ulid in self._choose(policy, at_ms - 1, is_working=is_working)
+        if timer.is_deleted:
+            return True
+        others = (one.timer for one in self._timers.values() if one.timer is not timer)
+        if any((claim := _claim_at(other.claims, at_ms)) and not claim.counts for other in others):
+            # The other timer had the focus before its time was taken away.
+            return False
+        is_working = self._calendar.schedule.is_working(at_ms)
+        return timer.ulid in self._choose(policy, at_ms, is_working=is_working)
 
     def _open_overtime(self, one: _Running) -> None:
         """Note the overtime that the last act on a timer has opened."""
@@ -547,7 +598,7 @@ class _Fold:
         self._with_overtime.pop(one.timer.ulid, None)
         if one.act_ms is None or one.decided is None:
             return
-        if not one.decided.is_by_hand and one.decided.acted_ms is None:
+        if not one.decided.is_by_hand:
             return
         schedule, from_ms = self._calendar.schedule, one.act_ms
         if schedule.is_working(from_ms):

@@ -172,6 +172,11 @@ class Timer:
         return max((ms for ms in signs if ms <= until_ms), default=self.start_ms)
 
     @property
+    def is_deleted(self) -> bool:
+        """Whether the owner deleted the timer. Only its gaps, and what matters to breaks, are left."""
+        return not self.source
+
+    @property
     def is_open(self) -> bool:
         """Whether the timer is running or paused."""
         return self.status is not Status.STOPPED
@@ -309,6 +314,22 @@ class Timer:
         then = replace(self, clock_ms=state.clock_ms, changed_ms=state.changed_ms, status=state.status)
         stopped = replace(then, history=before).stop(end_ms, SWEEPER, str(sign_ms))
         return replace(stopped, history=(*stopped.history, *after))
+
+    def unexpired(self) -> Self:
+        """Return the timer as it would be if the sweeper had not stopped it."""
+        history = tuple(transition for transition in self.history if transition.by != SWEEPER)
+        *_, state = states(history)
+        return replace(
+            self,
+            status=state.status,
+            clock_ms=state.clock_ms,
+            changed_ms=state.changed_ms,
+            last_pause_ms=state.last_pause_ms,
+            paused_by=state.paused_by,
+            end_ms=None,
+            stopped_by=None,
+            history=history,
+        )
 
 
 def end_of_date(at_ms: int) -> int:

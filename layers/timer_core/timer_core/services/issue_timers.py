@@ -4,7 +4,7 @@ An event or move is logged first, and its effects are derived from the log, so t
 can be repeated (docs/decisions/0001-events-and-replay.md).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
 
 from timer_core.domain.calendar import Calendar
@@ -134,7 +134,12 @@ class IssueTimers:
             self._record(repository, named_at, now_ms)
 
     def rederive(
-        self, issue: Issue, *, select: Callable[[set[int]], Iterable[int]], now_ms: int
+        self,
+        issue: Issue,
+        *,
+        select: Callable[[set[int]], Iterable[int]],
+        now_ms: int,
+        unexpired: Set[str] = frozenset(),
     ) -> list[Timer]:
         """Rederive timers on an issue and return the changed ones.
 
@@ -143,6 +148,8 @@ class IssueTimers:
         select
             Receives the people whom the issue's events and timers concern; returns the people whose timers
             are derived.
+        unexpired
+            See `timer_core.domain.replay.replay`.
 
         Raises
         ------
@@ -150,7 +157,7 @@ class IssueTimers:
             If other writers kept changing the timers; a retry is safe.
         """
         history = self._log.read(issue)
-        return self._rederive_all(select(history.people()), history, now_ms)
+        return self._rederive_all(select(history.people()), history, now_ms, unexpired=unexpired)
 
     def timers_of(self, user_id: int, issue: Issue) -> list[Timer]:
         """Return a person's latest timers on an issue, sorted by start."""
@@ -181,14 +188,24 @@ class IssueTimers:
         return self._rederive_all(history.people(), history, now_ms)
 
     def _rederive_all(
-        self, user_ids: Iterable[int], history: IssueHistory, now_ms: int, *, new: str | None = None
+        self,
+        user_ids: Iterable[int],
+        history: IssueHistory,
+        now_ms: int,
+        *,
+        new: str | None = None,
+        unexpired: Set[str] = frozenset(),
     ) -> list[Timer]:
         """Rederive people's timers; repeat if the repository has got an event in the meantime.
 
         The process that logged the event may have read the slots before this process wrote them.
         """
         ids = sorted(user_ids)
-        changed = [timer for user_id in ids for timer in self._rederive(user_id, history, now_ms, new=new)]
+        changed = [
+            timer
+            for user_id in ids
+            for timer in self._rederive(user_id, history, now_ms, new=new, unexpired=unexpired)
+        ]
         if not changed or not history.home.repo_id:
             return changed
         events = self._log.repository_page(history.home.repository).events
@@ -197,7 +214,13 @@ class IssueTimers:
         return changed + self._rederive_all(ids, self._log.read(history.root), now_ms)
 
     def _rederive(
-        self, user_id: int, history: IssueHistory, now_ms: int, *, new: str | None = None
+        self,
+        user_id: int,
+        history: IssueHistory,
+        now_ms: int,
+        *,
+        new: str | None,
+        unexpired: Set[str],
     ) -> list[Timer]:
         """Rederive a person's timers on an issue.
 
@@ -205,19 +228,23 @@ class IssueTimers:
         ----------
         new
             The delivery of the event that has just been logged for the first time, if any.
+        unexpired
+            See `timer_core.domain.replay.replay`.
         """
 
         def attempt() -> list[Timer]:
             nonlocal history
             try:
-                return self._derive(user_id, history, now_ms, new)
+                return self._derive(user_id, history, now_ms, new, unexpired)
             except Conflict:
                 history = self._log.read(history.root)
                 raise
 
         return retry_on_conflict(attempt, "The timers of an issue kept changing.")
 
-    def _derive(self, user_id: int, history: IssueHistory, now_ms: int, new: str | None) -> list[Timer]:
+    def _derive(
+        self, user_id: int, history: IssueHistory, now_ms: int, new: str | None, unexpired: Set[str]
+    ) -> list[Timer]:
         home = history.home
         slots = [history.slot(user_id), *history.slots_to_move(user_id)]
         events = history.events()
@@ -236,6 +263,7 @@ class IssueTimers:
             locked_until_ms=found.locked_until_ms,
             used_ulids=found.used_ulids,
             calendar=self._calendar(user_id, events),
+            unexpired=unexpired,
         )
         return self._derived.write(slots, outcome, now_ms=now_ms)
 

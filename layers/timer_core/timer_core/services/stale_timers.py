@@ -1,4 +1,8 @@
-"""Stop stale timers, and store the days of people whose timers just run on, person by person."""
+"""Stop stale timers, and store the days of people whose timers just run on, person by person.
+
+A stop is derived from everything that is known when it is written. If something else has become known since,
+the stop is undone, and written again at another instant if the timer is stale nevertheless.
+"""
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -8,6 +12,7 @@ from dataclasses import dataclass
 from aws_lambda_powertools import Logger
 
 from timer_core.domain.timers import end_of_date
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.timers import TimerStore
 from timer_core.store.timesheets import Timesheets
 
@@ -44,6 +49,7 @@ class StaleTimerStopper:
     """Stops the timers that their owner's timeline says are stale, at the moment at which they became so."""
 
     timers: TimerStore
+    issue_timers: IssueTimers
     timesheets: Timesheets
     logger: Logger
 
@@ -85,6 +91,8 @@ class StaleTimerStopper:
         """Return the numbers of a person's stale and stopped timers, and whether something failed."""
         found = stopped = 0
         try:
+            if not dry_run and self._reopen(user_id, now_ms):
+                is_owner = True
             ends = self._ends(user_id, now_ms) if is_owner else {}
             found = len(ends)
             if dry_run:
@@ -97,6 +105,18 @@ class StaleTimerStopper:
             self.logger.exception("A stale timer could not be stopped, or days could not be stored")
             return found, stopped, True
         return found, stopped, False
+
+    def _reopen(self, user_id: int, now_ms: int) -> bool:
+        """Undo the stops of a person's timers that were not stale; return whether there were any."""
+        stopped = self.timesheets.not_stale(user_id, now_ms=now_ms)
+        for timer in stopped:
+            if timer.issue is None:
+                self.timers.unexpire(timer, now_ms=now_ms)
+            else:
+                self.issue_timers.rederive(
+                    timer.issue, select=lambda _: [user_id], now_ms=now_ms, unexpired={timer.ulid}
+                )
+        return bool(stopped)
 
     def _ends(self, user_id: int, now_ms: int) -> dict[tuple[str, int], int]:
         """Return the ends of a person's stale timers, by ULID and last sign of life before the end."""

@@ -7,10 +7,11 @@ from datetime import date
 from timer_core.domain.confirmed import ConfirmedDay
 from timer_core.domain.issues import Issue
 from timer_core.domain.own_calendar import OwnCalendar
+from timer_core.domain.state import Transition
 from timer_core.domain.timers import Claim, Timer
 from timer_core.store.calendars import to_own
 from timer_core.store.confirmed_days import ConfirmedDays
-from timer_core.store.items import SlotItem, claims_of, to_timer
+from timer_core.store.items import SlotItem, claims_of, history_of, to_timer
 from timer_core.store.keys import kind_of, name_of, slot_key, user_pk
 from timer_core.store.limits import MINUTE_MS
 from timer_core.store.positions import ExportPosition
@@ -26,6 +27,8 @@ class DeletedTimer:
     ----------
     claims
         The time that the timer had, which no other timer gets.
+    acts
+        What began and ended breaks.
     kept_until_s
         When the tombstone expires (seconds since the epoch); None if it has claims.
     """
@@ -34,6 +37,7 @@ class DeletedTimer:
     deleted_ms: int
     locked_until_ms: int | None
     claims: tuple[Claim, ...]
+    acts: tuple[Transition, ...]
     kept_until_s: int | None
 
 
@@ -110,7 +114,9 @@ class ExportPage:
             kept_until_s = _number(item, "expires_at") if "expires_at" in item else None
             deleted_ms = _number(item, "deleted_ms")
             self.deleted.append(
-                DeletedTimer(name, deleted_ms, locked_until_ms, claims_of(item), kept_until_s)
+                DeletedTimer(
+                    name, deleted_ms, locked_until_ms, claims_of(item), history_of(item), kept_until_s
+                )
             )
         elif kind == "timer":
             self.timers.append(to_timer(item))

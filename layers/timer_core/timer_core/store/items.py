@@ -51,11 +51,11 @@ class TimerItem(Model):
 
     ``owner`` and ``repo`` are names at the time of the write; if ``repo_id`` exists, the present names are in
     the `RepositoryItem`. A tombstone expires by TTL, unless it has claims: the time of its timer, which no
-    other timer gets. ``end_key`` is the sort key in the index ``by-end``: the end of a stopped timer's
-    `Timer.reach`, or the start of an open timer. The attributes ``open_shard`` and ``open_since_ms`` exist
-    only while the timer is open. ``causes`` contains the action and the cause of each entry of ``history``,
-    so that a condition can test whether an entry exists. ``schema_version`` is the `TIMER_SCHEMA_VERSION` of
-    the process that last wrote the whole item.
+    other timer gets. Then its ``history`` has the acts that begin and end breaks. ``end_key`` is the sort key
+    in the index ``by-end``: the end of a stopped timer's `Timer.reach`, or the start of an open timer. The
+    attributes ``open_shard`` and ``open_since_ms`` exist only while the timer is open. ``causes`` contains a
+    text for each entry of ``history`` (see `cause_of`), so that a condition can test whether an entry exists.
+    ``schema_version`` is the `TIMER_SCHEMA_VERSION` of the process that last wrote the whole item.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -491,7 +491,7 @@ def to_timer(item: RawItem) -> Timer:
         end_ms=_int(row.end_ms),
         stopped_by=row.stopped_by,
         locked_until_ms=_int(row.locked_until_ms),
-        history=tuple(_decode_transition(entry) for entry in row.history),
+        history=history_of(item),
         claims=claims_of(item),
         signs=tuple(int(sign) for sign in row.signs or ()),
         confirmed=decode_span(row.confirmed) if row.confirmed else None,
@@ -502,9 +502,14 @@ def to_timer(item: RawItem) -> Timer:
 
 
 def to_gaps(item: RawItem) -> Timer:
-    """Convert the tombstone of a deleted timer that has claims to a timer whose only time is gaps."""
+    """Convert the tombstone of a deleted timer that has claims to a timer whose only time is gaps.
+
+    Its history has what `timer_core.domain.timeline.lasting` returns.
+    """
     claims = claims_of(item)
-    start_ms, end_ms = min(claim.since_ms for claim in claims), max(claim.until_ms for claim in claims)
+    history = history_of(item)
+    start_ms = min([*(claim.since_ms for claim in claims), *(done.at_ms for done in history)])
+    end_ms = max([*(claim.until_ms for claim in claims), *(done.at_ms for done in history)])
     return Timer(
         user_id=user_id_of(item["pk"]["S"]),
         ulid=name_of(item["sk"]["S"]),
@@ -515,6 +520,7 @@ def to_gaps(item: RawItem) -> Timer:
         source="",
         status=Status.STOPPED,
         end_ms=end_ms,
+        history=history,
         claims=claims,
     )
 
@@ -529,7 +535,12 @@ def to_issue(item: RawItem) -> Issue | None:
 
 
 def tombstone(
-    pk: str, sk: str, now_ms: int, locked_until_ms: int | None, gaps: Sequence[Span] = ()
+    pk: str,
+    sk: str,
+    now_ms: int,
+    locked_until_ms: int | None,
+    gaps: Sequence[Span] = (),
+    history: Sequence[Transition] = (),
 ) -> RawItem:
     """Return the tombstone of a deleted timer.
 
@@ -539,6 +550,8 @@ def tombstone(
         The time up to which the tombstone locks events.
     gaps
         The time of the timer, in order. No other timer gets it, so a tombstone with gaps does not expire.
+    history
+        What lasts of the timer's history, if it had time (`timer_core.domain.timeline.lasting`).
     """
     item: RawItem = {"pk": {"S": pk}, "sk": {"S": sk}, "deleted_ms": {"N": str(now_ms)}}
     if locked_until_ms is not None:
@@ -547,6 +560,7 @@ def tombstone(
         return item | {"expires_at": {"N": str(expiry(now_ms, EVENT_DAYS))}}
     claims = [encode_claim(Claim(*gap, now_ms, counts=False)) for gap in gaps]
     item["claims"] = {"L": [{"S": claim} for claim in claims]}
+    item["history"] = {"L": [{"S": encode_transition(transition)} for transition in history]}
     reach = to_gaps(item).reach
     return item | {"end_key": {"S": end_key(reach.since_ms, reach.until_ms)}}
 
@@ -554,6 +568,13 @@ def tombstone(
 def claims_of(item: RawItem) -> tuple[Claim, ...]:
     """Return the claims of a timer or a tombstone, given its item."""
     return tuple(_decode_claim(entry["S"]) for entry in item["claims"]["L"]) if "claims" in item else ()
+
+
+def history_of(item: RawItem) -> tuple[Transition, ...]:
+    """Return the history of a timer, or what a tombstone has of it, given its item."""
+    return (
+        tuple(_decode_transition(entry["S"]) for entry in item["history"]["L"]) if "history" in item else ()
+    )
 
 
 def locked_until(item: RawItem) -> int:
@@ -585,13 +606,17 @@ def expiry(now_ms: int, days: float) -> int:
 
 
 def cause_of(transition: Transition) -> str:
-    """Return the text that identifies a transition, so that a repeated request is recognized."""
-    return f"{transition.action} {transition.cause}"
+    """Return the text that identifies a transition, so that a repeated request is recognized.
+
+    A request is identified by its Idempotency-Key alone, so that another request with this key is recognized
+    too.
+    """
+    return transition.key or f"{transition.action} {transition.cause}"
 
 
 def encode_transition(transition: Transition) -> str:
     """Return the stored form of a transition: time, action and flags, kind and id of the cause."""
-    flags = "/own" * transition.by_owner + "/overtime" * transition.overtime
+    flags = "/own" * transition.by_owner + "/overtime" * transition.overtime + "/hand" * transition.by_hand
     if transition.acted_ms is not None:
         flags += f"/acted={transition.acted_ms}"
     return f"{transition.at_ms} {transition.action}{flags} {transition.by} {transition.cause}"
@@ -609,6 +634,7 @@ def _decode_transition(entry: str) -> Transition:
         by_owner="own" in flags,
         overtime="overtime" in flags,
         acted_ms=_int(acted),
+        by_hand="hand" in flags,
     )
 
 

@@ -19,6 +19,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.schedule import Schedule, Span
 from timer_core.domain.state import MANUAL, Action, Transition
+from timer_core.domain.timeline import lasting
 from timer_core.domain.timers import LATEST_MS, Timer, end_of_date
 from timer_core.store.calendars import Calendars, guarded
 from timer_core.store.confirmed_days import ConfirmedDays
@@ -47,6 +48,8 @@ from timer_core.store.writes import (
     put_response,
     transit,
 )
+
+_KEY_REUSED = "This Idempotency-Key was used for another request."
 
 # Returns the time that counts for a timer and for no other one, in order.
 Counted = Callable[[Timer], Sequence[Span]]
@@ -313,11 +316,22 @@ class TimerStore(TimerQueries):
 
     def _repeated(self, user_id: int, item: RawItem, idempotency: Idempotency | None) -> Timer:
         if idempotency is None or item["request_hash"]["S"] != idempotency.request:
-            raise IdempotencyKeyReused("This Idempotency-Key was used for another request.")
+            raise IdempotencyKeyReused(_KEY_REUSED)
+        return self._still_existing(user_id, item["ulid"]["S"])
+
+    def _still_existing(self, user_id: int, ulid: str) -> Timer:
+        """Return a timer of a stored response.
+
+        Raises
+        ------
+        IdempotencyKeyReused
+            If it was deleted since. The request took effect, so "not found" would be the wrong answer.
+        """
         try:
-            return self.get(user_id, item["ulid"]["S"])
+            return self.get(user_id, ulid)
         except NotFound:
-            raise IdempotencyKeyReused("The timer that this Idempotency-Key made was deleted.") from None
+            message = "This request took effect, but its timer was deleted since."
+            raise IdempotencyKeyReused(message) from None
 
     # ------------------------------------------------------------------ transitions
 
@@ -473,6 +487,13 @@ class TimerStore(TimerQueries):
             return replace(stopped, version=stopped.version + 1)
 
         return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
+
+    def unexpire(self, timer: Timer, *, now_ms: int) -> None:
+        """Undo the sweeper's stop of a timer without an issue, if it has not changed since its read."""
+        try:
+            self._put(timer, timer.unexpired(), [], timer.end_ms or now_ms, now_ms, [])
+        except TransactionRefused:
+            return
 
     def _transition(
         self, user_id: int, ulid: str, transition: Transition, now_ms: int, *, exactly: bool
@@ -638,7 +659,7 @@ class TimerStore(TimerQueries):
 
         def attempt() -> Halves:
             if response := idempotency and self.stored_response(user_id, idempotency, now_ms=now_ms):
-                return Halves(self.get(user_id, ulid), response[0])
+                return Halves(self._still_existing(user_id, ulid), response[0])
             timer = self.get(user_id, ulid)
             first, second = divided(timer, at_ms, ulid=second_ulid, now_ms=now_ms)
             writes = [put_new(second)]
@@ -699,6 +720,8 @@ class TimerStore(TimerQueries):
     ) -> None:
         """Delete an open or a stopped timer. Its time becomes a gap, which no other timer gets.
 
+        Breaks that its pauses began, or its owner's acts ended, stay.
+
         Parameters
         ----------
         counted
@@ -720,7 +743,9 @@ class TimerStore(TimerQueries):
             locked_until_ms = now_ms if timer.is_open else locked_until(item or {})
             spans = time_of(timer, now_ms) if counted is None else counted(timer)
             gaps = (Span(*claim[:2]) for claim in timer.claims if not claim.counts)
-            deleted = tombstone(pk, sk, now_ms, locked_until_ms, sorted([*spans, *gaps]))
+            deleted = tombstone(
+                pk, sk, now_ms, locked_until_ms, sorted([*spans, *gaps]), lasting(timer, spans)
+            )
             writes = [Write("Put", pk, sk, TimerItem.version == timer.version, item=deleted)]
             if timer.is_open and timer.issue is not None:
                 writes.append(free_slot(timer.issue, user_id, ulid, now_ms))
@@ -846,5 +871,15 @@ def _was_done(timer: Timer, transition: Transition) -> bool:
     """Whether an earlier copy of the same request has changed the timer.
 
     Clients repeat a request if they receive no response.
+
+    Raises
+    ------
+    IdempotencyKeyReused
+        If another request with the same key has changed the timer.
     """
-    return any(done.action is transition.action and done.cause == transition.cause for done in timer.history)
+    for done in timer.history:
+        if done.action is transition.action and done.cause == transition.cause:
+            return True
+        if transition.key and done.key == transition.key:
+            raise IdempotencyKeyReused(_KEY_REUSED)
+    return False

@@ -30,11 +30,20 @@ from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.schedule import DAY, DAY_MS, Span, midnight
 from timer_core.domain.sheets import Label, Sheet, sheets
-from timer_core.domain.timeline import Carry, Slice, clipped
+from timer_core.domain.state import SWEEPER
+from timer_core.domain.timeline import Carry, Slice, clipped, timeline
 from timer_core.domain.timers import LATEST_MS, Period, Timer
 from timer_core.store.calendars import Calendars, as_confirmed, lower_dirty, set_confirmed
 from timer_core.store.confirmed_days import ConfirmedDays, puts
-from timer_core.store.items import CalendarItem, PersonItem, TimerItem, as_read, encode_span, raw
+from timer_core.store.items import (
+    LOCKED_AFTER_MS,
+    CalendarItem,
+    PersonItem,
+    TimerItem,
+    as_read,
+    encode_span,
+    raw,
+)
 from timer_core.store.keys import CALENDAR_SK, PEOPLE_PK, timer_sk, user_id_of, user_pk
 from timer_core.store.queries import TimerQueries
 from timer_core.store.stored_days import (
@@ -167,6 +176,37 @@ class Timesheets:
             if (day := days.get(date_of(timer.reach.until_ms)))
         )
         return {ulid: carry.working_ms for ulid, carry in on_last_day if carry}
+
+    def not_stale(self, user_id: int, *, now_ms: int) -> list[Timer]:
+        """Return the timers that the sweeper has stopped at an instant at which they did not become stale.
+
+        Events on other issues, and other working hours, may have become known since. Timers that events can
+        no longer change are not checked.
+        """
+        unlocked_ms = now_ms - LOCKED_AFTER_MS
+        expired = {
+            timer.ulid: timer
+            for timer in self._timers.overlapping(user_id, Period(unlocked_ms, now_ms))
+            if timer.stopped_by == SWEEPER and timer.locked_until_ms is None
+        }
+        if not expired:
+            return []
+        state = self._state(user_id, now_ms)
+        since_ms, carry = state.valid_until_ms, self._carry(user_id, state)
+        signed_ms = min(timer.last_sign_until(timer.changed_ms) for timer in expired.values())
+        if signed_ms < since_ms:
+            since_ms = midnight(signed_ms)
+            carry = self._carry_at(user_id, since_ms)
+        timers = [
+            timer.unexpired() if timer.ulid in expired else timer
+            for timer in self._timers.overlapping(user_id, Period(since_ms, now_ms))
+        ]
+        calendar = self._calendar(state)
+
+        def is_stale_at(ulid: str, at_ms: int) -> bool:
+            return timeline(timers, calendar, at_ms + 1, carry).carry.timers[ulid].stale_ms == at_ms
+
+        return [timer for ulid, timer in expired.items() if not is_stale_at(ulid, timer.changed_ms)]
 
     def under(self, user_id: int, own: OwnCalendar, period: Period, *, now_ms: int) -> tuple[Slice, ...]:
         """Return what would count in a period, up to the present, if a person had another calendar.
