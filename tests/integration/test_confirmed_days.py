@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from tests.integration.test_timesheets import (
     FIRST,
-    HOUR_MS,
     MINUTE_MS,
     OFFICE,
     FixedPolicies,
@@ -24,7 +23,7 @@ from tests.integration.test_timesheets import (
 )
 from tests.support.calendars import put_version
 from tests.support.examples import examples
-from timer_core.domain.calendar import ConcurrentTimers, Policy
+from timer_core.domain.calendar import HOUR_MS, ConcurrentTimers, Policy
 from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.confirmed import ConfirmedDay, are_same, confirmed_timeline
 from timer_core.domain.errors import DayConfirmed, ErrorCode, InvalidInput, NotFound, PreconditionFailed
