@@ -269,6 +269,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         IdempotencyKeyReused
             If the key was used for another request before.
         """
@@ -335,6 +337,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         NotFound
             If there is no such timer.
         TransitionNotAllowed
@@ -361,6 +365,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         NotFound
             If there is no such timer.
         TransitionNotAllowed
@@ -397,6 +403,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         NotFound
             If there is no such timer.
         TransitionNotAllowed
@@ -424,6 +432,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         NotFound
             If there is no such timer.
         TransitionNotAllowed
@@ -521,6 +531,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         NotFound
             If there is no such timer.
         TransitionNotAllowed
@@ -582,6 +594,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         NotFound
             If there is no such timer or pause.
         InvalidInput, TooManyTransitions
@@ -627,6 +641,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         NotFound
             If there is no such timer.
         InvalidInput
@@ -706,6 +722,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         NotFound
             If there is no such timer.
         """
