@@ -31,6 +31,7 @@ from timer_core.domain.events import Event
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import DAY_MS, ScheduleVersion, Span, Week
+from timer_core.domain.sheets import Sheet
 from timer_core.domain.timeline import Slice, timeline
 from timer_core.domain.timers import Period, Timer, end_of_date
 from timer_core.domain.totals import add_up, part_of
@@ -42,7 +43,7 @@ from timer_core.store.queries import Filters
 from timer_core.store.stored_days import outdated
 from timer_core.store.table import Table, Write
 from timer_core.store.timers import TimerStore
-from timer_core.store.timesheets import Sheet, Timesheets
+from timer_core.store.timesheets import Timesheets
 from timer_core.store.writes import Patch
 
 MONDAY = date(2026, 3, 2)
@@ -283,7 +284,7 @@ def test_days_have_the_zone_and_the_hours_of_their_date(owner: ConfirmingOwner) 
     now_ms = FIRST + 30 * HOUR_MS
     days = [MONDAY, MONDAY + DAY, date(2026, 3, 4)]
     one, two, three = owner.timesheets.days(owner.user_id, days, now_ms=now_ms)
-    assert (one.zone, one.scheduled_ms, one.scheduled_elapsed_ms) == ("UTC", None, None)
+    assert (one.zone, one.scheduled_ms, one.scheduled_elapsed_ms) == ("UTC", None, 0)
     assert (one.since_ms, one.until_ms) == (FIRST, FIRST + 23 * HOUR_MS)
     assert (two.zone, two.scheduled_ms) == ("Europe/Berlin", 8 * HOUR_MS)
     # It is 07:00 in Berlin.

@@ -13,8 +13,8 @@ from tests.support.handlers import Clock
 from tests.support.repositories import identified
 from timer_core.domain.events import Event
 from timer_core.domain.schedule import DAY_MS, local_date, midnight
+from timer_core.domain.sheets import Sheet
 from timer_core.services.issue_timers import IssueTimers
-from timer_core.store.timesheets import Sheet
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 

@@ -14,6 +14,7 @@ TITLES = {
     HTTPStatus.METHOD_NOT_ALLOWED: "Methode nicht erlaubt",
     HTTPStatus.CONFLICT: "Nicht möglich",
     HTTPStatus.PRECONDITION_FAILED: "Inzwischen geändert",
+    HTTPStatus.PRECONDITION_REQUIRED: "Stand erforderlich",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Anfrage zu groß",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Medientyp nicht unterstützt",
     HTTPStatus.TOO_MANY_REQUESTS: "Zu viele Anfragen",
@@ -31,6 +32,7 @@ ERRORS = {
     ErrorCode.CHANGED_MEANWHILE: (
         "Das wurde inzwischen geändert. Lade die Seite neu, und versuche es noch einmal."
     ),
+    ErrorCode.IF_MATCH_REQUIRED: "Der Anfrage fehlt der Stand, auf den sie sich bezieht. Lade die Seite neu.",
     ErrorCode.BUSY: "Der Server ist ausgelastet. Versuche es gleich noch einmal.",
     ErrorCode.TIMER_RUNNING: "Das geht nicht, solange der Timer läuft.",
     ErrorCode.TIMER_PAUSED: "Das geht nicht, solange der Timer pausiert ist.",

@@ -9,8 +9,7 @@ On days that the person has confirmed, the slices are frozen (`timer_core.domain
 contain the frozen slices.
 """
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
@@ -29,7 +28,8 @@ from timer_core.domain.confirmed import (
 )
 from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 from timer_core.domain.own_calendar import OwnCalendar
-from timer_core.domain.schedule import DAY, DAY_MS, Schedule, Span, midnight
+from timer_core.domain.schedule import DAY, DAY_MS, Span, midnight
+from timer_core.domain.sheets import Label, Sheet, sheets
 from timer_core.domain.timeline import Carry, Slice, clipped
 from timer_core.domain.timers import LATEST_MS, Period, Timer
 from timer_core.store.calendars import Calendars, as_confirmed, lower_dirty, set_confirmed
@@ -100,38 +100,6 @@ class Worked:
         if self.state is None:
             raise LookupError("The state at the end of a past period is not stored.")
         return self.state
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A person's day.
-
-    Attributes
-    ----------
-    since_ms, until_ms
-        The beginning and the end of the date. A confirmed day has those at the time of its confirmation.
-    zone
-        The IANA name of the time zone of the date.
-    slices
-        What counted up to the present, sorted by beginning and timer; frozen if the day is confirmed.
-    scheduled_ms, scheduled_elapsed_ms
-        The working hours of the date, and their part up to the present; None if all time counts because no
-        working hours are set.
-    confirmed_ms
-        The time of the confirmation; None if the day is not confirmed.
-    derived
-        For a confirmed day, the slices that now follow from the timers, if they are different.
-    """
-
-    date: date
-    since_ms: int
-    until_ms: int
-    zone: str
-    slices: tuple[Slice, ...]
-    scheduled_ms: int | None
-    scheduled_elapsed_ms: int | None
-    confirmed_ms: int | None = None
-    derived: tuple[Slice, ...] | None = None
 
 
 # Raises an error if a sheet is not the one that the caller has seen.
@@ -353,33 +321,38 @@ class Timesheets:
         self, user_id: int, state: StoredState, dates: Sequence[date], now_ms: int
     ) -> tuple[list[Sheet], Worked]:
         schedule = self._calendar(state).schedule
-        spans = [Span(schedule.starts_at(day), schedule.starts_at(day + DAY)) for day in dates]
-        period = Period(spans[0].since_ms, spans[-1].until_ms)
-        confirmed: dict[date, ConfirmedDay] = {}
-        if overlaps(state.own.confirmed, *period):
-            confirmed = {day.date: day for day in self._confirmed.between(user_id, *period)}
+        period = Period(schedule.starts_at(dates[0]), schedule.starts_at(dates[-1] + DAY))
+        confirmed = self._confirmed_on(user_id, state, period)
         worked = self._worked(user_id, state, period, now_ms)
-        counted, derived = _Slices(worked.slices), _Slices(worked.derived)
-        sheets = []
-        for day, span in zip(dates, spans, strict=True):
-            frozen = confirmed.get(day) if is_confirmed(state.own.confirmed, day) else None
-            since_ms, until_ms = (frozen.since_ms, frozen.until_ms) if frozen else span
-            scheduled_ms, elapsed_ms = _scheduled(schedule, since_ms, until_ms, now_ms)
-            sheet = Sheet(
-                date=day,
-                since_ms=since_ms,
-                until_ms=until_ms,
-                zone=schedule.era_at(since_ms).week.zone,
-                slices=counted.between(since_ms, until_ms),
-                scheduled_ms=scheduled_ms,
-                scheduled_elapsed_ms=elapsed_ms,
-            )
-            if frozen is not None:
-                now = derived.between(since_ms, until_ms)
-                changed = None if are_same(sheet.slices, now) else now
-                sheet = replace(sheet, confirmed_ms=frozen.confirmed_ms, derived=changed)
-            sheets.append(sheet)
-        return sheets, worked
+        labels = self._labels(user_id, worked, period)
+        borders = {day: Span(one.since_ms, one.until_ms) for day, one in confirmed.items()}
+        shown, derived = (
+            sheets(slices, schedule, dates, now_ms=now_ms, confirmed=borders)
+            for slices in (worked.slices, worked.derived if confirmed else ())
+        )
+        found = []
+        for sheet, without in zip(shown, derived, strict=True):
+            labelled = replace(sheet, labels=labels)
+            if day := confirmed.get(sheet.date):
+                changed = None if are_same(sheet.slices, without.slices) else without.slices
+                labelled = replace(labelled, confirmed_ms=day.confirmed_ms, derived=changed)
+            found.append(labelled)
+        return found, worked
+
+    def _confirmed_on(self, user_id: int, state: StoredState, period: Period) -> Mapping[date, ConfirmedDay]:
+        """Return the confirmed days of a period by date."""
+        if not overlaps(state.own.confirmed, *period):
+            return {}
+        found = self._confirmed.between(user_id, *period)
+        # A day may have been confirmed after the state was read.
+        return {day.date: day for day in found if is_confirmed(state.own.confirmed, day.date)}
+
+    def _labels(self, user_id: int, worked: Worked, period: Period) -> dict[str, Label]:
+        """Return the labels of the timers that counted in a period."""
+        derived = {timer.ulid: Label.of(timer) for timer in worked.timers}
+        others = {piece.timer for piece in worked.slices} - derived.keys()
+        ended = Period(period.since_ms, min(period.until_ms, worked.derived_from_ms))
+        return derived | self._timers.labels(user_id, others, ended)
 
     def _timer_writes(self, user_id: int, day: ConfirmedDay, timers: Sequence[Timer]) -> list[Write]:
         """Return the writes that note the slices of a confirmed day at their timers."""
@@ -556,36 +529,6 @@ def _days(
         )
         yield _Day(since_ms, content, carry)
         since_ms, present = end_ms, remaining
-
-
-class _Slices:
-    """Slices of many days, sorted by beginning."""
-
-    def __init__(self, slices: Sequence[Slice]) -> None:
-        self._slices = slices
-        self._starts = [piece.since_ms for piece in slices]
-
-    def between(self, since_ms: int, until_ms: int) -> tuple[Slice, ...]:
-        """Return the parts of the slices between two instants. A slice does not go beyond midnight (UTC)."""
-        first = bisect_left(self._starts, midnight(since_ms))
-        last = bisect_left(self._starts, until_ms, lo=first)
-        return clipped(self._slices[first:last], since_ms, until_ms)
-
-
-def _scheduled(
-    schedule: Schedule, since_ms: int, until_ms: int, now_ms: int
-) -> tuple[int, int] | tuple[None, None]:
-    """Return the working hours of a day and their part up to the present; None if all time counts."""
-    eras = (era for era in schedule.eras if era.since_ms < until_ms and since_ms < era.until_ms)
-    if all(era.week.days is None for era in eras):
-        return None, None
-    planned = list(schedule.planned(since_ms, until_ms))
-    elapsed = (Span(since_ms, min(until_ms, now_ms)) for since_ms, until_ms in planned if since_ms < now_ms)
-    return _length(planned), _length(elapsed)
-
-
-def _length(spans: Iterable[Span]) -> int:
-    return sum(until_ms - since_ms for since_ms, until_ms in spans)
 
 
 def _note_confirmed(timer: Timer, span: Span) -> Write:
