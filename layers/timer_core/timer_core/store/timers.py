@@ -272,6 +272,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         IdempotencyKeyReused
             If the key was used for another request before.
         """
@@ -349,6 +351,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         NotFound
             If there is no such timer.
         TransitionNotAllowed
@@ -375,6 +379,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         NotFound
             If there is no such timer.
         TransitionNotAllowed
@@ -411,6 +417,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         NotFound
             If there is no such timer.
         TransitionNotAllowed
@@ -438,6 +446,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         NotFound
             If there is no such timer.
         TransitionNotAllowed
@@ -542,6 +552,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         NotFound
             If there is no such timer.
         TransitionNotAllowed
@@ -603,6 +615,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         NotFound
             If there is no such timer or pause.
         InvalidInput, TooManyTransitions
@@ -648,6 +662,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         NotFound
             If there is no such timer.
         InvalidInput
@@ -729,6 +745,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the change concerns a confirmed day.
         NotFound
             If there is no such timer.
         """
