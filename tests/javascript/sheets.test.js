@@ -1,16 +1,22 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { setLocale } from "./support/locale.js";
-
-setLocale(["en-GB"]);
-const { confirmedIn, figuresOf, haveOtherClocks, openDays, setConfirmed, withGain } = await import(
-  "../../web/page/sheets.js"
-);
-const { ApiError } = await import("../../web/widget/api-client.js");
+import { beforeEach, test } from "node:test";
+import {
+  confirmedIn,
+  figuresOf,
+  haveOtherClocks,
+  openDays,
+  setConfirmed,
+  withGain,
+} from "../../web/page/sheets.js";
+import { ApiError } from "../../web/widget/api-client.js";
 
 /** @import { SheetDay } from "../../web/page/types.d.ts" */
 
 const HOUR = 3600;
+
+beforeEach(() => {
+  process.env.TZ = "Europe/Berlin";
+});
 
 /**
  * Return a day of eight working hours in Berlin.

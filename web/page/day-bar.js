@@ -299,13 +299,16 @@ export function isSame(one, other) {
 }
 
 /**
- * Describe a block: its issue, its times and its duration.
+ * Describe a block: its issue, its times and its duration. The title that the block shows is a part of its name
+ * (WCAG 2.5.3).
  *
  * @param {Block} block
  * @param {Timer} [timer]
  */
 export function describeBlock(block, timer) {
-  const name = timer ? timerName(timer) : text("noIssue");
+  const title = timer?.github_issue_title;
+  const issue = timer ? timerName(timer) : text("noIssue");
+  const name = title ? `${title}, ${issue}` : issue;
   const described = text("blockOf", { name, time: timesOf(block), duration: blockDuration(block) });
   return block.overtime ? `${described}, ${text("overtime")}` : described;
 }

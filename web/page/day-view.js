@@ -259,12 +259,14 @@ export class DayView {
   #showState() {
     const sheet = this.find(this.#day);
     const { state, note, action } = sheet ? describeState(sheet) : { state: "", note: "", action: null };
+    const badge = byId("day-state-badge");
+    badge.className = `badge ${sheet?.state}`;
+    setText(badge, state);
     const at = sheet?.confirmed_at;
-    const parts = [at ? text("confirmedAt", { time: formats.date("moment", new Date(at)) }) : state, note];
-    setText(byId("day-state-text"), parts.filter(Boolean).join(", "));
+    setText(byId("day-state-at"), at ? formats.date("moment", new Date(at)) : "");
+    setText(byId("day-state-note"), note);
     const button = byId("day-state-button");
     if (action) setText(button, text(action));
-    byId("day-state").classList.toggle("confirmed", sheet?.state === "confirmed");
     if (!action && document.activeElement === button) byId("day-title").focus();
     byId("day-state").hidden = !action;
   }

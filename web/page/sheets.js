@@ -1,6 +1,6 @@
 // Timesheets: the figures of days and of their sum, and the requests that confirm and reopen days.
 
-import { statusOf } from "./api.js";
+import { ApiError } from "../widget/api-client.js";
 import { startOf } from "./calendar.js";
 import { apportion, figureOf } from "./figures.js";
 import { cut } from "./timeline.js";
@@ -171,9 +171,10 @@ export async function setConfirmed(send, method, days) {
       await send(method, `${SHEETS}${day.date}/confirm/`, day.etag);
       done.push(day);
     } catch (error) {
+      const status = error instanceof ApiError ? error.status : 0;
       // Status 404 means that the day is open again, for example because another tab has reopened it.
-      if (method === "DELETE" && statusOf(error) === 404) done.push(day);
-      else if (statusOf(error) === 412) changed.push(day);
+      if (method === "DELETE" && status === 404) done.push(day);
+      else if (status === 412) changed.push(day);
       else return { done, changed, failed: { day, error } };
     }
   }

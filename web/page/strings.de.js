@@ -114,7 +114,6 @@ export const german = {
   // confirming days
   dayOpen: "Offen",
   confirmed: "Bestätigt",
-  confirmedAt: ({ time }) => `Bestätigt am ${time}`,
   changedMore: ({ duration }) => `seitdem geändert: ${duration} mehr`,
   changedLess: ({ duration }) => `seitdem geändert: ${duration} weniger`,
   changedOtherwise: "seitdem geändert, bei gleicher Summe",

@@ -84,7 +84,6 @@ export const english = {
   // confirming days
   dayOpen: "Open",
   confirmed: "Confirmed",
-  confirmedAt: ({ time }) => `Confirmed on ${time}`,
   changedMore: ({ duration }) => `changed since: ${duration} more`,
   changedLess: ({ duration }) => `changed since: ${duration} less`,
   changedOtherwise: "changed since, with the same sum",

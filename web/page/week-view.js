@@ -1,7 +1,7 @@
 // The card of a week: a bar for each day, with its working time, its working hours and the balance of both, and
 // whether it is confirmed.
 
-import { content, h, setText } from "../widget/dom.js";
+import { h, setText } from "../widget/dom.js";
 import { startOf } from "./calendar.js";
 import { describeState, longName } from "./confirmation.js";
 import { byId, focusedIn, named } from "./elements.js";
@@ -101,8 +101,8 @@ export class WeekView {
     );
     return [
       h("span", { className: `badge ${day.state}` }, state),
-      note && h("small", {}, ...content(note)),
       button,
+      note && h("small", { className: "note" }, note),
     ];
   }
 
@@ -189,10 +189,12 @@ function row(head, ofDay, figures, state) {
 /**
  * Draw the working time of a day, with overtime apart, over the working hours.
  *
+ * @returns {HTMLElement | null} null if there is neither
  * @param {SheetFigures} figures
  * @param {number} most the seconds that fill the bar
  */
 function bar({ worked, overtime, scheduled }, most) {
+  if (!worked.exact && !scheduled) return null;
   const regular = worked.exact - overtime.exact;
   const part = (
     /** @type {string} */ className,
