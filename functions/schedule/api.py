@@ -14,6 +14,7 @@ from schedule import models
 from timer_core.api import errors, requests
 from timer_core.api.auth import Caller
 from timer_core.api.conditional import entity_tag, refuse_unmodified, require_match
+from timer_core.api.models import parse_date
 from timer_core.api.request_guard import RequestGuard
 from timer_core.api.responses import responses
 from timer_core.clock import now_ms
@@ -106,7 +107,7 @@ def put_schedule(
 )
 def delete_version(valid_from: str, if_match: _Match = None) -> Response[models.Schedule]:
     """Delete the version of a date. The version before it, or the organization's hours, hold instead."""
-    day = models.parse_date(valid_from, "valid_from")
+    day = parse_date(valid_from, "valid_from")
 
     def change(own: OwnCalendar) -> OwnCalendar:
         if all(version.valid_from != day for version in own.versions):
@@ -128,7 +129,7 @@ def put_exception(
     date: str, request: Annotated[models.ExceptionHours, Body()], if_match: _Match = None
 ) -> Response[models.Schedule]:
     """Replace the hours of a date. Without intervals, the date is a day off."""
-    day = models.parse_date(date)
+    day = parse_date(date)
     exception = request.parse("intervals")
     shown = _changed(lambda own: own.with_exceptions({day: exception}), if_match)
     return _response(shown, _tag(shown))
@@ -143,7 +144,7 @@ def put_exception(
 )
 def delete_exception(date: str, if_match: _Match = None) -> Response[models.Schedule]:
     """Delete an exception, so that the working hours of the weekday hold again."""
-    day = models.parse_date(date)
+    day = parse_date(date)
 
     def change(own: OwnCalendar) -> OwnCalendar:
         if day not in own.exceptions:

@@ -1,6 +1,8 @@
 """The routes of the timers, and those for admins and monitoring."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
 from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
@@ -14,6 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
 from timelogs.timeline import TimelineShown
+from timelogs.timesheets import TimesheetsShown, list_tag
 from timer_core import __version__
 from timer_core.api import errors, requests
 from timer_core.api.auth import Caller
@@ -22,6 +25,7 @@ from timer_core.api.cursors import decode_cursor, encode_cursor
 from timer_core.api.digests import digest
 from timer_core.api.models import (
     AddRequest,
+    DateIn,
     DeliveriesOfDay,
     FocusRequest,
     HealthDetails,
@@ -57,6 +61,7 @@ from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound, NotYourT
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
 from timer_core.domain.schedule import DAY, DAY_MS, Span, joined
+from timer_core.domain.sheets import Label, Sheet
 from timer_core.domain.timers import (
     MAX_OF_EACH_KIND,
     Period,
@@ -92,6 +97,8 @@ metrics = make_metrics("timelogs")
 _HEALTH_CACHE_MS = 60_000
 _TOTALS_MS = 30 * DAY_MS
 _LONGEST_TIMELINE_MS = 366 * DAY_MS
+_MOST_TIMESHEETS = 366
+_WEEK_DAYS = 7
 # The beginning of the year 2200, in which calendars end.
 _CALENDAR_END_MS = 7_258_118_400_000
 # A request that adds up or counts the timers of a longer period counts as a write, because the request reads
@@ -137,6 +144,10 @@ _Tags = Annotated[
         alias="if-none-match",
         description="The ETag of an earlier response: 304 if only elapsed time has changed since",
     ),
+]
+_Match = Annotated[
+    str | None,
+    Header(alias="if-match", description="The etag of the day as it was read: 412 if it has changed since"),
 ]
 _RepoFilter = Annotated[str | None, Query(description="owner/name; case does not matter", max_length=140)]
 _NumberFilter = Annotated[int | None, Query(ge=1, le=MAX_ISSUE_NUMBER)]
@@ -568,6 +579,51 @@ def get_timeline(
 
 
 @app.get(
+    "/api/timesheets/",
+    summary="Get your timesheets",
+    operation_id="timesheets",
+    responses=responses(200, 304, 400, 401, 403),
+    tags=["working time"],
+)
+def get_timesheets(
+    from_: Annotated[
+        DateIn | None,
+        Query(
+            alias="from", description="The first date; by default the Monday of the week of to, or of today"
+        ),
+    ] = None,
+    to: Annotated[
+        DateIn | None, Query(description="The last date; by default the sixth day after from")
+    ] = None,
+    if_none_match: _Tags = None,
+) -> Response[TimesheetsShown]:
+    """Return what counted on each date, for which issue, beside the working hours.
+
+    Dates are those of the time zone of the working hours that hold on them. A range has at most 366 days.
+    Requests for more than a week count toward the write limit.
+
+    The days add up to the range, and the issues to the day, to the millisecond. Scheduled time and balance of
+    a range are the sums of the days that have working hours.
+    """
+    requests.refuse_unknown_parameters(app.current_event, get_timesheets)
+    now, user_id = now_ms(), _caller().user_id
+    first = from_ or _monday(to or calendars.of(user_id).schedule.day_of(now))
+    last = to or first + (_WEEK_DAYS - 1) * DAY
+    days = (last - first).days + 1
+    if days < 1:
+        raise InvalidInput("from", "Must not be after to.", ErrorCode.END_BEFORE_START)
+    if days > _MOST_TIMESHEETS:
+        raise InvalidInput("from", "Must be at most 365 days before to.", ErrorCode.OUT_OF_RANGE)
+    if days > _WEEK_DAYS:
+        guard.count_write(_caller(), now_ms=now)
+    sheets = _with_present_names(timesheets.days(user_id, first, last, now_ms=now), now)
+    shown = TimesheetsShown.of(sheets, user_id, now)
+    tag = list_tag(shown, user_id)
+    refuse_unmodified(tag, if_none_match)
+    return _response(HTTPStatus.OK, shown, {"ETag": tag})
+
+
+@app.get(
     _ID,
     summary="Get a timer",
     operation_id="get",
@@ -703,7 +759,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _is_public(path: str) -> bool:
-    return not path.startswith(("/api/timelogs/", "/api/timeline/", "/api/admin/"))
+    return not path.startswith(("/api/timelogs/", "/api/timeline/", "/api/timesheets/", "/api/admin/"))
 
 
 def _caller() -> Caller:
@@ -736,6 +792,22 @@ def _reached_part(period: Period, listed: Sequence[Timer]) -> Period:
         max(period.since_ms, min(reach.since_ms for reach in reaches)),
         min(period.until_ms, max(reach.until_ms for reach in reaches)),
     )
+
+
+def _monday(day: date) -> date:
+    """Return the first day of a date's week (ISO 8601)."""
+    return day - day.weekday() * DAY
+
+
+def _with_present_names(sheets: Sequence[Sheet], now: int) -> list[Sheet]:
+    """Return timesheets with the present names of the repositories."""
+    labels = {ulid: label for sheet in sheets for ulid, label in sheet.labels.items()}
+    issues = {ulid: label.issue for ulid, label in labels.items() if label.issue}
+    present = names.issues([*issues.values()], now_ms=now)
+    labels |= {
+        ulid: Label(issue, labels[ulid].description) for ulid, issue in zip(issues, present, strict=True)
+    }
+    return [replace(sheet, labels=labels) for sheet in sheets]
 
 
 def _limit_long(elapsed: Period | None, now: int) -> None:

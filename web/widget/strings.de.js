@@ -86,6 +86,7 @@ export default {
     idempotency_key_reused: "Ein früherer Versuch wurde schon gespeichert. Lade die Seite neu.",
     too_many_changes: "Zu viele Änderungen in einer Minute. Versuche es gleich noch einmal.",
     changed_meanwhile: "Das wurde inzwischen geändert. Lade die Seite neu, und versuche es noch einmal.",
+    if_match_required: "Der Anfrage fehlt der Stand, auf den sie sich bezieht. Lade die Seite neu.",
     busy: "Der Server ist ausgelastet. Versuche es gleich noch einmal.",
     timer_running: "Das geht nicht, solange der Timer läuft.",
     timer_paused: "Das geht nicht, solange der Timer pausiert ist.",
@@ -122,5 +123,6 @@ export default {
     not_an_organization: "Das ist keine Adresse einer Organisation.",
     contradiction: "Diese Angabe widerspricht einer anderen.",
     invalid_cursor: "Die Liste hat sich geändert. Lade die Seite neu.",
+    day_not_over: "Dieser Tag ist noch nicht vorbei.",
   },
 };

@@ -23,6 +23,7 @@ from timer_core.domain.errors import (
     NotYourTimer,
     OtherTimerOpen,
     PreconditionFailed,
+    PreconditionRequired,
     TooManyRequests,
     TooManyTokens,
     TooManyTransitions,
@@ -43,6 +44,7 @@ _STATUS: dict[type[IssueTimerError], HTTPStatus] = {
     NotYourTimer: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
     PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
+    PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
 }
 
 # The codes of pydantic's types of errors (pydantic's documentation, "Validation Errors"). Our own validators

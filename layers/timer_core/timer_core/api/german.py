@@ -13,6 +13,7 @@ TITLES = {
     HTTPStatus.NOT_FOUND: "Nicht gefunden",
     HTTPStatus.METHOD_NOT_ALLOWED: "Methode nicht erlaubt",
     HTTPStatus.PRECONDITION_FAILED: "Inzwischen geändert",
+    HTTPStatus.PRECONDITION_REQUIRED: "Stand erforderlich",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Anfrage zu groß",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Medientyp nicht unterstützt",
     HTTPStatus.TOO_MANY_REQUESTS: "Zu viele Anfragen",
@@ -30,6 +31,7 @@ ERRORS = {
     ErrorCode.CHANGED_MEANWHILE: (
         "Das wurde inzwischen geändert. Lade die Seite neu, und versuche es noch einmal."
     ),
+    ErrorCode.IF_MATCH_REQUIRED: "Der Anfrage fehlt der Stand, auf den sie sich bezieht. Lade die Seite neu.",
     ErrorCode.BUSY: "Der Server ist ausgelastet. Versuche es gleich noch einmal.",
     ErrorCode.TIMER_RUNNING: "Das geht nicht, solange der Timer läuft.",
     ErrorCode.TIMER_PAUSED: "Das geht nicht, solange der Timer pausiert ist.",
@@ -67,6 +69,7 @@ ERRORS = {
     ErrorCode.NOT_AN_ORGANIZATION: "Das ist keine Adresse einer Organisation.",
     ErrorCode.CONTRADICTION: "Diese Angabe widerspricht einer anderen.",
     ErrorCode.INVALID_CURSOR: "Die Liste hat sich geändert. Lade die Seite neu.",
+    ErrorCode.DAY_NOT_OVER: "Dieser Tag ist noch nicht vorbei.",
 }
 # The texts by the English ones.
 TEXTS = {

@@ -20,6 +20,7 @@ _DESCRIPTIONS = {
     412: "Changed since the response that had the ETag in If-Match",
     413: "The body is too large",
     415: "The body is not JSON",
+    428: "The header If-Match is missing",
     429: "Too many changes; try again later",
     500: "Internal error, logged under the request_id of the response",
 }

@@ -17,6 +17,7 @@ class ErrorCode(StrEnum):
     TOO_MANY_CHANGES = "too_many_changes"
     BUSY = "busy"
     CHANGED_MEANWHILE = "changed_meanwhile"
+    IF_MATCH_REQUIRED = "if_match_required"
     # Timers and tokens
     TIMER_RUNNING = "timer_running"
     TIMER_PAUSED = "timer_paused"
@@ -53,6 +54,7 @@ class ErrorCode(StrEnum):
     NOT_AN_ORGANIZATION = "not_an_organization"
     CONTRADICTION = "contradiction"
     INVALID_CURSOR = "invalid_cursor"
+    DAY_NOT_OVER = "day_not_over"
 
 
 class IssueTimerError(Exception):
@@ -192,6 +194,12 @@ class PreconditionFailed(IssueTimerError):
     """The resource is no longer in the state that the request requires (RFC 9110, section 13.1.1)."""
 
     code = ErrorCode.CHANGED_MEANWHILE
+
+
+class PreconditionRequired(IssueTimerError):
+    """The request has to name the state of the resource that it changes (RFC 6585, section 3)."""
+
+    code = ErrorCode.IF_MATCH_REQUIRED
 
 
 class Unauthorized(IssueTimerError):

@@ -144,6 +144,21 @@ def timeline(
     return Timeline(_joined(slices), fold.carry())
 
 
+def clipped(slices: Iterable[Slice], since_ms: int, until_ms: int) -> tuple[Slice, ...]:
+    """Return the parts of slices between two instants."""
+    return tuple(
+        replace(
+            piece,
+            since_ms=max(piece.since_ms, since_ms),
+            until_ms=min(piece.until_ms, until_ms),
+            # The milliseconds are dealt in turn. After the cut, another position has the first one.
+            position=(piece.position - max(since_ms - piece.since_ms, 0)) % piece.of,
+        )
+        for piece in slices
+        if max(piece.since_ms, since_ms) < min(piece.until_ms, until_ms)
+    )
+
+
 class Waiting(StrEnum):
     """Why a running timer does not count."""
 

@@ -195,6 +195,11 @@ def end_keys_since(since_ms: int) -> tuple[str, str]:
     return _end_key(_STOPPED, since_ms), _end_key(_OPEN, _LATEST_MS)
 
 
+def end_keys_of_stopped(since_ms: int, until_ms: int) -> tuple[str, str]:
+    """Return the first and the last key in ``by-end`` of timers that ended in an interval."""
+    return _end_key(_STOPPED, since_ms), _end_key(_STOPPED, until_ms - 1)
+
+
 def _end_key(kind: int, ms: int) -> str:
     return f"{kind}#{min(max(ms, 0), _LATEST_MS):015d}"
 

@@ -6,13 +6,15 @@ further back marks the stored days in the same transaction (`timer_core.store.ca
 derive these days until `Timesheets.refresh` has stored them again.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from timer_core.domain.calendar import Calendar
 from timer_core.domain.own_calendar import OwnCalendar
-from timer_core.domain.schedule import DAY_MS, midnight
-from timer_core.domain.timeline import Carry, Slice, timeline
+from timer_core.domain.schedule import DAY, DAY_MS, midnight
+from timer_core.domain.sheets import Label, Sheet, sheets
+from timer_core.domain.timeline import Carry, Slice, clipped, timeline
 from timer_core.domain.timers import LATEST_MS, Period, Timer
 from timer_core.store.calendars import Calendars, lower_dirty
 from timer_core.store.items import CalendarItem, PersonItem, as_read, raw
@@ -106,6 +108,23 @@ class Timesheets:
         today = Period(schedule.starts_at(schedule.day_of(now_ms)), now_ms + _AHEAD_MS)
         return self._worked(user_id, state, today, now_ms, ahead_ms=_AHEAD_MS)
 
+    def days(self, user_id: int, first: date, last: date, *, now_ms: int) -> list[Sheet]:
+        """Return a person's timesheets of the dates from the first to the last one."""
+        state = self._state(user_id, now_ms)
+        schedule = self._calendar(state).schedule
+        period = Period(schedule.starts_at(first), schedule.starts_at(last + DAY))
+        worked = self._worked(user_id, state, period, now_ms)
+        labels = self._labels(user_id, worked, period)
+        found = sheets(worked.slices, schedule, first, last, now_ms=now_ms)
+        return [replace(sheet, labels=labels) for sheet in found]
+
+    def _labels(self, user_id: int, worked: Worked, period: Period) -> dict[str, Label]:
+        """Return the labels of the timers that counted in a period."""
+        derived = {timer.ulid: Label.of(timer) for timer in worked.timers}
+        others = {piece.timer for piece in worked.slices} - derived.keys()
+        ended = Period(period.since_ms, min(period.until_ms, worked.derived_from_ms))
+        return derived | self._timers.labels(user_id, others, ended)
+
     def working_ms(
         self, user_id: int, timers: Sequence[Timer], *, now_ms: int, present: Worked | None = None
     ) -> dict[str, int]:
@@ -155,7 +174,7 @@ class Timesheets:
             carry = self._carry_at(user_id, since_ms)
         timers = self._timers.overlapping(user_id, Period(since_ms, until_ms))
         derived = timeline(timers, own.calendar(self._calendars.organization()), until_ms, carry)
-        return _clipped(derived.slices, period.since_ms, until_ms)
+        return clipped(derived.slices, period.since_ms, until_ms)
 
     def _state(self, user_id: int, now_ms: int) -> StoredState:
         """Return which days are stored, without those that a fast machine has stored too early."""
@@ -177,7 +196,7 @@ class Timesheets:
             derived = timeline(timers, calendar, until_ms, self._carry(user_id, state))
             slices += derived.slices
             carry = derived.carry
-        found = _clipped(slices, period.since_ms, until_ms)
+        found = clipped(slices, period.since_ms, until_ms)
         return Worked(found, tuple(timers), calendar, carry, valid_ms)
 
     def _calendar(self, state: StoredState) -> Calendar:
@@ -367,18 +386,3 @@ def _chunks(
             yield _Chunk(writes, end_ms, replace(carry, at_ms=end_ms))
             writes, size = [], 0
     yield _Chunk(writes, until_ms, replace(carry, at_ms=until_ms))
-
-
-def _clipped(slices: Iterable[Slice], since_ms: int, until_ms: int) -> tuple[Slice, ...]:
-    """Return the parts of slices between two instants."""
-    return tuple(
-        replace(
-            piece,
-            since_ms=max(piece.since_ms, since_ms),
-            until_ms=min(piece.until_ms, until_ms),
-            # The milliseconds are dealt in turn. After the cut, another position has the first one.
-            position=(piece.position - max(since_ms - piece.since_ms, 0)) % piece.of,
-        )
-        for piece in slices
-        if max(piece.since_ms, since_ms) < min(piece.until_ms, until_ms)
-    )
