@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import {
   confirmedIn,
-  figuresOf,
   haveOtherClocks,
   openDays,
   setConfirmed,
+  sheetFigures,
   withGain,
 } from "../../web/page/sheets.js";
 import { ApiError } from "../../web/widget/api-client.js";
@@ -52,7 +52,7 @@ const shown = (figures) => figures.map((figure) => figure.shown);
 test("the figures of days add up to the sum, and balances follow from the time that is shown", () => {
   const half = (/** @type {string} */ date) =>
     sheet(date, { working_duration: 8 * HOUR + 90, balance_duration: 90, overtime_duration: 90 });
-  const { days, sum } = figuresOf([half(MONDAY), half(TUESDAY)]);
+  const { days, sum } = sheetFigures([half(MONDAY), half(TUESDAY)]);
   assert.deepEqual(shown(days.map(({ worked }) => worked)), [8 * HOUR + 120, 8 * HOUR + 60]);
   assert.deepEqual(shown(days.map(({ overtime }) => overtime)), [120, 60]);
   assert.deepEqual(
@@ -66,14 +66,14 @@ test("the figures of days add up to the sum, and balances follow from the time t
 
 test("the balance of a day that is not over counts the working hours that have passed", () => {
   const day = sheet(MONDAY, { state: "running", working_duration: HOUR, balance_duration: -HOUR });
-  assert.equal(figuresOf([day]).days[0].balance, -HOUR);
+  assert.equal(sheetFigures([day]).days[0].balance, -HOUR);
 });
 
 test("days without working hours have neither scheduled time nor a balance", () => {
   const free = { scheduled_duration: null, balance_duration: null };
-  const { sum } = figuresOf([sheet(MONDAY, free)]);
+  const { sum } = sheetFigures([sheet(MONDAY, free)]);
   assert.deepEqual([sum.scheduled, sum.balance, sum.worked.exact], [null, null, 8 * HOUR]);
-  const mixed = figuresOf([
+  const mixed = sheetFigures([
     sheet(MONDAY, free),
     sheet(TUESDAY, { working_duration: 7 * HOUR, balance_duration: -HOUR }),
   ]);

@@ -27,7 +27,6 @@ import { cut } from "./timeline.js";
  */
 
 const SHEETS = "/api/timesheets/";
-const MINUTE = 60;
 
 /**
  * Return the path of the timesheets of a period.
@@ -46,7 +45,7 @@ export function sheetsPath(from, to) {
  * @param {SheetDay[]} days
  * @returns {{days: SheetFigures[], sum: SheetFigures}}
  */
-export function figuresOf(days) {
+export function sheetFigures(days) {
   const [worked, overtime] = [figuresIn(days, "working_duration"), figuresIn(days, "overtime_duration")];
   const ofDays = days.map((day, index) => ({
     worked: worked.parts[index],
@@ -59,8 +58,8 @@ export function figuresOf(days) {
     sum: {
       worked: worked.sum,
       overtime: overtime.sum,
-      scheduled: sumOf(ofDays.map(({ scheduled }) => scheduled)),
-      balance: sumOf(ofDays.map(({ balance }) => balance)),
+      scheduled: sumOfKnown(ofDays.map(({ scheduled }) => scheduled)),
+      balance: sumOfKnown(ofDays.map(({ balance }) => balance)),
     },
   };
 }
@@ -81,7 +80,7 @@ function figuresIn(days, field) {
  */
 function balanceOf({ balance_duration: balance, working_duration }, worked) {
   if (balance === null) return null;
-  return worked.shown - Math.floor((working_duration - balance) / MINUTE) * MINUTE;
+  return worked.shown - Math.floor((working_duration - balance) / 60) * 60;
 }
 
 /**
@@ -90,7 +89,7 @@ function balanceOf({ balance_duration: balance, working_duration }, worked) {
  * @param {(number | null)[]} values
  * @returns {number | null} null if all of them are
  */
-function sumOf(values) {
+function sumOfKnown(values) {
   return values.reduce((sum, value) => (value === null ? sum : (sum ?? 0) + value), null);
 }
 

@@ -7,7 +7,7 @@ import { describeState, longName } from "./confirmation.js";
 import { byId, focusedIn, named } from "./elements.js";
 import { formats, text } from "./language.js";
 import { onAction } from "./session.js";
-import { figuresOf, haveOtherClocks, openDays } from "./sheets.js";
+import { haveOtherClocks, openDays, sheetFigures } from "./sheets.js";
 
 /** @import { Confirmation } from "./confirmation.js" */
 /** @import { SheetFigures } from "./sheets.js" */
@@ -41,7 +41,7 @@ export class WeekView {
   show(selected, days) {
     const table = byId("week-table");
     if (!days.length) return byId("week-rows").replaceChildren();
-    const { days: figures, sum } = figuresOf(days);
+    const { days: figures, sum } = sheetFigures(days);
     const columns = columnsFor(sum);
     const [first, last] = [days[0], days[days.length - 1]].map(({ date }) => startOf(date));
     setText(byId("week-title"), formats.range("longDate", first, last));
