@@ -16,11 +16,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
 from timelogs.timeline import TimelineShown
-from timelogs.timesheets import TimesheetsShown, list_tag
+from timelogs.timesheets import TimesheetShown, TimesheetsShown, list_tag
 from timer_core import __version__
 from timer_core.api import errors, requests
 from timer_core.api.auth import Caller
-from timer_core.api.conditional import entity_tag, refuse_unmodified
+from timer_core.api.conditional import (
+    entity_tag,
+    matches,
+    refuse_unmodified,
+    require_match,
+    required,
+)
 from timer_core.api.cursors import decode_cursor, encode_cursor
 from timer_core.api.digests import digest
 from timer_core.api.models import (
@@ -44,6 +50,7 @@ from timer_core.api.models import (
     TimerFacts,
     TimeTotals,
     TransitionRequest,
+    parse_date,
     to_ms,
 )
 from timer_core.api.problems import HttpError
@@ -116,8 +123,8 @@ _NETWORK_MS = 5_000
 _WITHOUT_ELAPSED_TIME = 0
 
 table = Table(settings().table_name)
-timers = TimerStore(table)
 calendars = Calendars(table)
+timers = TimerStore(table, calendars)
 timesheets = Timesheets(table, timers, calendars)
 names = PresentNames(table)
 guard = RequestGuard(table, logger)
@@ -616,11 +623,48 @@ def get_timesheets(
         raise InvalidInput("from", "Must be at most 365 days before to.", ErrorCode.OUT_OF_RANGE)
     if days > _WEEK_DAYS:
         guard.count_write(_caller(), now_ms=now)
-    sheets = _with_present_names(timesheets.days(user_id, first, last, now_ms=now), now)
+    sheets = _with_present_names(
+        timesheets.days(user_id, [first + n * DAY for n in range(days)], now_ms=now), now
+    )
     shown = TimesheetsShown.of(sheets, user_id, now)
     tag = list_tag(shown, user_id)
     refuse_unmodified(tag, if_none_match)
     return _response(HTTPStatus.OK, shown, {"ETag": tag})
+
+
+@app.post(
+    "/api/timesheets/<date>/confirm/",
+    summary="Confirm a day",
+    operation_id="confirm_day",
+    responses=responses(200, 400, 401, 403, 412, 428),
+    tags=["working time"],
+)
+def confirm_day(date: str, if_match: _Match = None) -> Response[TimesheetShown]:
+    """Freeze the time of a day that has been over for a minute, until it is reopened.
+
+    What people do by hand and would change the day is refused with 409. Events on GitHub still change the
+    timers; then the day has `changed_since`. Confirming a confirmed day again changes nothing.
+    """
+    day, seen, now = parse_date(date), required(if_match), now_ms()
+    sheet = timesheets.confirm(_caller().user_id, day, partial(_expect, seen=seen, now=now), now_ms=now)
+    return _sheet_response(sheet, now)
+
+
+@app.delete(
+    "/api/timesheets/<date>/confirm/",
+    summary="Reopen a confirmed day",
+    operation_id="reopen_day",
+    responses=responses(200, 400, 401, 403, 404, 412, 428),
+    tags=["working time"],
+)
+def reopen_day(date: str, if_match: _Match = None) -> Response[TimesheetShown]:
+    """Derive the time of a confirmed day from the timers again."""
+    day, seen, now = parse_date(date), required(if_match), now_ms()
+
+    def expect(sheet: Sheet) -> None:
+        require_match(_shown_sheet(sheet, now).etag, seen)
+
+    return _sheet_response(timesheets.reopen(_caller().user_id, day, expect, now_ms=now), now)
 
 
 @app.get(
@@ -808,6 +852,32 @@ def _with_present_names(sheets: Sequence[Sheet], now: int) -> list[Sheet]:
         ulid: Label(issue, labels[ulid].description) for ulid, issue in zip(issues, present, strict=True)
     }
     return [replace(sheet, labels=labels) for sheet in sheets]
+
+
+def _shown_sheet(sheet: Sheet, now: int) -> TimesheetShown:
+    (named,) = _with_present_names([sheet], now)
+    return TimesheetShown.of(named, _caller().user_id, now)
+
+
+def _expect(sheet: Sheet, *, seen: str, now: int) -> None:
+    """Compare a day to confirm with the tag of the day as the person saw it.
+
+    The tag from before the confirmation is also valid, so that a request whose response was lost can be
+    repeated.
+
+    Raises
+    ------
+    PreconditionFailed
+        If the day has changed since.
+    """
+    unconfirmed = replace(sheet, confirmed_ms=None, derived=None)
+    if sheet.confirmed_ms is None or not matches(_shown_sheet(unconfirmed, now).etag, seen):
+        require_match(_shown_sheet(sheet, now).etag, seen)
+
+
+def _sheet_response(sheet: Sheet, now: int) -> Response[TimesheetShown]:
+    shown = _shown_sheet(sheet, now)
+    return _response(HTTPStatus.OK, shown, {"ETag": shown.etag})
 
 
 def _limit_long(elapsed: Period | None, now: int) -> None:

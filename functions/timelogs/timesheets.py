@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from timer_core.api.conditional import entity_tag, matches
+from timer_core.api.conditional import entity_tag
 from timer_core.api.models import Seconds, Time, to_time
 from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import Issue
@@ -126,9 +126,9 @@ class TimesheetShown(BaseModel):
     @classmethod
     def untagged(cls, sheet: Sheet, user_id: int, now_ms: int) -> "TimesheetShown":
         """Return the representation of a timesheet without its entity tag."""
-        changed_ms = sheet.changed_to_ms
+        changed_ms = sheet.derived_ms
         return cls(
-            date=sheet.day,
+            date=sheet.date,
             since=to_time(sheet.since_ms),
             until=to_time(sheet.until_ms),
             time_zone=sheet.zone,
@@ -170,8 +170,8 @@ class TimesheetsShown(BaseModel):
     def of(cls, sheets: Sequence[Sheet], user_id: int, now_ms: int) -> "TimesheetsShown":
         """Return the representation of the timesheets of at least one date."""
         return cls(
-            since=sheets[0].day,
-            until=sheets[-1].day,
+            since=sheets[0].date,
+            until=sheets[-1].date,
             working_duration=sum(sheet.working_ms for sheet in sheets) / 1000,
             scheduled_duration=_sum(sheet.scheduled_ms for sheet in sheets),
             overtime_duration=sum(sheet.overtime_ms for sheet in sheets) / 1000,
@@ -184,15 +184,6 @@ def list_tag(shown: TimesheetsShown, user_id: int) -> str:
     """Return the entity tag of a range, which the elapsed time does not change."""
     tags = _Tags(since=shown.since, until=shown.until, tags=[day.etag for day in shown.days])
     return entity_tag(tags, user_id)
-
-
-def is_as_seen(sheet: Sheet, if_match: str, user_id: int, now_ms: int) -> bool:
-    """Whether ``If-Match`` names a timesheet as it is, or as it was before it was confirmed.
-
-    So a request to confirm a day can be repeated if its response was lost.
-    """
-    unconfirmed = replace(sheet, confirmed_ms=None, derived=None)
-    return any(matches(_tag(seen, user_id, now_ms), if_match) for seen in (sheet, unconfirmed))
 
 
 class _Tags(BaseModel):

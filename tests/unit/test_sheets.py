@@ -1,20 +1,44 @@
 """Timesheets: local dates, scheduled time, balance and rows, as sums of slices."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.unit.test_timeline import OFFICE, at, calendar, every_day, timer, weekdays
+from tests.unit.test_timeline import (
+    FIRST,
+    MINUTE,
+    MINUTES,
+    OFFICE,
+    at,
+    calendar,
+    calendars,
+    every_day,
+    people,
+    timer,
+    weekdays,
+)
 from timer_core.domain.calendar import HOUR_MS, Calendar, Policy
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import DAY_MS, DayException, ScheduleVersion
 from timer_core.domain.sheets import Label, Sheet, sheets
 from timer_core.domain.timeline import Rule, Slice, timeline
-from timer_core.domain.timers import Timer
+from timer_core.domain.timers import Period, Timer, finished
+from timer_core.domain.totals import add_up, part_of, time_zone
 
 DAY = timedelta(days=1)
+UTC_ZONE = time_zone("UTC")
+
+
+def dates(first: str | date, last: str | date) -> list[date]:
+    first, last = date.fromisoformat(str(first)), date.fromisoformat(str(last))
+    return [first + number * DAY for number in range((last - first).days + 1)]
 
 
 def days(
@@ -23,11 +47,9 @@ def days(
     """Return the timesheets of some dates, by date."""
     known, now_ms = list(timers), at(now, zone)
     slices = timeline(known, calendar, now_ms).slices
-    found = sheets(
-        slices, calendar.schedule, date.fromisoformat(first), date.fromisoformat(last), now_ms=now_ms
-    )
+    found = sheets(slices, calendar.schedule, dates(first, last), now_ms=now_ms)
     labels = {one.ulid: Label.of(one) for one in known}
-    return {str(sheet.day): replace(sheet, labels=labels) for sheet in found}
+    return {str(sheet.date): replace(sheet, labels=labels) for sheet in found}
 
 
 def hours(ms: int | None) -> float | None:
@@ -78,6 +100,52 @@ class TestFigures:
         policies = (Policy(), Policy(at("2026-11-03 12:00", "UTC"), weekdays("9-17", zone="UTC")))
         found = days([], Calendar(policies), "2026-11-03", "2026-11-04", "2026-11-05 00:00", "UTC")
         assert [figures(sheet)[0] for sheet in found.values()] == [None, 8]
+
+
+class TestDocumentedWeek:
+    """The week in docs/working-time.md."""
+
+    PAGE = (Path(__file__).parents[2] / "docs/working-time.md").read_text()
+    TABLE = PAGE.split("| day | what happens | scheduled |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+
+    def shown(self, ms: int | None) -> str:
+        """Return a duration as the table has it."""
+        assert ms is not None
+        hours, minutes = divmod(abs(ms) // MINUTE, 60)
+        parts = [f"{hours} h"] if hours or not minutes else []
+        return ("-" if ms < 0 else "") + " ".join(parts + ([f"{minutes} min"] if minutes else []))
+
+    def test_the_figures_are_those_of_the_page(self) -> None:
+        one = timer(
+            "A",
+            ("2026-11-02 09:00", "start by assigned"),
+            ("2026-11-03 16:00", "pause"),
+            ("2026-11-04 09:00", "resume"),
+            ("2026-11-04 11:00", "stop by closed"),
+        )
+        two = timer(
+            "B",
+            ("2026-11-04 14:00", "start"),
+            ("2026-11-04 20:00", "focus"),
+            ("2026-11-04 21:30", "stop"),
+        )
+        entry = finished(
+            user_id=1,
+            ulid="C",
+            start_ms=at("2026-11-05 10:00"),
+            end_ms=at("2026-11-05 11:00"),
+            now_ms=at("2026-11-05 11:00"),
+        )
+        three = timer("D", ("2026-11-06 09:00", "start"))
+        off = replace(OFFICE, exceptions={date(2026, 11, 5): DayException()})
+        week = days([one, two, entry, three], off, "2026-11-02", "2026-11-08", "2026-11-06 15:00")
+        found = [
+            (sheet.scheduled_ms or 0, sheet.working_ms, sheet.overtime_ms, sheet.balance_ms or 0)
+            for sheet in week.values()
+        ]
+        sums = [sum(column) for column in zip(*found, strict=True)]
+        rows = [[cell.strip() for cell in line.strip("|").split("|")][2:] for line in self.TABLE]
+        assert [list(map(self.shown, figures)) for figures in [*found, sums]] == rows
 
 
 class TestDates:
@@ -155,21 +223,45 @@ class TestRows:
         ]
 
 
-class TestChangedSince:
-    def confirmed(self, *derived: Slice) -> Sheet:
-        frozen = sheet(piece("A", 9, 12), piece("B", 13, 14))
-        return replace(frozen, confirmed_ms=DAY_MS, derived=derived)
+LABELS = [None, Issue("octocat", "hello", 7), Issue("octocat", "hello", 8)]
 
-    def test_the_same_time_under_another_rule_is_no_change(self) -> None:
-        same = self.confirmed(piece("A", 9, 10, Rule.FOCUS), piece("A", 10, 12), piece("B", 13, 14))
-        assert same.changed_to_ms is None
 
-    def test_less_time_is_a_change(self) -> None:
-        assert self.confirmed(piece("A", 9, 10)).changed_to_ms == HOUR_MS
-
-    def test_the_same_time_of_another_timer_is_a_change(self) -> None:
-        moved = self.confirmed(piece("A", 9, 12), piece("C", 13, 14))
-        assert moved.changed_to_ms == moved.working_ms
-
-    def test_a_day_that_is_not_confirmed_has_not_changed(self) -> None:
-        assert sheet(piece("A", 9, 12)).changed_to_ms is None
+@given(people(), calendars(), st.lists(st.sampled_from(range(6)), min_size=4, max_size=4), st.data())
+def test_days_and_issues_agree_with_totals_and_lists(
+    timers: list[Timer], calendar: Calendar, labels: list[int], data: st.DataObject
+) -> None:
+    timers = [
+        replace(one, issue=LABELS[label % 3], description="first" if label < 3 else "second")
+        for one, label in zip(timers, labels, strict=False)
+    ]
+    end_ms = FIRST + MINUTES * MINUTE
+    now_ms = data.draw(st.integers(FIRST, end_ms))
+    slices = timeline(timers, calendar, now_ms).slices
+    schedule = calendar.schedule
+    first, last = schedule.day_of(FIRST), schedule.day_of(end_ms)
+    known = {one.ulid: Label.of(one) for one in timers}
+    found = [
+        replace(sheet, labels=known) for sheet in sheets(slices, schedule, dates(first, last), now_ms=now_ms)
+    ]
+    period = Period(found[0].since_ms, found[-1].until_ms)
+    assert all(one.until_ms == following.since_ms for one, following in pairwise(found))
+    assert sum(one.working_ms for one in found) == sum(piece.working_between(*period) for piece in slices)
+    planned = sum(span.until_ms - span.since_ms for span in schedule.planned(*period))
+    if all(one.scheduled_ms is not None for one in found):
+        assert sum(one.scheduled_ms or 0 for one in found) == planned
+    for one in found:
+        of_day = Period(one.since_ms, one.until_ms)
+        totals = add_up(timers, slices, of_day, UTC_ZONE, now_ms)
+        parts = [
+            part_of(timer, [piece for piece in slices if piece.timer == timer.ulid], of_day, UTC_ZONE, now_ms)
+            for timer in timers
+        ]
+        assert one.working_ms == totals.working_ms == sum(part.working_ms for part in parts)
+        assert one.working_ms == sum(row.working_ms for row in one.rows)
+        assert one.overtime_ms == sum(row.overtime_ms for row in one.rows)
+        by_issue = Counter[str]()
+        for row in one.rows:
+            by_issue[row.label.issue.key if row.label.issue else ""] += row.working_ms
+        assert by_issue == Counter(
+            {total.issue.key if total.issue else "": total.working_ms for total in totals.issues}
+        )

@@ -97,6 +97,7 @@ export default {
     not_your_timer: "Dieser Timer gehört einer anderen Person.",
     other_timer_open: "Für dieses Issue ist schon ein anderer Timer offen.",
     too_many_tokens: "Du hast zu viele Token. Widerrufe zuerst eins.",
+    day_confirmed: "Dieser Tag ist bestätigt. Öffne ihn wieder, um ihn zu ändern.",
     invalid_value: "Dieser Wert ist ungültig.",
     unknown_field: "Dieses Feld kennt der Server nicht.",
     required: "Diese Angabe fehlt.",
@@ -113,6 +114,7 @@ export default {
     in_the_future: "Die Zeit darf nicht in der Zukunft liegen.",
     in_the_past: "Die Zeit muss in der Zukunft liegen.",
     too_long_ago: "Die Zeit liegt zu weit zurück.",
+    day_not_over: "Dieser Tag ist noch nicht vorbei.",
     end_before_start: "Das Ende muss nach dem Beginn liegen.",
     pauses_overlap: "Die Pausen dürfen sich nicht überschneiden.",
     outside_of_timer: "Die Zeit liegt außerhalb des Timers.",
@@ -123,6 +125,5 @@ export default {
     not_an_organization: "Das ist keine Adresse einer Organisation.",
     contradiction: "Diese Angabe widerspricht einer anderen.",
     invalid_cursor: "Die Liste hat sich geändert. Lade die Seite neu.",
-    day_not_over: "Dieser Tag ist noch nicht vorbei.",
   },
 };

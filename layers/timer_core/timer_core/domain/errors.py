@@ -1,6 +1,6 @@
 """The errors of refused requests. The API translates them to HTTP responses in one place."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 
@@ -27,6 +27,7 @@ class ErrorCode(StrEnum):
     NOT_YOUR_TIMER = "not_your_timer"
     OTHER_TIMER_OPEN = "other_timer_open"
     TOO_MANY_TOKENS = "too_many_tokens"
+    DAY_CONFIRMED = "day_confirmed"
     # Fields of a request
     INVALID_VALUE = "invalid_value"
     UNKNOWN_FIELD = "unknown_field"
@@ -44,6 +45,7 @@ class ErrorCode(StrEnum):
     IN_THE_FUTURE = "in_the_future"
     IN_THE_PAST = "in_the_past"
     TOO_LONG_AGO = "too_long_ago"
+    DAY_NOT_OVER = "day_not_over"
     END_BEFORE_START = "end_before_start"
     PAUSES_DO_NOT_FIT = "pauses_do_not_fit"
     PAUSES_OVERLAP = "pauses_overlap"
@@ -54,7 +56,6 @@ class ErrorCode(StrEnum):
     NOT_AN_ORGANIZATION = "not_an_organization"
     CONTRADICTION = "contradiction"
     INVALID_CURSOR = "invalid_cursor"
-    DAY_NOT_OVER = "day_not_over"
 
 
 class IssueTimerError(Exception):
@@ -176,6 +177,22 @@ class OtherTimerOpen(IssueTimerError):
     def __init__(self, timer_id: str) -> None:
         super().__init__(f"Timer {timer_id} is already open on that issue.")
         self.timer_id = timer_id
+
+
+class DayConfirmed(IssueTimerError):
+    """The change concerns a confirmed day.
+
+    Parameters
+    ----------
+    day
+        The first confirmed date that it concerns.
+    """
+
+    code = ErrorCode.DAY_CONFIRMED
+
+    def __init__(self, day: date) -> None:
+        super().__init__(f"{day.isoformat()} is confirmed. Reopen the day to change it.")
+        self.date = day
 
 
 class IdempotencyKeyReused(IssueTimerError):

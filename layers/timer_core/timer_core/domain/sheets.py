@@ -1,7 +1,7 @@
 """Timesheets: what counted on a person's local dates, and how much time was scheduled."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
@@ -70,10 +70,10 @@ class Sheet:
     confirmed_ms
         The time at which the day was confirmed; None if it is not confirmed.
     derived
-        What the events and transitions that are known now result in; None if the day is not confirmed.
+        What counts according to the present timers, if the day is confirmed and this is different; else None.
     """
 
-    day: date
+    date: date
     since_ms: int
     until_ms: int
     zone: str
@@ -100,11 +100,9 @@ class Sheet:
         return None if self.scheduled_ms is None else self.working_ms - self.scheduled_elapsed_ms
 
     @property
-    def changed_to_ms(self) -> int | None:
-        """The working time that is derived now, if it lies elsewhere than when the day was confirmed."""
-        if self.derived is None or _time_of(self.derived) == _time_of(self.slices):
-            return None
-        return sum(piece.working_ms for piece in self.derived)
+    def derived_ms(self) -> int | None:
+        """The working time according to the present timers; None if `derived` is."""
+        return None if self.derived is None else sum(piece.working_ms for piece in self.derived)
 
     @property
     def rows(self) -> list[Row]:
@@ -123,7 +121,12 @@ class Sheet:
 
 
 def sheets(
-    slices: Iterable[Slice], schedule: Schedule, first: date, last: date, *, now_ms: int
+    slices: Iterable[Slice],
+    schedule: Schedule,
+    dates: Sequence[date],
+    *,
+    now_ms: int,
+    confirmed: Mapping[date, Span] | None = None,
 ) -> list[Sheet]:
     """Divide a person's working time into the timesheets of their dates.
 
@@ -131,15 +134,20 @@ def sheets(
     ----------
     slices
         What counted on these dates, up to the present.
-    first, last
-        The first and the last date.
+    dates
+        Adjacent dates, in order; at least one.
+    confirmed
+        The beginnings and ends of confirmed dates when they were confirmed. They are the same now, unless the
+        rules of a time zone have been corrected since.
     """
-    days = [first + DAY * number for number in range((last - first).days + 1)]
-    borders = [schedule.starts_at(day) for day in [*days, last + DAY]]
-    pieces: list[list[Slice]] = [[] for _ in days]
+    borders = [schedule.starts_at(day) for day in [*dates, dates[-1] + DAY]]
+    for day, span in (confirmed or {}).items():
+        number = (day - dates[0]).days
+        borders[number : number + 2] = span
+    pieces: list[list[Slice]] = [[] for _ in dates]
     for piece in slices:
         number = max(bisect_right(borders, piece.since_ms) - 1, 0)
-        while number < len(days) and borders[number] < piece.until_ms:
+        while number < len(dates) and borders[number] < piece.until_ms:
             pieces[number] += clipped([piece], borders[number], borders[number + 1])
             number += 1
     return [
@@ -151,7 +159,7 @@ def sheets(
             tuple(of_day),
             *_scheduled(schedule, day, since_ms, until_ms, now_ms),
         )
-        for day, since_ms, until_ms, of_day in zip(days, borders, borders[1:], pieces, strict=False)
+        for day, since_ms, until_ms, of_day in zip(dates, borders, borders[1:], pieces, strict=False)
     ]
 
 
@@ -165,15 +173,3 @@ def _scheduled(
     spans = [*schedule.planned(since_ms, until_ms)]
     elapsed = (max(min(span.until_ms, now_ms) - span.since_ms, 0) for span in spans)
     return sum(span.until_ms - span.since_ms for span in spans), sum(elapsed)
-
-
-def _time_of(slices: Iterable[Slice]) -> list[tuple[tuple[str, int, bool], Span]]:
-    """Return which time counts for which timer; adjacent slices are one span. The rules do not matter."""
-    found: list[tuple[tuple[str, int, bool], Span]] = []
-    for piece in sorted(slices, key=lambda piece: (piece.timer, piece.since_ms)):
-        kind = (piece.timer, piece.of, piece.overtime)
-        since_ms = piece.since_ms
-        if found and found[-1][0] == kind and found[-1][1].until_ms == since_ms:
-            since_ms = found.pop()[1].since_ms
-        found.append((kind, Span(since_ms, piece.until_ms)))
-    return found

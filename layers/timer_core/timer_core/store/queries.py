@@ -139,6 +139,11 @@ class TimerQueries:
         """
         return existing(self._table.get(user_pk(user_id), timer_sk(ulid)))
 
+    def get_all(self, user_id: int, ulids: Iterable[str]) -> list[Timer]:
+        """Return the timers that exist, in any order."""
+        found = self._table.get_many((user_pk(user_id), timer_sk(ulid)) for ulid in sorted(ulids))
+        return [to_timer(item) for item in found if "deleted_ms" not in item]
+
     def page(
         self, user_id: int, filters: Filters, *, page_size: int, position: Position | None = None
     ) -> Page:
