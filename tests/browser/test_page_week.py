@@ -409,6 +409,7 @@ def test_the_week_is_accessible_and_fits(
     week.row(TUESDAY).get_by_role("button").last.click()
     expect(week.row(TUESDAY)).to_contain_text("Bestätigt" if locale == "de-DE" else "Confirmed")
     week.row(TUESDAY).get_by_role("button").first.click()
+    expect(week.row(TUESDAY).locator("[aria-current=date]")).to_be_visible()
     week.day.locator(".block").click()
     expect(week.selection).to_contain_text("ist bestätigt" if locale == "de-DE" else "is confirmed")
     assert violations(page) == []

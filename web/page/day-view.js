@@ -137,7 +137,9 @@ export class DayView {
   async show(day, { isStale = false } = {}) {
     this.choose(day);
     this.#chose(this.#isToday ? "" : day);
-    await this.#load(this.find(day) && !isStale ? this.#sheets : null);
+    const isLoaded = this.find(day) !== undefined && !isStale;
+    if (isLoaded) this.#grow();
+    await this.#load(isLoaded ? this.#sheets : null);
   }
 
   /**
@@ -177,8 +179,14 @@ export class DayView {
 
   /** Show the time that timers gained since the day was loaded. */
   run() {
+    if (this.#bar.isBusy || !this.#day || this.#now().getTime() < this.#loadedAt + MINUTE_MS) return;
+    this.#grow();
+    this.#render();
+  }
+
+  /** Add the time that timers gained since the day was loaded. */
+  #grow() {
     const now = this.#now().getTime();
-    if (this.#bar.isBusy || !this.#day || now < this.#loadedAt + MINUTE_MS) return;
     const counting = this.#counting();
     const ids = new Set(counting.map(({ id }) => id));
     for (const slice of this.#timeline.slices) {
@@ -187,7 +195,6 @@ export class DayView {
     }
     this.#sheets = withGain(this.#sheets, counting, (now - this.#loadedAt) / 1000);
     this.#loadedAt = now;
-    this.#render();
   }
 
   clear() {
