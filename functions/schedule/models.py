@@ -236,14 +236,21 @@ class SchedulePreview(BaseModel):
         bool,
         Field(description="False if the change concerns more than the 366 days that are compared."),
     ]
+    conflicts: Annotated[
+        list[date],
+        Field(
+            description="The confirmed dates whose working hours or borders the change would alter. It is "
+            "refused until they are reopened."
+        ),
+    ]
 
     @classmethod
-    def of(cls, days: Iterable[DayDifference], *, complete: bool) -> Self:
-        """Return the representation of the differences."""
+    def of(cls, days: Iterable[DayDifference], conflicts: Iterable[date], *, complete: bool) -> Self:
+        """Return the representation of the differences, and of the confirmed dates that conflict."""
         shown = [
             DayPreview(date=day.date, before=day.before_ms / 1000, after=day.after_ms / 1000) for day in days
         ]
-        return cls(days=shown, complete=complete)
+        return cls(days=shown, complete=complete, conflicts=list(conflicts))
 
 
 class HolidayShown(BaseModel):

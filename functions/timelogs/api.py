@@ -50,7 +50,6 @@ from timer_core.api.models import (
     TimerFacts,
     TimeTotals,
     TransitionRequest,
-    parse_date,
     to_ms,
 )
 from timer_core.api.problems import HttpError
@@ -154,13 +153,17 @@ _Tags = Annotated[
 ]
 _Match = Annotated[
     str | None,
-    Header(alias="if-match", description="The etag of the day as it was read: 412 if it has changed since"),
+    Header(
+        alias="if-match",
+        description="The etag of the day as it was read: 412 if it has changed since, 428 without it",
+    ),
 ]
 _RepoFilter = Annotated[str | None, Query(description="owner/name; case does not matter", max_length=140)]
 _NumberFilter = Annotated[int | None, Query(ge=1, le=MAX_ISSUE_NUMBER)]
 _ZoneName = Annotated[
     str, Query(description="The time zone of the days: an IANA name such as Europe/Berlin", max_length=64)
 ]
+_Date = Annotated[DateIn, ApiPath(examples=["2026-11-23"])]
 _PauseNumber = Annotated[int, ApiPath(ge=0, lt=MAX_OF_EACH_KIND * 2)]
 _ID = "/api/timelogs/<timer_id>/"
 
@@ -271,7 +274,7 @@ def list_timers(
     "/api/timelogs/",
     summary="Add a stopped timer",
     operation_id="add",
-    responses=responses(201, 400, 401, 403, 413, 415, model=TimeLog),
+    responses=responses(201, 400, 401, 403, 409, 413, 415, model=TimeLog),
     tags=["timers"],
 )
 def add_timer(
@@ -301,7 +304,7 @@ def add_timer(
     "/api/timelogs/start/",
     summary="Start a timer, or get the one that is open on the issue",
     operation_id="start",
-    responses=responses(200, 201, 400, 401, 403, 413, 415, model=TimeLog),
+    responses=responses(200, 201, 400, 401, 403, 409, 413, 415, model=TimeLog),
     tags=["timers"],
 )
 def start_timer(
@@ -333,7 +336,7 @@ def start_timer(
     _ID + "pause/",
     summary="Pause a running timer",
     operation_id="pause",
-    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
     tags=["timers"],
 )
 def pause_timer(
@@ -349,7 +352,7 @@ def pause_timer(
     _ID + "resume/",
     summary="Resume a paused timer",
     operation_id="resume",
-    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
     tags=["timers"],
 )
 def resume_timer(
@@ -365,7 +368,7 @@ def resume_timer(
     _ID + "stop/",
     summary="Stop an open timer",
     operation_id="stop",
-    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
     tags=["timers"],
 )
 def stop_timer(
@@ -381,7 +384,7 @@ def stop_timer(
     _ID + "focus/",
     summary="Switch to a running timer",
     operation_id="focus",
-    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
     tags=["timers"],
 )
 def focus_timer(
@@ -405,7 +408,7 @@ def focus_timer(
     _ID + "pauses/",
     summary="Insert a pause",
     operation_id="insert_pause",
-    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
     tags=["timers"],
 )
 def insert_pause(
@@ -431,7 +434,7 @@ def insert_pause(
     _ID + "pauses/<number>/",
     summary="Correct a pause",
     operation_id="change_pause",
-    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
     tags=["timers"],
 )
 def change_pause(
@@ -459,7 +462,7 @@ def change_pause(
     _ID + "pauses/<number>/",
     summary="Remove a pause",
     operation_id="remove_pause",
-    responses=responses(200, 400, 401, 403, 404),
+    responses=responses(200, 400, 401, 403, 404, 409),
     tags=["timers"],
 )
 def remove_pause(timer_id: str, number: _PauseNumber, idempotency_key: _Key = None) -> Response[TimeLog]:
@@ -481,7 +484,7 @@ def remove_pause(timer_id: str, number: _PauseNumber, idempotency_key: _Key = No
     _ID + "split/",
     summary="Divide a timer in two",
     operation_id="split",
-    responses=responses(201, 400, 401, 403, 404, 413, 415, model=SplitTimeLog),
+    responses=responses(201, 400, 401, 403, 404, 409, 413, 415, model=SplitTimeLog),
     tags=["timers"],
 )
 def split_timer(
@@ -538,9 +541,14 @@ def get_totals(
     elapsed = _elapsed_part(period, now)
     filters = Filters(repo_keys=_repo_keys(github_repo, now), number=github_issue_number, period=elapsed)
     _limit_long(elapsed, now)
-    found, complete = timers.in_period(_caller().user_id, filters)
-    slices = timesheets.worked(_caller().user_id, elapsed, now_ms=now).slices
-    totals = add_up(names.of(found, now_ms=now), slices, period, zone, now)
+    user_id = _caller().user_id
+    found, complete = timers.in_period(user_id, filters)
+    worked = timesheets.worked(user_id, elapsed, now_ms=now)
+    # Events may have moved a timer out of the period in which it has confirmed time.
+    moved = {piece.timer for piece in worked.slices} - {piece.timer for piece in worked.derived}
+    unlisted = moved - {timer.ulid for timer in found}
+    found += timers.get_all(user_id, unlisted, replace(filters, period=None))
+    totals = add_up(names.of(found, now_ms=now), worked.slices, period, zone, now)
     return _response(HTTPStatus.OK, TimeTotals.of(totals, period, time_zone=time_zone, complete=complete))
 
 
@@ -636,17 +644,17 @@ def get_timesheets(
     "/api/timesheets/<date>/confirm/",
     summary="Confirm a day",
     operation_id="confirm_day",
-    responses=responses(200, 400, 401, 403, 412, 428),
+    responses=responses(200, 400, 401, 403, 404, 412, 428),
     tags=["working time"],
 )
-def confirm_day(date: str, if_match: _Match = None) -> Response[TimesheetShown]:
+def confirm_day(date: _Date, if_match: _Match = None) -> Response[TimesheetShown]:
     """Freeze the time of a day that has been over for a minute, until it is reopened.
 
     What people do by hand and would change the day is refused with 409. Events on GitHub still change the
     timers; then the day has `changed_since`. Confirming a confirmed day again changes nothing.
     """
-    day, seen, now = parse_date(date), required(if_match), now_ms()
-    sheet = timesheets.confirm(_caller().user_id, day, partial(_expect, seen=seen, now=now), now_ms=now)
+    seen, now = required(if_match), now_ms()
+    sheet = timesheets.confirm(_caller().user_id, date, partial(_expect, seen=seen, now=now), now_ms=now)
     return _sheet_response(sheet, now)
 
 
@@ -657,14 +665,14 @@ def confirm_day(date: str, if_match: _Match = None) -> Response[TimesheetShown]:
     responses=responses(200, 400, 401, 403, 404, 412, 428),
     tags=["working time"],
 )
-def reopen_day(date: str, if_match: _Match = None) -> Response[TimesheetShown]:
+def reopen_day(date: _Date, if_match: _Match = None) -> Response[TimesheetShown]:
     """Derive the time of a confirmed day from the timers again."""
-    day, seen, now = parse_date(date), required(if_match), now_ms()
+    seen, now = required(if_match), now_ms()
 
     def expect(sheet: Sheet) -> None:
         require_match(_shown_sheet(sheet, now).etag, seen)
 
-    return _sheet_response(timesheets.reopen(_caller().user_id, day, expect, now_ms=now), now)
+    return _sheet_response(timesheets.reopen(_caller().user_id, date, expect, now_ms=now), now)
 
 
 @app.get(
@@ -688,7 +696,7 @@ def get_timer(timer_id: str, if_none_match: _Tags = None) -> Response[TimeLog]:
     _ID,
     summary="Correct a timer",
     operation_id="patch",
-    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
     tags=["timers"],
 )
 def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Response[TimeLog]:
@@ -717,7 +725,7 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
     _ID,
     summary="Delete a timer",
     operation_id="delete",
-    responses=responses(204, 401, 403, 404),
+    responses=responses(204, 401, 403, 404, 409),
     tags=["timers"],
 )
 def delete_timer(timer_id: str) -> Response[str]:

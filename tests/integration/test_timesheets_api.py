@@ -10,11 +10,17 @@ import pytest
 from tests.integration.conftest import Api
 from tests.integration.test_api import ISSUE, act, add, problem, start, time_of
 from tests.integration.test_working_time import BERLIN, DAY, HOUR, OFFICE, monday, office, shared_time
+from tests.support.gateway import Answer
 from tests.support.handlers import Clock
+from tests.support.repositories import identified
+from timer_core.domain.events import Event
+from timer_core.domain.issues import Issue
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.schedule import Interval, ScheduleVersion, Week
+from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.calendars import Calendars
 from timer_core.store.table import Table
+from timer_core.store.timers import TimerStore
 
 __all__ = ["monday", "office", "shared_time"]
 
@@ -289,6 +295,217 @@ class TestTags:
     def test_two_people_have_different_tags(self, api: Api, office: Clock) -> None:
         path = f"/api/timesheets/?from={day_of(office)}&to={day_of(office)}"
         assert api.ann("GET", path).headers["etag"] != api.bob("GET", path).headers["etag"]
+
+
+def confirm(api: Api, day: date, etag: str | None, method: str = "POST") -> Answer:
+    path = f"/api/timesheets/{day}/confirm/"
+    return api.ann(method, path) if etag is None else api.ann(method, path, if_match=etag)
+
+
+def confirmed(api: Api, day: date) -> dict[str, Any]:
+    """Confirm a day as it is, and return it."""
+    answer = confirm(api, day, get_day(api, day)["etag"])
+    assert answer.status == 200, answer.body
+    found: dict[str, Any] = answer.json()
+    assert answer.headers["etag"] == found["etag"]
+    return found
+
+
+def reopened(api: Api, day: date) -> dict[str, Any]:
+    answer = confirm(api, day, get_day(api, day)["etag"], "DELETE")
+    assert answer.status == 200, answer.body
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+class TestConfirming:
+    @pytest.fixture
+    def worked(self, api: Api, office: Clock) -> date:
+        """A Monday with seven hours, on the following Wednesday at noon, while its timer still runs."""
+        day = day_of(office)
+        start(api.ann, 7)
+        office.advance(2 * DAY + 2 * HOUR)
+        return day
+
+    def test_a_confirmed_day_says_so(self, api: Api, office: Clock, worked: date) -> None:
+        before = get_day(api, worked)
+        assert (before["state"], before["working_duration"]) == ("over", 7 * HOUR)
+        found = confirmed(api, worked)
+        assert found == before | {
+            "state": "confirmed",
+            "confirmed_at": time_of(office.ms),
+            "etag": found["etag"],
+        }
+        assert get_day(api, worked) == found
+        assert found["etag"] != before["etag"]
+
+    def test_every_figure_keeps_the_confirmed_time(self, api: Api, office: Clock, worked: date) -> None:
+        confirmed(api, worked)
+        office.advance(5 * DAY)
+        api.module.timesheets.refresh(api.ann_id, now_ms=office.ms)
+        day = get_day(api, worked)
+        assert (day["state"], day["working_duration"]) == ("confirmed", 7 * HOUR)
+        query = f"since={day['since']}&until={day['until']}"
+        assert api.ann("GET", f"/api/timelogs/totals/?{query}").json()["working_duration"] == 7 * HOUR
+        assert api.ann("GET", f"/api/timeline/?{query}").json()["working_duration"] == 7 * HOUR
+
+    def test_confirming_twice_changes_nothing(self, api: Api, office: Clock, worked: date) -> None:
+        before = get_day(api, worked)["etag"]
+        found = confirmed(api, worked)
+        office.advance(60)
+        # The first response may have been lost, so the tag before it is valid too.
+        for etag in (found["etag"], before, "*"):
+            again = confirm(api, worked, etag)
+            assert (again.status, again.json()) == (200, found)
+
+    def test_a_reopened_day_is_derived_again(self, api: Api, worked: date) -> None:
+        before = get_day(api, worked)
+        confirmed(api, worked)
+        assert reopened(api, worked) == before
+
+    def test_a_day_that_is_not_confirmed_cannot_be_reopened(self, api: Api, worked: date) -> None:
+        assert problem(confirm(api, worked, "*", "DELETE"), 404)["code"] == "not_found"
+
+    @pytest.mark.parametrize("method", ["POST", "DELETE"])
+    def test_the_day_as_seen_is_required(self, api: Api, worked: date, method: str) -> None:
+        if method == "DELETE":
+            confirmed(api, worked)
+        refused = problem(confirm(api, worked, None, method), 428)
+        assert refused["code"] == "if_match_required"
+        for etag in ('W/"other"', '"other"', "", get_day(api, worked + timedelta(1))["etag"]):
+            refused = problem(confirm(api, worked, etag, method), 412)
+            assert refused["code"] == "changed_meanwhile"
+        assert get_day(api, worked)["state"] == ("over" if method == "POST" else "confirmed")
+
+    def test_a_day_that_has_changed_since_it_was_seen_is_not_confirmed(
+        self, api: Api, office: Clock, worked: date
+    ) -> None:
+        seen = get_day(api, worked)["etag"]
+        entry = add(api.ann, office, 2 * DAY + HOUR, 600, description="Planning")
+        problem(confirm(api, worked, seen), 412)
+        seen = get_day(api, worked)["etag"]
+        moved = {"github_issue_url": ISSUE.format(9)}
+        assert api.ann("PATCH", f"/api/timelogs/{entry['id']}/", moved).status == 200
+        problem(confirm(api, worked, seen), 412)
+        assert confirmed(api, worked)["working_duration"] == 7 * HOUR
+
+    def test_the_tag_of_an_older_confirmation_is_not_valid_after_reopening(
+        self, api: Api, office: Clock, worked: date
+    ) -> None:
+        first = confirmed(api, worked)["etag"]
+        reopened(api, worked)
+        problem(confirm(api, worked, first), 412)
+        office.advance(1)
+        assert confirmed(api, worked)["etag"] != first
+
+    @pytest.mark.parametrize("seconds", [-1, 59.999])
+    def test_only_a_day_that_is_over_for_a_minute_can_be_confirmed(
+        self, api: Api, office: Clock, seconds: float
+    ) -> None:
+        day = day_of(office)
+        office.advance(14 * HOUR + seconds)
+        for unfinished in (day, day + timedelta(1)):
+            (error,) = problem(confirm(api, unfinished, "*"), 400)["errors"]
+            assert (error["loc"][-1], error["code"]) == ("date", "day_not_over")
+        office.advance(60 - seconds)
+        assert confirmed(api, day)["state"] == "confirmed"
+
+    @pytest.mark.parametrize("text", ["2026-02-29", "20260228", "today", "1969-12-31", "2026-2-3"])
+    def test_a_date_that_does_not_exist_is_refused(self, api: Api, text: str) -> None:
+        for method in ("POST", "DELETE"):
+            refused = api.ann(method, f"/api/timesheets/{text}/confirm/", if_match="*")
+            (error,) = problem(refused, 400)["errors"]
+            assert (error["loc"][-1], error["code"]) == ("date", "invalid_date")
+
+    def test_days_of_other_people_are_not_confirmed(self, api: Api, worked: date) -> None:
+        etag = get_day(api, worked)["etag"]
+        assert api.bob("POST", f"/api/timesheets/{worked}/confirm/", if_match=etag).status == 412
+        problem(api.nobody("POST", f"/api/timesheets/{worked}/confirm/", if_match=etag), 401)
+        assert get_day(api, worked)["state"] == "over"
+
+    def test_other_methods_are_refused(self, api: Api, worked: date) -> None:
+        refused = api.ann("PUT", f"/api/timesheets/{worked}/confirm/", {})
+        assert refused.status == 405
+        assert {"POST", "DELETE"} <= {*refused.headers["allow"].split(", ")}
+
+    def test_corrections_of_a_confirmed_day_are_refused(self, api: Api, office: Clock, worked: date) -> None:
+        confirmed(api, worked)
+        (timer,) = get_day(api, worked)["issues"][0]["timers"]
+        path, morning = f"/api/timelogs/{timer}/", office.ms - (2 * DAY + 2 * HOUR) * 1000
+        refused = [
+            api.ann("PATCH", path, {"start_time": time_of(morning + 60_000)}),
+            api.ann("DELETE", path),
+            api.ann("POST", f"{path}split/", {"at": time_of(morning + 60_000)}),
+            api.ann("POST", f"{path}pauses/", {"start": time_of(morning), "end": time_of(morning + 60_000)}),
+            api.ann(
+                "POST",
+                "/api/timelogs/",
+                {"start_time": time_of(morning), "end_time": time_of(morning + 60_000)},
+            ),
+        ]
+        for answer in refused:
+            found = problem(answer, 409)
+            assert (found["code"], found["date"]) == ("day_confirmed", str(worked))
+        assert api.ann("PATCH", path, {"description": "Planning"}).status == 200
+        act(api.ann, {"id": timer}, "stop")
+        assert get_day(api, worked)["working_duration"] == 7 * HOUR
+
+
+class TestChangesAfterConfirming:
+    """The examples of docs/working-time.md: Monday was confirmed with eight hours."""
+
+    def deliver(self, api: Api, kind: str, at_ms: int, *, received_ms: int) -> None:
+        """Handle an event of Ann's issue, as the processor of deliveries does."""
+        table = api.module.table
+        users = None if kind == "closed" else frozenset({api.ann_id})
+        event = Event(f"{kind} {at_ms}", kind, at_ms, users)
+        issue = identified(Issue("octocat", f"confirmed-{api.ann_id}", 7))
+        IssueTimers(table, TimerStore(table)).apply(event, issue, now_ms=received_ms)
+
+    @pytest.fixture
+    def day(self, api: Api, office: Clock) -> date:
+        """A Monday with eight hours that is confirmed, on Wednesday at 11:00, when its timer ended."""
+        day, nine = day_of(office), office.ms - HOUR * 1000
+        self.deliver(api, "assigned", nine, received_ms=office.ms)
+        office.advance(2 * DAY + HOUR)
+        assert confirmed(api, day)["working_duration"] == 8 * HOUR
+        self.deliver(api, "closed", office.ms, received_ms=office.ms)
+        office.advance(HOUR)
+        return day
+
+    def test_the_end_of_its_timer_on_a_later_day_can_be_corrected(
+        self, api: Api, office: Clock, day: date
+    ) -> None:
+        (timer,) = get_day(api, day)["issues"][0]["timers"]
+        changed = {"end_time": time_of(office.ms - 2 * HOUR * 1000)}
+        assert api.ann("PATCH", f"/api/timelogs/{timer}/", changed).status == 200
+        found = get(api, day, day + timedelta(2))
+        assert [one["working_duration"] for one in found["days"]] == [8 * HOUR, 8 * HOUR, HOUR]
+        assert found["days"][0]["changed_since"] is None
+        shown = api.ann("GET", f"/api/timelogs/{timer}/").json()
+        assert shown["working_duration"] == found["working_duration"] == 17 * HOUR
+
+    @pytest.mark.parametrize("days_later", [0, 7])
+    def test_a_late_event_changes_the_day_only_when_it_is_reopened(
+        self, api: Api, office: Clock, day: date, days_later: int
+    ) -> None:
+        seen = get_day(api, day)["etag"]
+        fifteen = office.ms - (2 * DAY - 3 * HOUR) * 1000
+        office.advance(days_later * DAY)
+        api.module.timesheets.refresh(api.ann_id, now_ms=office.ms)
+        self.deliver(api, "closed", fifteen, received_ms=office.ms)
+        found = get(api, day, day + timedelta(2))
+        monday = found["days"][0]
+        assert [one["working_duration"] for one in found["days"]] == [8 * HOUR, 0, 0]
+        assert monday["changed_since"] == {
+            "working_duration": 5 * HOUR,
+            "difference_duration": -3 * HOUR,
+        }
+        assert sum(row["working_duration"] for row in monday["issues"]) == 8 * HOUR
+        assert found["balance_duration"] == -8 * HOUR - (3 if days_later == 0 else 8) * HOUR
+        assert confirm(api, day, seen, "DELETE").status == 412
+        assert reopened(api, day)["working_duration"] == 5 * HOUR
+        assert get_day(api, day)["changed_since"] is None
 
 
 @pytest.fixture

@@ -687,3 +687,6 @@ class Problem(BaseModel):
     code: ErrorCode
     errors: list[FieldError] | None = None
     request_id: str | None = None
+    date: Annotated[
+        str | None, Field(description="For `day_confirmed`, the first confirmed date that would change.")
+    ] = None

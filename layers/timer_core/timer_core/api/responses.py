@@ -17,6 +17,7 @@ _DESCRIPTIONS = {
     401: "Credentials are missing or invalid",
     403: "Forbidden",
     404: "Not found",
+    409: "A confirmed day would change; the body names its date",
     412: "Changed since the response that had the ETag in If-Match",
     413: "The body is too large",
     415: "The body is not JSON",

@@ -24,7 +24,7 @@ class ConfirmedDays:
         """Return a person's confirmed days that overlap an interval, in order."""
         # A date begins and ends less than a day before or after the same date in UTC.
         first, last = local_date("UTC", since_ms) - DAY, local_date("UTC", until_ms) + DAY
-        found = self._of_dates(user_id, first, last)
+        found = self.of_dates(user_id, first, last)
         return [day for day in found if max(day.since_ms, since_ms) < min(day.until_ms, until_ms)]
 
     def slices_of(self, timer: Timer) -> list[Slice]:
@@ -40,7 +40,8 @@ class ConfirmedDays:
         items = self._items(user_id, day, day)
         return [Write("Delete", item["pk"]["S"], item["sk"]["S"]) for item in items]
 
-    def _of_dates(self, user_id: int, first: date, last: date) -> Iterator[ConfirmedDay]:
+    def of_dates(self, user_id: int, first: date, last: date) -> Iterator[ConfirmedDay]:
+        """Yield a person's confirmed days from one date to another one, in order."""
         items = self._items(user_id, first, last)
         for _, parts in groupby(items, key=lambda item: day_of(item["sk"]["S"])):
             yield to_confirmed_day(list(parts))

@@ -494,7 +494,7 @@ def to_timer(item: RawItem) -> Timer:
         history=tuple(_decode_transition(entry) for entry in row.history),
         claims=claims_of(item),
         signs=tuple(int(sign) for sign in row.signs or ()),
-        confirmed=_decode_span(row.confirmed) if row.confirmed else None,
+        confirmed=decode_span(row.confirmed) if row.confirmed else None,
         absorbed=tuple(row.absorbed or ()),
         version=int(row.version),
         unknown_attributes={name: value for name, value in item.items() if name not in _TIMER_ATTRIBUTES},
@@ -628,7 +628,8 @@ def encode_span(span: Span) -> str:
     return f"{span.since_ms} {span.until_ms}"
 
 
-def _decode_span(text: str) -> Span:
+def decode_span(text: str) -> Span:
+    """Return an interval, given its stored form."""
     since_ms, until_ms = text.split(" ")
     return Span(int(since_ms), int(until_ms))
 

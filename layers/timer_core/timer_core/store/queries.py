@@ -15,7 +15,7 @@ from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 from timer_core.domain.issues import Issue
 from timer_core.domain.sheets import Label
 from timer_core.domain.timers import Period, Timer
-from timer_core.store.items import TimerItem, to_gaps, to_issue, to_timer
+from timer_core.store.items import TimerItem, decode_span, to_gaps, to_issue, to_timer
 from timer_core.store.keys import (
     OPEN_SHARDS,
     end_key,
@@ -139,10 +139,11 @@ class TimerQueries:
         """
         return existing(self._table.get(user_pk(user_id), timer_sk(ulid)))
 
-    def get_all(self, user_id: int, ulids: Iterable[str]) -> list[Timer]:
-        """Return the timers that exist, in any order."""
+    def get_all(self, user_id: int, ulids: Iterable[str], filters: Filters | None = None) -> list[Timer]:
+        """Return the timers that exist, and that the filters select apart from the period, in any order."""
         found = self._table.get_many((user_pk(user_id), timer_sk(ulid)) for ulid in sorted(ulids))
-        return [to_timer(item) for item in found if "deleted_ms" not in item]
+        selected = filters or Filters()
+        return [to_timer(item) for item in found if "deleted_ms" not in item and _selects(selected, item)]
 
     def page(
         self, user_id: int, filters: Filters, *, page_size: int, position: Position | None = None
@@ -477,8 +478,12 @@ def _range_condition(start: int | None, end: int | None) -> Condition | None:
 
 
 def _crosses(item: RawItem, at_ms: int) -> bool:
-    """Whether a timer started before an instant and was open after it."""
-    return _number(item, "start_ms") < at_ms and ("end_ms" not in item or _number(item, "end_ms") > at_ms)
+    """Whether a timer started before an instant, and was open or has confirmed time after it."""
+    if _number(item, "start_ms") >= at_ms:
+        return False
+    if "end_ms" not in item or _number(item, "end_ms") > at_ms:
+        return True
+    return "confirmed" in item and decode_span(item["confirmed"]["S"]).until_ms > at_ms
 
 
 def _selects(filters: Filters, item: RawItem) -> bool:

@@ -8,6 +8,7 @@ condition that it has not changed.
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from timer_core.domain.changes import touched_spans
 from timer_core.domain.confirmed import OVER_AFTER_MS, first_confirmed
@@ -15,7 +16,8 @@ from timer_core.domain.corrections import Correction, Halves, divided, time_of, 
 from timer_core.domain.errors import DayConfirmed, IdempotencyKeyReused, NotFound, OtherTimerOpen
 from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
-from timer_core.domain.schedule import Span
+from timer_core.domain.own_calendar import OwnCalendar
+from timer_core.domain.schedule import Schedule, Span
 from timer_core.domain.state import MANUAL, Action, Transition
 from timer_core.domain.timers import LATEST_MS, Timer, end_of_date
 from timer_core.store.calendars import Calendars, guarded
@@ -114,6 +116,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the time since ``at_ms`` contains a confirmed day.
         IdempotencyKeyReused
             If the key was used for another request before.
         TooManyTransitions
@@ -137,6 +141,12 @@ class TimerStore(TimerQueries):
             creation = self._creation(timer, idempotency)
             try:
                 self.write_all(TimerChange(user_id, creation, start_ms, now_ms, [Span(start_ms, now_ms)]))
+            except DayConfirmed:
+                # The day may have been confirmed since the first request with the same key.
+                response = idempotency and self.stored_response(user_id, idempotency, now_ms=now_ms)
+                if not response:
+                    raise
+                return response
             except TransactionRefused as refused:
                 found = [item for item in refused.failed.values() if item]
                 return self._response_to_refused_start(timer, found, idempotency)
@@ -773,6 +783,16 @@ class TimerStore(TimerQueries):
 
         return retry(attempt, _DaysConfirmed, "Other requests kept confirming days; nothing was changed.")
 
+    def confirmed_day(self, user_id: int, spans: Sequence[Span], *, now_ms: int) -> date | None:
+        """Return the first confirmed date of a person that a span overlaps; None if there is none."""
+        if min(span.since_ms for span in spans) >= now_ms - OVER_AFTER_MS:
+            return None
+        own = self._calendars.own(user_id)
+        return first_confirmed(own.confirmed, spans, self._schedule(own))
+
+    def _schedule(self, own: OwnCalendar) -> Schedule:
+        return own.calendar(self._calendars.organization()).schedule
+
     def _marks(self, change: TimerChange) -> list[Write]:
         """Return the writes that mark stored days as outdated, or prevent a concurrent confirmation.
 
@@ -787,7 +807,7 @@ class TimerStore(TimerQueries):
         if touched_ms >= over_ms:
             return marks
         own = self._calendars.own(change.user_id)
-        schedule = own.calendar(self._calendars.organization()).schedule
+        schedule = self._schedule(own)
         day = first_confirmed(own.confirmed, change.touched, schedule)
         if day is not None:
             raise DayConfirmed(day)
