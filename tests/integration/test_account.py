@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import pytest
 from auth.export import (
     CalendarExported,
     Changes,
+    ConfirmedDayExported,
     DeletedTimer,
     KeyedRequest,
     ProfileExported,
@@ -33,14 +34,17 @@ from timer_core.domain.errors import Forbidden, Unauthorized
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
+from timer_core.domain.schedule import local_date
 from timer_core.domain.timers import finished
 from timer_core.domain.tokens import new_token
 from timer_core.github.messages import IssueEvent
 from timer_core.services.access import revoke_access
 from timer_core.services.event_handler import EventHandler
 from timer_core.services.issue_timers import IssueTimers
+from timer_core.store.calendars import Calendars
 from timer_core.store.items import (
     CalendarItem,
+    ConfirmedDayItem,
     IdempotencyItem,
     ProfileItem,
     SlotItem,
@@ -50,6 +54,7 @@ from timer_core.store.items import (
     WritesItem,
 )
 from timer_core.store.people import PeopleStore, Person
+from timer_core.store.timesheets import Timesheets
 from timer_core.store.tokens import TokenStore
 
 if TYPE_CHECKING:
@@ -97,6 +102,8 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "history": (TimerExported, ["history"]),
             "claims": (TimerExported, ["claims"]),
             "signs": (TimerExported, ["signs_of_life"]),
+            "confirmed": (TimerExported, ["confirmed"]),
+            "absorbed": (TimerExported, ["absorbed"]),
             "deleted_ms": (DeletedTimer, ["deleted", "locked_until", "claims"]),
             "expires_at": (DeletedTimer, ["kept_until"]),
         },
@@ -174,7 +181,16 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "chosen": (CalendarExported, ["chosen"]),
             "version": (CalendarExported, ["version"]),
         },
-        {"dirty_days", "dirty_changes", "stored_until_ms", "carry"},
+        {"dirty_days", "dirty_changes", "stored_until_ms", "carry", "confirmed"},
+    ),
+    ConfirmedDayItem: (
+        {
+            "since_ms": (ConfirmedDayExported, ["start"]),
+            "until_ms": (ConfirmedDayExported, ["end"]),
+            "confirmed_ms": (ConfirmedDayExported, ["confirmed"]),
+            "content": (ConfirmedDayExported, ["slices"]),
+        },
+        set(),
     ),
 }
 
@@ -394,6 +410,7 @@ class TestExport:
             "tokens": browser("GET", TOKENS).json()["results"],
             "deleted_timers": [],
             "requests": [],
+            "confirmed_days": [],
             "calendar": None,
             "next": None,
         }
@@ -412,6 +429,8 @@ class TestExport:
             "locked_until": None,
             "claims": [],
             "signs_of_life": [],
+            "confirmed": None,
+            "absorbed": [],
         }
         assert {name: one.pop(name) for name in stopped} == stopped
         shown = browser("GET", f"{TIMERS}{timer}/").json()
@@ -467,7 +486,9 @@ class TestExport:
             off = {"date": "2030-01-01", "intervals": [], "reason": "New Year"}
             own = working_hours | {"exceptions": [off], "assignment_starts": "self"}
             assert browser("PUT", "/api/schedule/", own).status == 200
+            _confirm(app, ann, _date(app, 2))
             kinds = {
+                "confirmed": "confirmed_days",
                 "timer": "timers",
                 "key": "requests",
                 "writes": "changes",
@@ -489,6 +510,35 @@ class TestExport:
         assert [one["id"] for one in exported["deleted_timers"]] == timers[:1]
         assert sorted(one["timer"] for one in exported["requests"]) == sorted(timers)
         assert len(exported["tokens"]) == 1
+        assert len(exported["confirmed_days"]) == 1
+
+    def test_confirmed_days_are_exported_with_their_time(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        day = _date(app, 2)
+        start, end = f"{day}T09:00:00.000Z", f"{day}T10:30:00.000Z"
+        timer = browser("POST", TIMERS, {"start_time": start, "end_time": end}).json()["id"]
+        _confirm(app, ann, day)
+        exported = browser("GET", EXPORT).json()
+        assert exported["confirmed_days"] == [
+            {
+                "date": str(day),
+                "start": f"{day}T00:00:00.000Z",
+                "end": f"{_date(app, 1)}T00:00:00.000Z",
+                "confirmed": _time(app.clock.ms),
+                "slices": [
+                    {
+                        "timer": timer,
+                        "start": start,
+                        "end": end,
+                        "working_duration": 5400,
+                        "overtime": False,
+                    }
+                ],
+            }
+        ]
+        assert [(one["confirmed"], one["absorbed"]) for one in exported["timers"]] == [
+            ({"start": start, "end": end}, [])
+        ]
 
     def test_the_stored_state_of_a_timer_is_exported(self, app: App) -> None:
         browser, ann = app.signed_in()
@@ -568,6 +618,7 @@ class TestAccountDeletion:
             timer = browser("GET", TIMERS).json()["results"][0]["id"]
             browser("POST", f"{TIMERS}{timer}/{action}/")
         _add_timers(app, ann, 3)
+        _confirm(app, ann, _date(app, 2))
         app.token(browser)
         other, _ = app.signed_in(ann)
         other("POST", "/api/auth/logout/")
@@ -1226,6 +1277,15 @@ class TestAdmins:
         browser, ann = app.signed_in()
         browser("POST", START, {})
         assert f"{ann.id}-" not in boss("GET", EXPORT).body
+
+
+def _date(app: App, days_ago: int) -> date:
+    return local_date("UTC", app.clock.ms) - timedelta(days=days_ago)
+
+
+def _confirm(app: App, who: Account, day: date) -> None:
+    timesheets = Timesheets(app.table, app.timers, Calendars(app.table))
+    timesheets.confirm(who.id, day, lambda _: None, now_ms=app.clock.ms)
 
 
 def _add_timers(app: App, who: Account, number: int) -> list[str]:

@@ -338,3 +338,59 @@ class TestFigures:
         days.reopen()
         assert get(api.ann, running)["working_duration"] == HOUR
         assert days.working() == 1
+
+
+class TestCalls:
+    """The round trips to DynamoDB with and without confirmed days."""
+
+    @pytest.fixture
+    def calls(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        made: list[str] = []
+        connection = api.module.table.connection
+        dispatch = connection.dispatch
+
+        def count_call(operation: str, *args: Any, **kwargs: Any) -> Any:
+            # The count of the write limit is updated beside the request.
+            if "writes#" not in str(args):
+                made.append(operation)
+            return dispatch(operation, *args, **kwargs)
+
+        monkeypatch.setattr(connection, "dispatch", count_call)
+        return made
+
+    def measure(self, api: Api, days: Days, calls: list[str], request: Callable[[], Answer]) -> list[str]:
+        """Return the calls of a request, with a cached token."""
+        days.clock.advance(120)
+        api.ann("GET", "/api/timelogs/?page_size=1")
+        calls.clear()
+        assert request().status in {200, 201}
+        return sorted(calls)
+
+    @pytest.mark.parametrize("is_confirmed", [False, True])
+    def test_a_transition_and_a_poll_read_confirmed_days_only_if_they_derive_them(
+        self, api: Api, days: Days, calls: list[str], is_confirmed: bool
+    ) -> None:
+        timer = start(api.ann)
+        days.go_to(0, 12)
+        if is_confirmed:
+            days.confirm()
+        # Yesterday is derived on reading, because it is not stored yet.
+        derived = ["GetItem", "Query", *["Query"] * is_confirmed]
+        poll = self.measure(api, days, calls, lambda: api.ann("GET", "/api/timelogs/?end_time__isnull=true"))
+        assert poll == derived
+        paused = self.measure(api, days, calls, lambda: act(api.ann, timer, "pause"))
+        assert paused == [*derived, "UpdateItem"]
+        resumed = self.measure(
+            api, days, calls, lambda: days.act(timer, "resume", 0, (days.clock.ms - days.today_ms) / 3.6e6)
+        )
+        assert resumed == [*derived, "UpdateItem"]
+        # A correction of today reads the calendar, and writes nothing else.
+        entry = add(api.ann, days.clock, 3 * HOUR, HOUR)
+        start_time = {"start_time": time_of(days.clock.ms - 4 * HOUR * 1000)}
+        corrected = self.measure(api, days, calls, lambda: patch(api.ann, entry, start_time))
+        assert [call for call in corrected if call not in {"GetItem", "Query"}] == ["PutItem"]
+        # When yesterday is stored, nothing reads the confirmed day.
+        days.go_to(2, 12)
+        api.module.timesheets.refresh(api.ann_id, now_ms=days.clock.ms)
+        poll = self.measure(api, days, calls, lambda: api.ann("GET", "/api/timelogs/?end_time__isnull=true"))
+        assert poll == ["GetItem", "Query"]

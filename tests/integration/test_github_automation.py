@@ -21,6 +21,7 @@ from timer_core.domain.calendar import AssignmentStarts
 from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue as Named
 from timer_core.domain.moves import Move
+from timer_core.domain.schedule import DAY, local_date
 from timer_core.github.api.errors import Unavailable
 from timer_core.github.messages import ReplyEvent, from_json
 from timer_core.store.calendars import Calendars
@@ -28,6 +29,7 @@ from timer_core.store.health import HealthStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
+from timer_core.store.timesheets import Timesheets
 
 MINUTE = 60_000
 
@@ -402,6 +404,17 @@ class TestReplies:
         comment = self.say(team, "/timer log 1h30m")
         assert self.answers(comment) == (["+1"], ["Logged 1h 30m."])
         assert [span[4] for span in team.spans(team.ann)] == [90]
+
+    def test_time_in_a_confirmed_day_is_not_logged(self, team: Team) -> None:
+        team.at(30)
+        day = local_date("UTC", team.t0 + 28 * MINUTE) - DAY
+        store = TimerStore(team.product.table)
+        timesheets = Timesheets(team.product.table, store, Calendars(team.product.table))
+        timesheets.confirm(team.ann.id, day, lambda _: None, now_ms=now_ms())
+        comment = self.say(team, "/timer log 24h\n/timer log 1m")
+        refused = f"24h was not logged: {day} is confirmed. Reopen the day to change it."
+        assert self.answers(comment) == (["confused"], [f"Logged 1m. {refused}"])
+        assert [span[4] for span in team.spans(team.ann)] == [1]
 
     def test_the_first_ten_commands_are_carried_out_and_the_others_named(self, team: Team) -> None:
         comment = self.say(team, "/timer log 1m\n" * 10 + "/timer log 2m\n/timer start")

@@ -1,7 +1,7 @@
 """The routes of working hours, exceptions, holidays and the organization's settings."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -394,7 +394,7 @@ def test_a_change_has_the_effect_that_its_preview_showed(worker: Client) -> None
 
 def test_a_preview_of_many_years_is_incomplete(worker: Client) -> None:
     answer = worker("PUT", "/api/schedule/?preview=true", BERLIN | {"valid_from": "2020-01-01"})
-    assert answer.json() == {"days": [], "complete": False}
+    assert answer.json() == {"days": [], "complete": False, "conflicts": []}
 
 
 def test_an_invalid_change_is_refused_by_a_preview_too(worker: Client) -> None:
@@ -402,6 +402,80 @@ def test_an_invalid_change_is_refused_by_a_preview_too(worker: Client) -> None:
     assert worker("PUT", "/api/schedule/?preview=true", invalid).status == 400
     assert worker("PUT", "/api/schedule/?dry_run=true", BERLIN).status == 400
     assert schedule_of(worker)["version"] == 0
+
+
+# ---------------------------------------------------------------------- confirmed days
+
+
+@pytest.fixture
+def confirmed(worker: Client, app: App) -> Client:
+    """The worker, who has confirmed Thursday and Friday, 26 and 27 November."""
+    put(worker, BERLIN | {"valid_from": "2026-11-01"})
+    store = TimerQueries(app.table)
+    (timer,) = worker("GET", "/api/timelogs/").json()["results"]
+    for day in (26, 27):
+        Timesheets(app.table, store, Calendars(app.table)).confirm(
+            int(timer["id"].split("-")[0]), date(2026, 11, day), lambda _: None, now_ms=app.clock.ms
+        )
+    return worker
+
+
+FRIDAY_OFF = {"intervals": [], "reason": "sick"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        (
+            "PUT",
+            "/api/schedule/",
+            BERLIN | {"valid_from": "2026-11-27", "week": {"fri": [["09:00", "10:00"]]}},
+        ),
+        ("PUT", "/api/schedule/", {"time_zone": "UTC", "week": NINE_TO_FIVE, "valid_from": "2026-11-28"}),
+        ("PUT", "/api/schedule/exceptions/2026-11-27/", FRIDAY_OFF),
+    ],
+)
+def test_a_change_of_a_confirmed_day_is_refused(
+    confirmed: Client, method: str, path: str, body: dict[str, Any]
+) -> None:
+    before = schedule_of(confirmed)
+    answer = confirmed(method, path, body)
+    assert (answer.status, answer.json()["code"], answer.json()["date"]) == (
+        409,
+        "day_confirmed",
+        "2026-11-27",
+    )
+    assert schedule_of(confirmed) == before
+
+
+def test_the_hours_of_a_confirmed_day_cannot_be_deleted(worker: Client, app: App) -> None:
+    put(worker, BERLIN | {"valid_from": "2026-11-01"})
+    assert worker("PUT", "/api/schedule/exceptions/2026-11-27/", FRIDAY_OFF).status == 200
+    (timer,) = worker("GET", "/api/timelogs/").json()["results"]
+    timesheets = Timesheets(app.table, TimerQueries(app.table), Calendars(app.table))
+    person = int(timer["id"].split("-")[0])
+    timesheets.confirm(person, date(2026, 11, 27), lambda _: None, now_ms=app.clock.ms)
+    for path in ("2026-11-01/", "exceptions/2026-11-27/"):
+        assert worker("DELETE", f"/api/schedule/{path}").status == 409
+    timesheets.reopen(person, date(2026, 11, 27), lambda _: None, now_ms=app.clock.ms)
+    for path in ("exceptions/2026-11-27/", "2026-11-01/"):
+        assert worker("DELETE", f"/api/schedule/{path}").status == 200
+
+
+def test_a_change_beside_confirmed_days_is_allowed(confirmed: Client) -> None:
+    week = {"time_zone": "Europe/Berlin", "week": {}, "valid_from": "2026-11-28"}
+    assert put(confirmed, week)["versions"][-1]["valid_from"] == "2026-11-28"
+    assert confirmed("PUT", "/api/schedule/exceptions/2026-11-25/", FRIDAY_OFF).status == 200
+
+
+def test_a_preview_names_the_confirmed_days_and_does_not_change_them(confirmed: Client) -> None:
+    week = {"fri": [["16:00", "20:00"]]}
+    change = {"time_zone": "Europe/Berlin", "week": week, "valid_from": "2026-11-23"}
+    answer = confirmed("PUT", "/api/schedule/?preview=true", change)
+    assert answer.status == 200, answer
+    shown = answer.json()
+    assert shown["conflicts"] == ["2026-11-26", "2026-11-27"]
+    assert [day["date"] for day in shown["days"]] == ["2026-11-30"]
 
 
 # ---------------------------------------------------------------------- holidays

@@ -279,11 +279,15 @@ def test_lists_totals_and_the_timeline_agree(api: Api, office: Clock) -> None:
     listed = api.ann("GET", f"/api/timelogs/?since={since}").json()["results"]
     totals = api.ann("GET", f"/api/timelogs/totals/?since={since}&time_zone=Europe/Berlin").json()
     timeline = api.ann("GET", "/api/timeline/").json()
+    timesheets = api.ann("GET", "/api/timesheets/").json()
     parts = {timer["github_issue_number"]: timer["part_working_duration"] for timer in listed}
     assert parts == {7: 60 + 1.5 * HOUR, 8: HOUR, 9: 0.5 * HOUR}
     assert {timer["github_issue_number"]: timer["working_duration"] for timer in listed} == parts
     assert {issue["github_issue_number"]: issue["working_duration"] for issue in totals["issues"]} == parts
     assert totals["working_duration"] == timeline["working_duration"] == 60 + 3 * HOUR
+    (day,) = [day for day in timesheets["days"] if day["state"] == "running"]
+    assert {row["issue"]["github_issue_number"]: row["working_duration"] for row in day["issues"]} == parts
+    assert timesheets["working_duration"] == day["working_duration"] == totals["working_duration"]
     assert totals["active_duration"] == 60 + 4 * HOUR + HOUR + 0.5 * HOUR
     slices = [(piece["timer"], piece["from"], piece["until"]) for piece in timeline["slices"]]
     at = office.ms - 4 * HOUR * 1000

@@ -209,7 +209,8 @@ class App:
             item
             for page in pages
             for item in page["Items"]
-            if word.search(json.dumps(item)) and (with_counts or not item["sk"]["S"].startswith("writes#"))
+            if word.search(json.dumps(item, default=repr))
+            and (with_counts or not item["sk"]["S"].startswith("writes#"))
         ]
 
     def _handler(self, event: dict[str, Any], context: Any) -> dict[str, Any]:

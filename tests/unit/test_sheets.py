@@ -26,7 +26,7 @@ from tests.unit.test_timeline import (
 )
 from timer_core.domain.calendar import HOUR_MS, Calendar, Policy
 from timer_core.domain.issues import Issue
-from timer_core.domain.schedule import DAY_MS, DayException, ScheduleVersion
+from timer_core.domain.schedule import DAY_MS, DayException, ScheduleVersion, Span
 from timer_core.domain.sheets import Label, Sheet, sheets
 from timer_core.domain.timeline import Rule, Slice, timeline
 from timer_core.domain.timers import Period, Timer, finished
@@ -178,6 +178,25 @@ class TestDates:
         assert [sheet.zone for sheet in found.values()] == ["Europe/Berlin"] * 2 + ["America/New_York"] * 2
         assert lengths(found) == [24, 30, 24, 24]
         assert [figures(sheet)[:2] for sheet in found.values()] == [(8, 8)] * 4
+
+    def test_a_confirmed_date_keeps_its_borders(self) -> None:
+        """The rules of a time zone may be corrected after a day was confirmed."""
+        one = timer("A", ("2026-11-01 20:00", "start"), ("2026-11-03 03:00", "stop"))
+        night = calendar(every_day("0-24"), stale_after_ms=10 * DAY_MS)
+        slices = timeline([one], night, at("2026-11-05 00:00")).slices
+        borders = {
+            date(2026, 11, 2): Span(at("2026-11-01 23:00"), at("2026-11-02 23:00")),
+            date(2026, 11, 9): Span(at("2026-11-08 23:00"), at("2026-11-09 23:00")),
+        }
+        found = sheets(
+            slices,
+            night.schedule,
+            dates("2026-11-01", "2026-11-03"),
+            now_ms=at("2026-11-05 00:00"),
+            confirmed=borders,
+        )
+        assert [hours(sheet.until_ms - sheet.since_ms) for sheet in found] == [23, 24, 25]
+        assert [hours(sheet.working_ms) for sheet in found] == [3, 24, 4]
 
     def test_a_slice_over_midnight_belongs_to_both_dates(self) -> None:
         night = calendar(every_day("0-24"))

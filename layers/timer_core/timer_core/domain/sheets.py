@@ -141,9 +141,9 @@ def sheets(
         rules of a time zone have been corrected since.
     """
     borders = [schedule.starts_at(day) for day in [*dates, dates[-1] + DAY]]
-    for day, span in (confirmed or {}).items():
-        number = (day - dates[0]).days
-        borders[number : number + 2] = span
+    for number, day in enumerate(dates):
+        if confirmed and day in confirmed:
+            borders[number : number + 2] = confirmed[day]
     pieces: list[list[Slice]] = [[] for _ in dates]
     for piece in slices:
         number = max(bisect_right(borders, piece.since_ms) - 1, 0)

@@ -1,0 +1,206 @@
+"""A confirmed day contains each change by hand that succeeded, however they race."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+
+import pytest
+
+from tests.concurrency.test_races import ISSUE, OTHER, race
+from timer_core.domain.errors import DayConfirmed, IssueTimerError, NotFound, TooMuchContention
+from timer_core.domain.events import Event
+from timer_core.domain.ids import new_ulid
+from timer_core.domain.schedule import DAY_MS, local_date, midnight
+from timer_core.domain.timeline import timeline
+from timer_core.domain.timers import Period, Timer, finished
+from timer_core.services.issue_timers import IssueTimers
+from timer_core.store.calendars import Calendars
+from timer_core.store.confirmed_days import ConfirmedDays
+from timer_core.store.table import Table
+from timer_core.store.timers import TimerStore
+from timer_core.store.timesheets import Sheet, Timesheets
+from timer_core.store.writes import Patch
+
+HOUR_MS, MINUTE_MS = 3_600_000, 60_000
+# This day is far in the future, so that no back end's TTL deletes the tests' items.
+FIRST = midnight(4_000_000_000_000)
+DAY = local_date("UTC", FIRST)
+
+
+def anything(sheet: Sheet) -> None:
+    """Confirm whatever the sheet contains."""
+
+
+class Racing:
+    """A person with entries on a day, and what the racers do; the day is yesterday or a week ago."""
+
+    def __init__(self, table: Table, user_id: int, days_ago: int) -> None:
+        self.table = table
+        self.user_id = user_id
+        self.store = TimerStore(table)
+        self.timesheets = Timesheets(table, self.store, Calendars(table))
+        self.now_ms = FIRST + days_ago * DAY_MS + HOUR_MS
+        self.entries = [
+            self.store.add(self.entry(9, 60)),
+            self.store.add(self.entry(11, 60)),
+            self.store.add(self.entry(13, 60)),
+        ]
+        self.running, _ = self.store.start(
+            user_id=user_id, now_ms=FIRST + 20 * HOUR_MS, issue=ISSUE if user_id % 2 else OTHER
+        )
+        self.timesheets.refresh(user_id, now_ms=self.now_ms)
+
+    def entry(self, hour: int, minutes: int) -> Timer:
+        start_ms = FIRST + hour * HOUR_MS
+        return finished(
+            user_id=self.user_id,
+            ulid=new_ulid(start_ms),
+            start_ms=start_ms,
+            end_ms=start_ms + minutes * MINUTE_MS,
+            now_ms=self.now_ms,
+        )
+
+    def confirm(self) -> Sheet:
+        return self.timesheets.confirm(self.user_id, DAY, anything, now_ms=self.now_ms)
+
+    def reopen(self) -> Sheet:
+        return self.timesheets.reopen(self.user_id, DAY, anything, now_ms=self.now_ms)
+
+    def refresh(self) -> bool:
+        return self.timesheets.refresh(self.user_id, now_ms=self.now_ms)
+
+    def add(self, minutes: int) -> Timer:
+        return self.store.add(self.entry(15, minutes))
+
+    def shorten(self, number: int, minutes: int) -> Timer:
+        timer = self.entries[number]
+        patch = Patch(end_ms=timer.start_ms + minutes * MINUTE_MS)
+        return self.store.patch(self.user_id, timer.ulid, patch, now_ms=self.now_ms)
+
+    def delete(self, number: int) -> None:
+        self.store.delete(self.user_id, self.entries[number].ulid, now_ms=self.now_ms)
+
+    def pause(self, number: int) -> Timer:
+        at_ms = FIRST + 21 * HOUR_MS + number
+        return self.store.pause(
+            self.user_id, self.running.ulid, now_ms=self.now_ms, by="manual", cause=str(number), at_ms=at_ms
+        )
+
+    def close(self) -> list[Timer]:
+        assert self.running.issue is not None
+        event = Event(f"closed {self.user_id}", "closed", FIRST + 22 * HOUR_MS)
+        return IssueTimers(self.table, self.store).apply(event, self.running.issue, now_ms=self.now_ms)
+
+    def sheet(self) -> Sheet:
+        (sheet,) = self.timesheets.days(self.user_id, [DAY], now_ms=self.now_ms)
+        return sheet
+
+    def check(self) -> Sheet:
+        """Compare the sheet with the stored confirmed day, and with what follows from the timers."""
+        sheet = self.sheet()
+        timers = self.store.overlapping(self.user_id, Period(0, self.now_ms))
+        pure = timeline(timers, Calendars(self.table).of(self.user_id), self.now_ms)
+        derived = [piece for piece in pure.slices if FIRST <= piece.since_ms < FIRST + DAY_MS]
+        assert list(sheet.slices if sheet.derived is None else sheet.derived) == derived
+        stored = ConfirmedDays(self.table).between(self.user_id, FIRST, FIRST + DAY_MS)
+        assert [day.slices for day in stored] == ([sheet.slices] if sheet.confirmed_ms else [])
+        return sheet
+
+
+def unexpected(results: Sequence[object]) -> list[object]:
+    expected = DayConfirmed, NotFound, TooMuchContention
+    return [one for one in results if isinstance(one, IssueTimerError) and not isinstance(one, expected)]
+
+
+@pytest.mark.parametrize("days_ago", [1, 7])
+def test_a_confirmed_day_contains_each_change_by_hand_that_succeeded(
+    table: Table, threads: ThreadPoolExecutor, days_ago: int
+) -> None:
+    people = [Racing(table, 1000 + number, days_ago) for number in range(10)]
+    racers: list[Callable[[], object]] = [
+        racer
+        for one in people
+        for racer in (
+            one.confirm,
+            lambda one=one: one.add(10),
+            lambda one=one: one.shorten(0, 30),
+            lambda one=one: one.delete(1),
+            lambda one=one: one.pause(1),
+        )
+    ]
+    results = race(threads, racers)
+    assert unexpected(results) == []
+    outcomes = set()
+    for number, one in enumerate(people):
+        sheet = one.check()
+        outcomes.add(tuple(type(result).__name__ for result in results[number * 5 : number * 5 + 5]))
+        # Nothing has changed since: what lost against the confirmation was refused.
+        assert (sheet.confirmed_ms is not None, sheet.derived) == (
+            not isinstance(results[number * 5], IssueTimerError),
+            None,
+        )
+        one.refresh()
+        one.check()
+    assert outcomes
+
+
+@pytest.mark.parametrize("days_ago", [1, 7])
+def test_an_event_is_in_the_confirmed_day_or_shows_as_a_change_since(
+    table: Table, threads: ThreadPoolExecutor, days_ago: int
+) -> None:
+    people = [Racing(table, 2000 + number, days_ago) for number in range(16)]
+    racers: list[Callable[[], object]] = [
+        racer for one in people for racer in (one.confirm, one.close, one.refresh)
+    ]
+    results = race(threads, racers)
+    assert unexpected(results) == []
+    for one in people:
+        sheet = one.check()
+        assert sheet.confirmed_ms
+        hours = sum(piece.working_ms for piece in sheet.slices) / HOUR_MS
+        assert (hours, sheet.derived is None) in {(5, True), (7, False)}
+        one.refresh()
+        one.check()
+
+
+def test_confirming_reopening_correcting_and_storing_leave_consistent_days(
+    table: Table, threads: ThreadPoolExecutor
+) -> None:
+    people = [Racing(table, 3000 + number, 7) for number in range(5)]
+    racers: list[Callable[[], object]] = [
+        racer
+        for one in people
+        for racer in (
+            one.confirm,
+            one.confirm,
+            one.reopen,
+            one.reopen,
+            one.refresh,
+            one.close,
+            lambda one=one: one.add(10),
+            lambda one=one: one.shorten(0, 30),
+            lambda one=one: one.shorten(2, 20),
+            lambda one=one: one.delete(1),
+        )
+    ]
+    for _ in range(2):
+        assert unexpected(race(threads, racers)) == []
+        for one in people:
+            one.check()
+            one.refresh()
+            one.check()
+
+
+def test_days_that_are_confirmed_at_once_are_all_confirmed(table: Table, threads: ThreadPoolExecutor) -> None:
+    one = Racing(table, 4000, 7)
+    days: list[date] = [DAY + timedelta(days=number) for number in range(6)]
+
+    def confirm(day: date) -> Sheet:
+        return one.timesheets.confirm(one.user_id, day, anything, now_ms=one.now_ms)
+
+    results = race(threads, [lambda day=day: confirm(day) for day in days])
+    assert unexpected(results) == []
+    own = Calendars(table).own(one.user_id)
+    assert [(found.first, found.last) for found in own.confirmed] == [(days[0], days[-1])]
+    stored = ConfirmedDays(table).between(one.user_id, FIRST, one.now_ms)
+    assert [day.date for day in stored] == days
