@@ -134,7 +134,7 @@ function showConflicts(dates) {
   const links = dates.slice(0, SHOWN_DAYS).map((date) => h("li", {}, link(date)));
   const details = [h("ul", { role: "list" }, ...links), noteOnMore(dates)];
   const title = text("confirmedDaysTitle", { count: dates.length });
-  return confirm(title, text("confirmedDaysText"), "", { details });
+  return confirm(title, text("confirmedDaysText", { count: dates.length }), "", { details });
 }
 
 /**

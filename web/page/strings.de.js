@@ -132,7 +132,8 @@ export const german = {
   dayIsConfirmed: ({ day }) => `${day}, ist bestätigt. Öffne den Tag wieder, um ihn zu ändern.`,
   confirmedDaysTitle: ({ count }) =>
     count === 1 ? "Das würde einen bestätigten Tag ändern" : `Das würde ${count} bestätigte Tage ändern`,
-  confirmedDaysText: "Öffne diese Tage auf der Seite „Zeit“ wieder und speichere dann noch einmal:",
+  confirmedDaysText: ({ count }) =>
+    `Öffne ${count === 1 ? "den Tag" : "diese Tage"} auf der Seite „Zeit“ wieder und speichere dann noch einmal:`,
   close: "Schließen",
 
   // durations

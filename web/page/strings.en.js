@@ -102,7 +102,8 @@ export const english = {
   dayIsConfirmed: ({ day }) => `${day} is confirmed. Reopen the day to change it.`,
   confirmedDaysTitle: ({ count }) =>
     count === 1 ? "This would change a confirmed day" : `This would change ${count} confirmed days`,
-  confirmedDaysText: "Reopen these days on the Time page, then save again:",
+  confirmedDaysText: ({ count }) =>
+    `Reopen ${count === 1 ? "the day" : "these days"} on the Time page, then save again:`,
   close: "Close",
 
   // durations

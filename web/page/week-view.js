@@ -83,21 +83,23 @@ export class WeekView {
       ...figures.map(({ worked, scheduled }) => Math.max(worked.exact, scheduled ?? 0)),
     );
     const focused = focusedIn(table);
+    const states = days.map((day) => this.#stateOf(day));
+    const haveStates = states.some(({ length }) => length);
     const rows = days.map((day, index) =>
       row(
         this.#dayButton(day, selected),
         bar(figures[index], most),
         columns.map(({ heading, show }) => [heading, show(figures[index])]),
-        this.#stateOf(day),
+        haveStates ? states[index] : null,
       ),
     );
     const sums = row(
       h("span", {}, text("sum")),
       null,
       columns.map(({ heading, show }) => [heading, show(sum)]),
-      this.#confirmAll(openDays(days)),
+      haveStates ? this.#confirmAll(openDays(days)) : null,
     );
-    byId("week-head").replaceChildren(...headings(columns));
+    byId("week-head").replaceChildren(...headings(columns, haveStates));
     byId("week-rows").replaceChildren(...rows);
     byId("week-sum").replaceChildren(sums);
     // The button that confirms all days vanishes.
@@ -147,9 +149,12 @@ export class WeekView {
   }
 }
 
-/** @param {Column[]} columns */
-function headings(columns) {
-  const names = [...columns.map(({ heading }) => text(heading)), text("state")];
+/**
+ * @param {Column[]} columns
+ * @param {boolean} haveStates whether a day is over
+ */
+function headings(columns, haveStates) {
+  const names = [...columns.map(({ heading }) => text(heading)), ...(haveStates ? [text("state")] : [])];
   const head = (/** @type {string} */ name) => h("th", { scope: "col", role: "columnheader" }, name);
   return [head(text("day")), h("td"), ...names.map(head)];
 }
@@ -161,7 +166,7 @@ function headings(columns) {
  * @param {HTMLElement} head
  * @param {HTMLElement | null} ofDay the bar
  * @param {[Column["heading"], string][]} figures
- * @param {(HTMLElement | string)[]} state
+ * @param {(HTMLElement | string)[] | null} state null if no day of the week is over
  */
 function row(head, ofDay, figures, state) {
   return h(
@@ -177,7 +182,7 @@ function row(head, ofDay, figures, state) {
         figure,
       ),
     ),
-    h("td", { role: "cell", className: "state" }, ...state),
+    state && h("td", { role: "cell", className: "state" }, ...state),
   );
 }
 
