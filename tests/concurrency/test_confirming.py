@@ -11,6 +11,7 @@ from timer_core.domain.errors import DayConfirmed, IssueTimerError, NotFound, To
 from timer_core.domain.events import Event
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.schedule import DAY_MS, local_date, midnight
+from timer_core.domain.sheets import Sheet
 from timer_core.domain.timeline import timeline
 from timer_core.domain.timers import Period, Timer, finished
 from timer_core.services.issue_timers import IssueTimers
@@ -18,7 +19,7 @@ from timer_core.store.calendars import Calendars
 from timer_core.store.confirmed_days import ConfirmedDays
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
-from timer_core.store.timesheets import Sheet, Timesheets
+from timer_core.store.timesheets import Timesheets
 from timer_core.store.writes import Patch
 
 HOUR_MS, MINUTE_MS = 3_600_000, 60_000

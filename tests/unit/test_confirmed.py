@@ -205,8 +205,8 @@ class TestTouchedSpans:
             ("2026-11-04 17:00", "stop"),
         )
 
-    def touched(self, after: Timer) -> list[tuple[int, int]]:
-        return [tuple(span) for span in touched_spans(self.entry(), after, self.now)]
+    def touched(self, after: Timer) -> list[Span]:
+        return touched_spans(self.entry(), after, self.now)
 
     def test_of_an_earlier_end(self) -> None:
         shortened = with_times(self.entry(), None, at("2026-11-04 16:00"), self.now).timer
