@@ -2,12 +2,13 @@
 
 import { pages } from "./page/api.js";
 import { dayOf, timeZone } from "./page/calendar.js";
+import { Confirmation } from "./page/confirmation.js";
 import { dialectOf, NEUTRAL, toCsv } from "./page/csv.js";
 import { DayView } from "./page/day-view.js";
 import { addEntry, editEntry } from "./page/edit-entry.js";
 import { byId, download } from "./page/elements.js";
 import { withGains } from "./page/figures.js";
-import { listQuery, readFilter, selectedDays, writeFilter } from "./page/filter.js";
+import { listQuery, readDay, readFilter, selectedDays, writeFilter } from "./page/filter.js";
 import { onFilter, showFilter } from "./page/filter-form.js";
 import { firstVisitCard } from "./page/first-visit.js";
 import { History } from "./page/history.js";
@@ -34,6 +35,8 @@ const RETRY_AFTER_MS = 30_000;
 const manager = new TimerManager();
 let isOpen = false;
 let filter = readFilter(location.search);
+/** The day that the address contains; "" for today. */
+let day = readDay(location.search);
 let loading = new AbortController();
 let isLoading = false;
 let hasFailed = false;
@@ -54,19 +57,35 @@ const history = new History({
   deleting: ({ id }) => present?.expectDeletion(id),
   changed,
 });
+const confirmation = new Confirmation({
+  refresh: () => dayView.refresh(),
+  show: async (changedDay) => {
+    await dayView.show(changedDay, { isStale: true });
+    byId("day-title").focus();
+  },
+  find: (date) => dayView.find(date),
+  addUndo: (label, undo, isDone) => dayView.addUndo(label, undo, isDone),
+  changed,
+});
 const dayView = new DayView({
   now,
-  isCounting: (id) => manager.state.timers.some((timer) => timer.id === id && timer.is_counting),
-  shown: (day, week) => weekView.show(day, week),
+  counting: () => manager.state.timers.filter(({ is_counting }) => is_counting),
+  confirmation,
+  chose: (chosen) => {
+    day = chosen;
+    writeAddress();
+  },
+  shown: (shownDay, week) => weekView.show(shownDay, week),
   changed: () => {
     refreshPresent();
     return refreshResults();
   },
 });
+dayView.choose(day);
 const weekView = new WeekView({
-  now,
-  showDay: async (day) => {
-    await dayView.show(day);
+  confirmation,
+  showDay: async (chosen) => {
+    await dayView.show(chosen);
     byId("day-title").focus();
   },
 });
@@ -174,7 +193,7 @@ function refreshPresent() {
   manager.loadToday();
 }
 
-// ------------------------------------------------------------------ the filter
+// ------------------------------------------------------------------ the filter and the day
 
 /**
  * Apply a filter, and add the address of the filter to the browser's history.
@@ -183,9 +202,14 @@ function refreshPresent() {
  */
 function applyFilter(selected) {
   filter = selected;
-  const address = writeFilter(filter);
-  if (address !== location.search) window.history.pushState(null, "", address || location.pathname);
+  writeAddress();
   return load();
+}
+
+/** Add the filter and the day to the browser's history, if they are not those of the address. */
+function writeAddress() {
+  const address = writeFilter(filter, day);
+  if (address !== location.search) window.history.pushState(null, "", address || location.pathname);
 }
 
 onFilter(applyFilter);
@@ -200,7 +224,11 @@ byId("days").addEventListener("click", (event) => {
 
 addEventListener("popstate", () => {
   filter = readFilter(location.search);
-  load();
+  const chosen = readDay(location.search);
+  if (chosen === day) return load();
+  day = chosen;
+  dayView.choose(day);
+  loadAll();
 });
 
 // ------------------------------------------------------------------ entries
