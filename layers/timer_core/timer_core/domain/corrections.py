@@ -192,7 +192,7 @@ def _after_pause(transition: Transition, pauses: Iterable["_Pair"]) -> Transitio
     """Move an act that lies in a pause to the end of the pause."""
     for pair in pauses:
         if _is_act(transition) and pair.until_ms and pair.pause.at_ms <= transition.at_ms < pair.until_ms:
-            return replace(transition, at_ms=pair.until_ms)
+            return replace(transition, at_ms=pair.until_ms, acted_ms=_acted_ms(transition))
     return transition
 
 
@@ -360,7 +360,7 @@ def _continuation(timer: Timer, at_ms: int, ulid: str) -> Transition:
         ulid,
         by_owner=act is not None,
         overtime=act is not None and act.overtime,
-        acted_ms=began_ms if act is None else act.acted_ms or act.at_ms,
+        acted_ms=began_ms if act is None else _acted_ms(act),
     )
 
 
@@ -381,11 +381,12 @@ def _rewritten(timer: Timer, parts: "_Parts", now_ms: int, *, locked_until_ms: i
     claimed_spans = list(
         joined(sorted(Span(*claim[:2]) for claim in correction.timer.claims if claim.counts))
     )
+    done = [transition for transition in timer.history if _is_act(transition)]
     acts = [
-        Transition(until_ms, Action.FOCUS, MANUAL)
+        Transition(until_ms, Action.FOCUS, MANUAL, acted_ms=max(map(_acted_ms, within)))
         for since_ms, until_ms in claimed_spans
         if any(since_ms <= claim.since_ms < until_ms for claim in made)
-        and any(since_ms <= done.at_ms <= until_ms for done in timer.history if _is_act(done))
+        and (within := [act for act in done if since_ms <= act.at_ms <= until_ms])
     ]
     if not acts:
         return correction
@@ -399,6 +400,11 @@ def _rewritten(timer: Timer, parts: "_Parts", now_ms: int, *, locked_until_ms: i
 
 def _is_act(transition: Transition) -> bool:
     return transition.is_own and transition.action in {Action.START, Action.RESUME, Action.FOCUS}
+
+
+def _acted_ms(act: Transition) -> int:
+    """Return the time of an act, before corrections moved it."""
+    return act.at_ms if act.acted_ms is None else act.acted_ms
 
 
 def _locked(timer: Timer, until_ms: int) -> int:

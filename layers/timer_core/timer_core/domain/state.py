@@ -76,8 +76,9 @@ class Transition:
     overtime
         Whether the time after the present working hours is to count too; only for a focus.
     acted_ms
-        The time of the act, or else of the beginning of the stretch, that continues here; only for the start
-        of a timer that was divided from another one.
+        The time of the act, or else of the beginning of the stretch, that continues here: for the start of a
+        timer that was divided from another one, and for an act that a correction moved or repeated. Overtime
+        is counted from this time.
     """
 
     at_ms: int

@@ -499,7 +499,7 @@ class _Fold:
         if one.stretch_ms is None:
             one.stretch_ms, one.decided = began_ms, transition
             self._running[mark.ulid] = one
-        if transition.acted_ms is not None:
+        if transition.acted_ms is not None and transition.action is Action.START:
             one.act_ms = began_ms if transition.by_owner else None
             one.kept_ms = began_ms if transition.overtime else None
             return False
@@ -524,9 +524,11 @@ class _Fold:
         one.overtime = None
         if one.act_ms is None or one.decided is None:
             return
-        if not one.decided.is_by_hand and one.decided.acted_ms is None:
+        if not one.decided.is_by_hand and one.decided.by != CORRECTION:
             return
-        schedule, from_ms = self._calendar.schedule, one.act_ms
+        schedule = self._calendar.schedule
+        # An act that a correction has moved opens no overtime where it lies now.
+        from_ms = one.act_ms if one.decided.acted_ms is None else one.decided.acted_ms
         if schedule.is_working(from_ms):
             # A later act in the same working hours does not take back the wish to keep counting.
             if one.kept_ms is None or not schedule.is_working(one.kept_ms):
