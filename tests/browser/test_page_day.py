@@ -299,6 +299,23 @@ def test_one_switches_to_a_timer_that_waits_and_back(
     present.expect_counting(8)
 
 
+def test_one_switches_back_after_a_switch_elsewhere(
+    ann_page: Page, ann_elsewhere: Callable[..., Any]
+) -> None:
+    present = Present(ann_page)
+    ids = [
+        ann_elsewhere("start/", {"github_repo": REPO, "github_issue_number": number})["id"]
+        for number in (7, 8)
+    ]
+    present.poll()
+    present.expect_counting(8)
+    ann_elsewhere(f"{ids[0]}/focus/")
+    present.poll()
+    present.expect_counting(7)
+    present.button("Switch back").click()
+    present.expect_counting(8)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_the_day_is_accessible_and_fits(

@@ -24,7 +24,7 @@ import {
   withoutConstantHours,
 } from "./timeline.js";
 
-/** @import { Undo } from "./corrections.js" */
+/** @import { Send, Undo } from "./corrections.js" */
 /** @import { Block, Edge, Stretch } from "./timeline.js" */
 /** @import { Day, Timeline, Timer } from "./types.d.ts" */
 
@@ -382,6 +382,21 @@ export class DayView {
   }
 
   /**
+   * Carry out a correction that another card asks for, show its effect, and offer to undo it.
+   *
+   * @param {string} label
+   * @param {(send: Send) => Promise<Undo>} action
+   */
+  async correct(label, action) {
+    await this.#done(label, await action(this.#send));
+  }
+
+  /** Undo the last correction. */
+  async undoLast() {
+    await this.#undo();
+  }
+
+  /**
    * Correct the timer of a block, and offer to undo it.
    *
    * @param {string} label
@@ -430,7 +445,7 @@ export class DayView {
   /**
    * Send a request for a timer, or for the one that has replaced it, and return the body of the response.
    *
-   * @type {import("./corrections.js").Send}
+   * @type {Send}
    */
   #send = async (method, path, body) => {
     const present = path.replace(TIMER_ID, (id) => this.#presentId(id));

@@ -54,7 +54,8 @@ function read({ isSingle, limits }) {
   if (times.since > times.until) return text("endBeforeStart");
   if (times.since < limits.since || times.until > limits.until) {
     const [from, until] = [limits.since, limits.until].map((instant) => new Date(instant));
-    return text("outsideOf", { time: formats.range("time", from, until) });
+    const format = from.toDateString() === until.toDateString() ? "time" : "moment";
+    return text("outsideOf", { time: formats.range(format, from, until) });
   }
   return times;
 }
