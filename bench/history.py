@@ -22,6 +22,7 @@ _READS = {
     "list, last page": f"/api/timelogs/?{_PERIOD}&page_size=100&start_time__lt=2026-01-10T00:00:00Z",
     "list with a count": f"/api/timelogs/?{_PERIOD}&count=true",
     "totals": f"/api/timelogs/totals/?{_PERIOD}",
+    "timesheets": "/api/timesheets/?from=2026-01-01&to=2026-01-31",
 }
 
 

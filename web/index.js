@@ -2,13 +2,14 @@
 
 import { pages } from "./page/api.js";
 import { dayOf, timeZone } from "./page/calendar.js";
+import { Confirmation } from "./page/confirmation.js";
 import { dialectOf, NEUTRAL, toCsv } from "./page/csv.js";
 import { DayOff } from "./page/day-off.js";
 import { DayView } from "./page/day-view.js";
 import { addEntry, editEntry } from "./page/edit-entry.js";
 import { byId, download } from "./page/elements.js";
 import { withGains } from "./page/figures.js";
-import { listQuery, readFilter, selectedDays, writeFilter } from "./page/filter.js";
+import { listQuery, readDay, readFilter, selectedDays, writeFilter } from "./page/filter.js";
 import { onFilter, showFilter } from "./page/filter-form.js";
 import { firstVisitCard } from "./page/first-visit.js";
 import { ForgottenCard } from "./page/forgotten-card.js";
@@ -36,6 +37,8 @@ const RETRY_AFTER_MS = 30_000;
 const manager = new TimerManager();
 let isOpen = false;
 let filter = readFilter(location.search);
+/** The day that the address contains; "" for today. */
+let day = readDay(location.search);
 let loading = new AbortController();
 let isLoading = false;
 let hasFailed = false;
@@ -56,20 +59,36 @@ const history = new History({
   deleting: ({ id }) => present?.expectEnd(id),
   changed,
 });
+const confirmation = new Confirmation({
+  refresh: () => dayView.refresh(),
+  show: async (changedDay) => {
+    await dayView.show(changedDay, { isStale: true });
+    byId("day-title").focus();
+  },
+  find: (date) => dayView.find(date),
+  addUndo: (label, undo, isDone) => dayView.addUndo(label, undo, isDone),
+  changed,
+});
 const dayView = new DayView({
   now,
-  isCounting: (id) => manager.state.timers.some((timer) => timer.id === id && timer.is_counting),
-  shown: (day, week) => weekView.show(day, week),
+  counting: () => manager.state.timers.filter(({ is_counting }) => is_counting),
+  confirmation,
+  chose: (chosen) => {
+    day = chosen;
+    writeAddress();
+  },
+  shown: (shownDay, week) => weekView.show(shownDay, week),
   changed: () => {
     refreshPresent();
     forgotten?.forgetUndo();
     return refreshResults();
   },
 });
+dayView.choose(day);
 const weekView = new WeekView({
-  now,
-  showDay: async (day) => {
-    await dayView.show(day);
+  confirmation,
+  showDay: async (chosen) => {
+    await dayView.show(chosen);
     byId("day-title").focus();
   },
 });
@@ -178,7 +197,7 @@ function refreshPresent() {
   manager.loadToday();
 }
 
-// ------------------------------------------------------------------ the filter
+// ------------------------------------------------------------------ the filter and the day
 
 /**
  * Apply a filter, and add the address of the filter to the browser's history.
@@ -187,9 +206,14 @@ function refreshPresent() {
  */
 function applyFilter(selected) {
   filter = selected;
-  const address = writeFilter(filter);
-  if (address !== location.search) window.history.pushState(null, "", address || location.pathname);
+  writeAddress();
   return load();
+}
+
+/** Add the filter and the day to the browser's history, if they are not those of the address. */
+function writeAddress() {
+  const address = writeFilter(filter, day);
+  if (address !== location.search) window.history.pushState(null, "", address || location.pathname);
 }
 
 onFilter(applyFilter);
@@ -204,7 +228,9 @@ byId("days").addEventListener("click", (event) => {
 
 addEventListener("popstate", () => {
   filter = readFilter(location.search);
-  load();
+  day = readDay(location.search);
+  dayView.choose(day);
+  loadAll();
 });
 
 // ------------------------------------------------------------------ entries

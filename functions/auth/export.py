@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from auth.models import Me, TokenShown
 from timer_core.api.auth import Caller
 from timer_core.api.models import Time, TimerFacts, to_time
+from timer_core.domain.confirmed import ConfirmedDay
 from timer_core.domain.ids import timer_id
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.timers import Claim, Timer
@@ -51,6 +52,13 @@ class ClaimExported(BaseModel):
         )
 
 
+class IntervalExported(BaseModel):
+    """An interval of time."""
+
+    start: Time
+    end: Time
+
+
 class TimerExported(TimerFacts):
     """A timer with its history and all other stored attributes."""
 
@@ -61,6 +69,12 @@ class TimerExported(TimerFacts):
     claims: list[ClaimExported]
     signs_of_life: Annotated[
         list[Time], Field(description="The last one of each day (UTC) that changed nothing.")
+    ]
+    confirmed: Annotated[
+        IntervalExported | None, Field(description="The interval of its time on confirmed days.")
+    ]
+    absorbed: Annotated[
+        list[str], Field(description="Timers with time on confirmed days that have become part of it.")
     ]
 
     @classmethod
@@ -86,6 +100,9 @@ class TimerExported(TimerFacts):
             history=history,
             claims=[ClaimExported.of(claim) for claim in timer.claims],
             signs_of_life=[to_time(sign) for sign in timer.signs],
+            confirmed=timer.confirmed
+            and IntervalExported(start=to_time(timer.confirmed[0]), end=to_time(timer.confirmed[1])),
+            absorbed=[timer_id(timer.user_id, ulid) for ulid in timer.absorbed],
         )
 
 
@@ -216,6 +233,42 @@ class CalendarExported(BaseModel):
         )
 
 
+class SliceExported(IntervalExported):
+    """Time that counts for a timer."""
+
+    timer: str
+    working_duration: Annotated[float, Field(description="Seconds; less than the interval if it is shared.")]
+    overtime: bool
+
+
+class ConfirmedDayExported(IntervalExported):
+    """A confirmed day, and its time when it was confirmed."""
+
+    date: date
+    confirmed: Time
+    slices: list[SliceExported]
+
+    @classmethod
+    def of(cls, day: ConfirmedDay, user_id: int) -> Self:
+        """Return the representation of a confirmed day."""
+        return cls(
+            date=day.date,
+            start=to_time(day.since_ms),
+            end=to_time(day.until_ms),
+            confirmed=to_time(day.confirmed_ms),
+            slices=[
+                SliceExported(
+                    timer=timer_id(user_id, piece.timer),
+                    start=to_time(piece.since_ms),
+                    end=to_time(piece.until_ms),
+                    working_duration=piece.working_ms / 1000,
+                    overtime=piece.overtime,
+                )
+                for piece in day.slices
+            ],
+        )
+
+
 class Changes(BaseModel):
     """The number of changes in a minute."""
 
@@ -237,6 +290,7 @@ class Export(BaseModel):
     calendar: Annotated[
         CalendarExported | None, Field(description="Null on other pages, and if nothing was chosen.")
     ]
+    confirmed_days: list[ConfirmedDayExported]
     next: Annotated[str | None, Field(description="The URL of the next page.")]
 
     @classmethod
@@ -295,6 +349,7 @@ class Export(BaseModel):
                 for one in page.changes
             ],
             calendar=None if page.calendar is None else CalendarExported.of(page.calendar),
+            confirmed_days=[ConfirmedDayExported.of(day, caller.user_id) for day in page.confirmed],
             next=following,
         )
 

@@ -14,11 +14,12 @@ from schedule import models
 from timer_core.api import errors, requests
 from timer_core.api.auth import Caller
 from timer_core.api.conditional import entity_tag, refuse_unmodified, require_match
+from timer_core.api.models import parse_date
 from timer_core.api.request_guard import RequestGuard
 from timer_core.api.responses import responses
 from timer_core.clock import now_ms
 from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
-from timer_core.domain.own_calendar import OwnCalendar, changed_from_ms, differing_days
+from timer_core.domain.own_calendar import OwnCalendar, changed_from_ms, confirmed_conflicts, differing_days
 from timer_core.domain.schedule import DAY_MS, DayException, ScheduleVersion, local_date
 from timer_core.domain.timers import Period
 from timer_core.observability import count_requests, make_logger, make_metrics
@@ -71,7 +72,7 @@ def get_schedule(if_none_match: _Tags = None) -> Response[models.Schedule]:
     "/api/schedule/",
     summary="Change your working hours, exceptions and settings",
     operation_id="put_schedule",
-    responses=responses(200, 400, 401, 403, 412, 413, 415),
+    responses=responses(200, 400, 401, 403, 409, 412, 413, 415),
     tags=["schedule"],
 )
 def put_schedule(
@@ -84,10 +85,12 @@ def put_schedule(
     """Change what the body contains.
 
     `week` and `time_zone` hold from the first instant of `valid_from` in this time zone until the next
-    version; a version with the same date is replaced. What was before `valid_from` does not change.
+    version; a version with the same date is replaced. What was before `valid_from` does not change. A change
+    that would alter the working hours or the borders of a confirmed day is refused (409).
 
     With `preview=true`, nothing changes. The response has the dates whose working time the change would
-    alter, in at most 366 days from its first instant on.
+    alter, in at most 366 days from its first instant on, and the confirmed dates for which the change would
+    be refused.
     """
     requests.refuse_unknown_parameters(app.current_event, put_schedule)
     change = _requested(request, now_ms())
@@ -101,12 +104,12 @@ def put_schedule(
     "/api/schedule/<valid_from>/",
     summary="Delete a version of your working hours",
     operation_id="delete_schedule_version",
-    responses=responses(200, 400, 401, 403, 404, 412),
+    responses=responses(200, 400, 401, 403, 404, 409, 412),
     tags=["schedule"],
 )
 def delete_version(valid_from: str, if_match: _Match = None) -> Response[models.Schedule]:
     """Delete the version of a date. The version before it, or the organization's hours, hold instead."""
-    day = models.parse_date(valid_from, "valid_from")
+    day = parse_date(valid_from, "valid_from")
 
     def change(own: OwnCalendar) -> OwnCalendar:
         if all(version.valid_from != day for version in own.versions):
@@ -121,14 +124,14 @@ def delete_version(valid_from: str, if_match: _Match = None) -> Response[models.
     "/api/schedule/exceptions/<date>/",
     summary="Set other working hours on one date",
     operation_id="put_exception",
-    responses=responses(200, 400, 401, 403, 404, 412, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 409, 412, 413, 415),
     tags=["schedule"],
 )
 def put_exception(
     date: str, request: Annotated[models.ExceptionHours, Body()], if_match: _Match = None
 ) -> Response[models.Schedule]:
     """Replace the hours of a date. Without intervals, the date is a day off."""
-    day = models.parse_date(date)
+    day = parse_date(date)
     exception = request.parse("intervals")
     shown = _changed(lambda own: own.with_exceptions({day: exception}), if_match)
     return _response(shown, _tag(shown))
@@ -138,12 +141,12 @@ def put_exception(
     "/api/schedule/exceptions/<date>/",
     summary="Delete the exception of a date",
     operation_id="delete_exception",
-    responses=responses(200, 400, 401, 403, 404, 412),
+    responses=responses(200, 400, 401, 403, 404, 409, 412),
     tags=["schedule"],
 )
 def delete_exception(date: str, if_match: _Match = None) -> Response[models.Schedule]:
     """Delete an exception, so that the working hours of the weekday hold again."""
-    day = models.parse_date(date)
+    day = parse_date(date)
 
     def change(own: OwnCalendar) -> OwnCalendar:
         if day not in own.exceptions:
@@ -272,9 +275,11 @@ def _preview(change: _Change) -> models.SchedulePreview:
     now, user_id = now_ms(), _caller().user_id
     before = calendars.own(user_id)
     after = change(before)
+    policies = calendars.organization()
+    conflicts = list(confirmed_conflicts(before, after, policies))
     changed_ms = changed_from_ms(before, after)
     if changed_ms is None or changed_ms >= now:
-        return models.SchedulePreview.of([], complete=True)
+        return models.SchedulePreview.of([], conflicts, complete=True)
     period = Period(changed_ms, min(now, changed_ms + _PREVIEW_MS))
     # Import on first use, because few requests need the timers.
     from timer_core.store.queries import TimerQueries
@@ -284,9 +289,9 @@ def _preview(change: _Change) -> models.SchedulePreview:
     days = differing_days(
         timesheets.worked(user_id, period, now_ms=now).slices,
         timesheets.under(user_id, after, period, now_ms=now),
-        after.calendar(calendars.organization()).schedule,
+        after.calendar(policies).schedule,
     )
-    return models.SchedulePreview.of(days, complete=period.until_ms == now)
+    return models.SchedulePreview.of(days, conflicts, complete=period.until_ms == now)
 
 
 def _requested(request: models.ScheduleRequest, now: int) -> _Change:

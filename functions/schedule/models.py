@@ -4,12 +4,10 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from timer_core.api.models import Seconds, Time, printable, to_time
+from timer_core.api.models import DateIn, Seconds, Time, printable, to_time
 from timer_core.domain.calendar import HOUR_MS, AssignmentStarts, ConcurrentTimers, Policy
-from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.own_calendar import DayDifference, OwnCalendar
 from timer_core.domain.schedule import ALWAYS, DayException, Week
 from timer_core.domain.weeks import (
@@ -22,41 +20,11 @@ from timer_core.domain.weeks import (
     parse_week,
 )
 
-# The arithmetic of local dates needs some years before and after the dates.
-_YEARS = range(1970, 2200)
-
-
-def parse_date(text: object, field: str = "date") -> date:
-    """Return a date written as ``2026-12-24``.
-
-    Raises
-    ------
-    InvalidInput
-        If the text is not a date, or the date is not between 1970 and 2199.
-    """
-    try:
-        # Python also parses 20261224 and 2026-W52-4.
-        day = date.fromisoformat(text) if isinstance(text, str) and len(text) == 10 else None
-    except ValueError:
-        day = None
-    if day is None or day.isoformat() != text or day.year not in _YEARS:
-        message = "Must be a date between 1970 and 2199, such as 2026-12-24."
-        raise InvalidInput(field, message, ErrorCode.INVALID_DATE)
-    return day
-
-
-def _date(value: object) -> date:
-    try:
-        return parse_date(value)
-    except InvalidInput as error:
-        raise PydanticCustomError(error.code.value, error.message) from None
-
 
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-_DateIn = Annotated[date, BeforeValidator(_date)]
 _Zone = Annotated[
     str,
     Field(max_length=64, description="The IANA name of the time zone.", examples=["Europe/Berlin"]),
@@ -135,14 +103,14 @@ class ExceptionHours(_Request):
 class ExceptionIn(ExceptionHours):
     """An exception and its date."""
 
-    date: _DateIn
+    date: DateIn
 
 
 class ScheduleRequest(_Request):
     """A change of one's working hours, exceptions and settings. What is omitted does not change."""
 
     valid_from: Annotated[
-        _DateIn | None,
+        DateIn | None,
         Field(description="The date from which week and time_zone hold; by default today in time_zone."),
     ] = None
     time_zone: _Zone | None = None
@@ -268,14 +236,21 @@ class SchedulePreview(BaseModel):
         bool,
         Field(description="False if the change concerns more than the 366 days that are compared."),
     ]
+    conflicts: Annotated[
+        list[date],
+        Field(
+            description="The confirmed dates whose working hours or borders the change would alter. It is "
+            "refused until they are reopened."
+        ),
+    ]
 
     @classmethod
-    def of(cls, days: Iterable[DayDifference], *, complete: bool) -> Self:
-        """Return the representation of the differences."""
+    def of(cls, days: Iterable[DayDifference], conflicts: Iterable[date], *, complete: bool) -> Self:
+        """Return the representation of the differences, and of the confirmed dates that conflict."""
         shown = [
             DayPreview(date=day.date, before=day.before_ms / 1000, after=day.after_ms / 1000) for day in days
         ]
-        return cls(days=shown, complete=complete)
+        return cls(days=shown, complete=complete, conflicts=list(conflicts))
 
 
 class HolidayShown(BaseModel):

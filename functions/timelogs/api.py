@@ -1,6 +1,8 @@
 """The routes of the timers, and those for admins and monitoring."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
 from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
@@ -14,14 +16,22 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
 from timelogs.timeline import TimelineShown
+from timelogs.timesheets import TimesheetShown, TimesheetsShown, list_tag
 from timer_core import __version__
 from timer_core.api import errors, requests
 from timer_core.api.auth import Caller
-from timer_core.api.conditional import entity_tag, refuse_unmodified
+from timer_core.api.conditional import (
+    entity_tag,
+    matches,
+    refuse_unmodified,
+    require_match,
+    required,
+)
 from timer_core.api.cursors import decode_cursor, encode_cursor
 from timer_core.api.digests import digest
 from timer_core.api.models import (
     AddRequest,
+    DateIn,
     DeliveriesOfDay,
     FocusRequest,
     HealthDetails,
@@ -57,6 +67,7 @@ from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound, NotYourT
 from timer_core.domain.ids import new_ulid, parse_timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
 from timer_core.domain.schedule import DAY, DAY_MS, Span, joined
+from timer_core.domain.sheets import Label, Sheet
 from timer_core.domain.timers import (
     MAX_OF_EACH_KIND,
     Period,
@@ -92,6 +103,8 @@ metrics = make_metrics("timelogs")
 _HEALTH_CACHE_MS = 60_000
 _TOTALS_MS = 30 * DAY_MS
 _LONGEST_TIMELINE_MS = 366 * DAY_MS
+_MOST_TIMESHEETS = 366
+_WEEK_DAYS = 7
 # The beginning of the year 2200, in which calendars end.
 _CALENDAR_END_MS = 7_258_118_400_000
 # A request that adds up or counts the timers of a longer period counts as a write, because the request reads
@@ -109,8 +122,8 @@ _NETWORK_MS = 5_000
 _WITHOUT_ELAPSED_TIME = 0
 
 table = Table(settings().table_name)
-timers = TimerStore(table)
 calendars = Calendars(table)
+timers = TimerStore(table, calendars)
 timesheets = Timesheets(table, timers, calendars)
 names = PresentNames(table)
 guard = RequestGuard(table, logger)
@@ -138,11 +151,19 @@ _Tags = Annotated[
         description="The ETag of an earlier response: 304 if only elapsed time has changed since",
     ),
 ]
+_Match = Annotated[
+    str | None,
+    Header(
+        alias="if-match",
+        description="The etag of the day as it was read: 412 if it has changed since, 428 without it",
+    ),
+]
 _RepoFilter = Annotated[str | None, Query(description="owner/name; case does not matter", max_length=140)]
 _NumberFilter = Annotated[int | None, Query(ge=1, le=MAX_ISSUE_NUMBER)]
 _ZoneName = Annotated[
     str, Query(description="The time zone of the days: an IANA name such as Europe/Berlin", max_length=64)
 ]
+_Date = Annotated[DateIn, ApiPath(examples=["2026-11-23"])]
 _PauseNumber = Annotated[int, ApiPath(ge=0, lt=MAX_OF_EACH_KIND * 2)]
 _ID = "/api/timelogs/<timer_id>/"
 
@@ -253,7 +274,7 @@ def list_timers(
     "/api/timelogs/",
     summary="Add a stopped timer",
     operation_id="add",
-    responses=responses(201, 400, 401, 403, 413, 415, model=TimeLog),
+    responses=responses(201, 400, 401, 403, 409, 413, 415, model=TimeLog),
     tags=["timers"],
 )
 def add_timer(
@@ -283,7 +304,7 @@ def add_timer(
     "/api/timelogs/start/",
     summary="Start a timer, or get the one that is open on the issue",
     operation_id="start",
-    responses=responses(200, 201, 400, 401, 403, 413, 415, model=TimeLog),
+    responses=responses(200, 201, 400, 401, 403, 409, 413, 415, model=TimeLog),
     tags=["timers"],
 )
 def start_timer(
@@ -315,7 +336,7 @@ def start_timer(
     _ID + "pause/",
     summary="Pause a running timer",
     operation_id="pause",
-    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
     tags=["timers"],
 )
 def pause_timer(
@@ -331,7 +352,7 @@ def pause_timer(
     _ID + "resume/",
     summary="Resume a paused timer",
     operation_id="resume",
-    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
     tags=["timers"],
 )
 def resume_timer(
@@ -347,7 +368,7 @@ def resume_timer(
     _ID + "stop/",
     summary="Stop an open timer",
     operation_id="stop",
-    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
     tags=["timers"],
 )
 def stop_timer(
@@ -363,7 +384,7 @@ def stop_timer(
     _ID + "focus/",
     summary="Switch to a running timer",
     operation_id="focus",
-    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
     tags=["timers"],
 )
 def focus_timer(
@@ -387,7 +408,7 @@ def focus_timer(
     _ID + "pauses/",
     summary="Insert a pause",
     operation_id="insert_pause",
-    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
     tags=["timers"],
 )
 def insert_pause(
@@ -413,7 +434,7 @@ def insert_pause(
     _ID + "pauses/<number>/",
     summary="Correct a pause",
     operation_id="change_pause",
-    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
     tags=["timers"],
 )
 def change_pause(
@@ -441,7 +462,7 @@ def change_pause(
     _ID + "pauses/<number>/",
     summary="Remove a pause",
     operation_id="remove_pause",
-    responses=responses(200, 400, 401, 403, 404),
+    responses=responses(200, 400, 401, 403, 404, 409),
     tags=["timers"],
 )
 def remove_pause(timer_id: str, number: _PauseNumber, idempotency_key: _Key = None) -> Response[TimeLog]:
@@ -463,7 +484,7 @@ def remove_pause(timer_id: str, number: _PauseNumber, idempotency_key: _Key = No
     _ID + "split/",
     summary="Divide a timer in two",
     operation_id="split",
-    responses=responses(201, 400, 401, 403, 404, 413, 415, model=SplitTimeLog),
+    responses=responses(201, 400, 401, 403, 404, 409, 413, 415, model=SplitTimeLog),
     tags=["timers"],
 )
 def split_timer(
@@ -520,9 +541,14 @@ def get_totals(
     elapsed = _elapsed_part(period, now)
     filters = Filters(repo_keys=_repo_keys(github_repo, now), number=github_issue_number, period=elapsed)
     _limit_long(elapsed, now)
-    found, complete = timers.in_period(_caller().user_id, filters)
-    slices = timesheets.worked(_caller().user_id, elapsed, now_ms=now).slices
-    totals = add_up(names.of(found, now_ms=now), slices, period, zone, now)
+    user_id = _caller().user_id
+    found, complete = timers.in_period(user_id, filters)
+    worked = timesheets.worked(user_id, elapsed, now_ms=now)
+    # Events may have moved a timer out of the period in which it has confirmed time.
+    moved = {piece.timer for piece in worked.slices} - {piece.timer for piece in worked.derived}
+    unlisted = moved - {timer.ulid for timer in found}
+    found += timers.get_all(user_id, unlisted, replace(filters, period=None))
+    totals = add_up(names.of(found, now_ms=now), worked.slices, period, zone, now)
     return _response(HTTPStatus.OK, TimeTotals.of(totals, period, time_zone=time_zone, complete=complete))
 
 
@@ -568,6 +594,88 @@ def get_timeline(
 
 
 @app.get(
+    "/api/timesheets/",
+    summary="Get your timesheets",
+    operation_id="timesheets",
+    responses=responses(200, 304, 400, 401, 403),
+    tags=["working time"],
+)
+def get_timesheets(
+    from_: Annotated[
+        DateIn | None,
+        Query(
+            alias="from", description="The first date; by default the Monday of the week of to, or of today"
+        ),
+    ] = None,
+    to: Annotated[
+        DateIn | None, Query(description="The last date; by default the sixth day after from")
+    ] = None,
+    if_none_match: _Tags = None,
+) -> Response[TimesheetsShown]:
+    """Return what counted on each date, for which issue, beside the working hours.
+
+    Dates are those of the time zone of the working hours that hold on them. A range has at most 366 days.
+    Requests for more than a week count toward the write limit.
+
+    The days add up to the range, and the issues to the day, to the millisecond. Scheduled time and balance of
+    a range are the sums of the days that have working hours.
+    """
+    requests.refuse_unknown_parameters(app.current_event, get_timesheets)
+    now, user_id = now_ms(), _caller().user_id
+    first = from_ or _monday(to or calendars.of(user_id).schedule.day_of(now))
+    last = to or first + (_WEEK_DAYS - 1) * DAY
+    days = (last - first).days + 1
+    if days < 1:
+        raise InvalidInput("from", "Must not be after to.", ErrorCode.END_BEFORE_START)
+    if days > _MOST_TIMESHEETS:
+        raise InvalidInput("from", "Must be at most 365 days before to.", ErrorCode.OUT_OF_RANGE)
+    if days > _WEEK_DAYS:
+        guard.count_write(_caller(), now_ms=now)
+    sheets = _with_present_names(
+        timesheets.days(user_id, [first + n * DAY for n in range(days)], now_ms=now), now
+    )
+    shown = TimesheetsShown.of(sheets, user_id, now)
+    tag = list_tag(shown, user_id)
+    refuse_unmodified(tag, if_none_match)
+    return _response(HTTPStatus.OK, shown, {"ETag": tag})
+
+
+@app.post(
+    "/api/timesheets/<date>/confirm/",
+    summary="Confirm a day",
+    operation_id="confirm_day",
+    responses=responses(200, 400, 401, 403, 404, 412, 428),
+    tags=["working time"],
+)
+def confirm_day(date: _Date, if_match: _Match = None) -> Response[TimesheetShown]:
+    """Freeze the time of a day that has been over for a minute, until it is reopened.
+
+    What people do by hand and would change the day is refused with 409. Events on GitHub still change the
+    timers; then the day has `changed_since`. Confirming a confirmed day again changes nothing.
+    """
+    seen, now = required(if_match), now_ms()
+    sheet = timesheets.confirm(_caller().user_id, date, partial(_expect, seen=seen, now=now), now_ms=now)
+    return _sheet_response(sheet, now)
+
+
+@app.delete(
+    "/api/timesheets/<date>/confirm/",
+    summary="Reopen a confirmed day",
+    operation_id="reopen_day",
+    responses=responses(200, 400, 401, 403, 404, 412, 428),
+    tags=["working time"],
+)
+def reopen_day(date: _Date, if_match: _Match = None) -> Response[TimesheetShown]:
+    """Derive the time of a confirmed day from the timers again."""
+    seen, now = required(if_match), now_ms()
+
+    def expect(sheet: Sheet) -> None:
+        require_match(_shown_sheet(sheet, now).etag, seen)
+
+    return _sheet_response(timesheets.reopen(_caller().user_id, date, expect, now_ms=now), now)
+
+
+@app.get(
     _ID,
     summary="Get a timer",
     operation_id="get",
@@ -588,7 +696,7 @@ def get_timer(timer_id: str, if_none_match: _Tags = None) -> Response[TimeLog]:
     _ID,
     summary="Correct a timer",
     operation_id="patch",
-    responses=responses(200, 400, 401, 403, 404, 413, 415),
+    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
     tags=["timers"],
 )
 def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Response[TimeLog]:
@@ -617,7 +725,7 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
     _ID,
     summary="Delete a timer",
     operation_id="delete",
-    responses=responses(204, 401, 403, 404),
+    responses=responses(204, 401, 403, 404, 409),
     tags=["timers"],
 )
 def delete_timer(timer_id: str) -> Response[str]:
@@ -703,7 +811,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _is_public(path: str) -> bool:
-    return not path.startswith(("/api/timelogs/", "/api/timeline/", "/api/admin/"))
+    return not path.startswith(("/api/timelogs/", "/api/timeline/", "/api/timesheets/", "/api/admin/"))
 
 
 def _caller() -> Caller:
@@ -736,6 +844,48 @@ def _reached_part(period: Period, listed: Sequence[Timer]) -> Period:
         max(period.since_ms, min(reach.since_ms for reach in reaches)),
         min(period.until_ms, max(reach.until_ms for reach in reaches)),
     )
+
+
+def _monday(day: date) -> date:
+    """Return the first day of a date's week (ISO 8601)."""
+    return day - day.weekday() * DAY
+
+
+def _with_present_names(sheets: Sequence[Sheet], now: int) -> list[Sheet]:
+    """Return timesheets with the present names of the repositories."""
+    labels = {ulid: label for sheet in sheets for ulid, label in sheet.labels.items()}
+    issues = {ulid: label.issue for ulid, label in labels.items() if label.issue}
+    present = names.issues([*issues.values()], now_ms=now)
+    labels |= {
+        ulid: Label(issue, labels[ulid].description) for ulid, issue in zip(issues, present, strict=True)
+    }
+    return [replace(sheet, labels=labels) for sheet in sheets]
+
+
+def _shown_sheet(sheet: Sheet, now: int) -> TimesheetShown:
+    (named,) = _with_present_names([sheet], now)
+    return TimesheetShown.of(named, _caller().user_id, now)
+
+
+def _expect(sheet: Sheet, *, seen: str, now: int) -> None:
+    """Compare a day to confirm with the tag of the day as the person saw it.
+
+    The tag from before the confirmation is also valid, so that a request whose response was lost can be
+    repeated.
+
+    Raises
+    ------
+    PreconditionFailed
+        If the day has changed since.
+    """
+    unconfirmed = replace(sheet, confirmed_ms=None, derived=None)
+    if sheet.confirmed_ms is None or not matches(_shown_sheet(unconfirmed, now).etag, seen):
+        require_match(_shown_sheet(sheet, now).etag, seen)
+
+
+def _sheet_response(sheet: Sheet, now: int) -> Response[TimesheetShown]:
+    shown = _shown_sheet(sheet, now)
+    return _response(HTTPStatus.OK, shown, {"ETag": shown.etag})
 
 
 def _limit_long(elapsed: Period | None, now: int) -> None:

@@ -83,6 +83,8 @@ def test_pages(
     take("present")
     scroll_to("#day")
     take("day")
+    scroll_to("#week")
+    take("week")
     scroll_to("#results")
     take("chart")
     scroll_to("section:has(> #entries)")

@@ -350,6 +350,20 @@ def test_overtime_of_yesterday_is_kept(evening: Question) -> None:
     assert datetime.now(UTC) - datetime.fromisoformat(timer["last_sign_at"]) < timedelta(minutes=5)
 
 
+def test_overtime_of_a_confirmed_day_is_not_asked_about(
+    evening: Question, site: Site, ann: Account
+) -> None:
+    evening.expect("of overtime counted")
+    token = site.stack.mint_token(ann.id, login=ann.login)
+    date = yesterday_at("12:00").date().isoformat()
+    (day,) = site.get(f"/api/timesheets/?from={date}&to={date}", token)["days"]
+    path = f"/api/timesheets/{date}/confirm/"
+    assert site.send("POST", path, token=token, If_Match=day["etag"]).status == 200
+    evening.open()
+    Present(evening.page).expect_counting()
+    evening.expect_none()
+
+
 def test_the_question_about_today_follows(ask: Ask, start: Start, work_from: Callable[..., None]) -> None:
     work_from(("08:00", "17:00"))
     start(7, yesterday_at("17:05"))

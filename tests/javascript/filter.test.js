@@ -3,7 +3,7 @@ import { beforeEach, test } from "node:test";
 import { setLocale } from "./support/locale.js";
 
 setLocale(["en-GB"]);
-const { listQuery, periodQuery, readFilter, selectedDays, writeFilter } = await import(
+const { listQuery, periodQuery, readDay, readFilter, selectedDays, writeFilter } = await import(
   "../../web/page/filter.js"
 );
 
@@ -117,4 +117,14 @@ test("list and totals are requested with the same filters", () => {
     time_zone: "Europe/Berlin",
   });
   assert.deepEqual(Object.fromEntries(listQuery(filter, NOW)), { ...period, page_size: "100" });
+});
+
+test("the address contains the day that is shown, and no day for today", () => {
+  assert.equal(readDay("?day=2026-11-24&period=all"), "2026-11-24");
+  assert.equal(
+    writeFilter(readFilter("?day=2026-11-24&period=all"), "2026-11-24"),
+    "?day=2026-11-24&period=all",
+  );
+  assert.equal(readDay("?day=2026-02-31"), "");
+  assert.equal(writeFilter(DEFAULT, ""), "");
 });

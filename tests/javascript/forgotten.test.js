@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { forgottenTime, grown, keepingAct, lastSign, proposedEnd } from "../../web/page/forgotten.js";
+import {
+  endOfConfirmed,
+  forgottenTime,
+  grown,
+  keepingAct,
+  lastSign,
+  proposedEnd,
+} from "../../web/page/forgotten.js";
 
 /** @import { Question, Return } from "../../web/page/forgotten.js" */
 /** @import { Slice } from "../../web/page/types.d.ts" */
@@ -219,6 +226,19 @@ describe("an answer", () => {
     });
     assert.deepEqual(shown(asked(slices, { ...known, dismissed })).parts, ["a 24 09:00-24 15:00"]);
   });
+});
+
+test("the time up to the end of the last confirmed day is not asked about", () => {
+  const until = (/** @type {string} */ day) => new Date(at("00:00", day)).toISOString();
+  const answered = endOfConfirmed([
+    { state: "confirmed", until: until(MONDAY) },
+    { state: "confirmed", until: until(TUESDAY) },
+    { state: "running", until: until("2026-11-25") },
+  ]);
+  assert.equal(answered, at("00:00"));
+  assert.equal(endOfConfirmed([{ state: "over", until: until(MONDAY) }]), 0);
+  const known = { now: at("09:30"), sign: at("17:05", MONDAY), answered };
+  assert.equal(forgottenTime([EVENING, slice("a", at("09:00"), at("09:30"))], known).question, null);
 });
 
 describe("the act that keeps the time", () => {

@@ -5,7 +5,6 @@ import {
   instantAt,
   labelledHours,
   limitsOf,
-  partOf,
   placeOf,
   rangeOf,
   secondsOf,
@@ -216,13 +215,4 @@ test("gaps of less than a minute are not shown", () => {
   const long = { from: "2026-11-24T10:00:00.000Z", until: "2026-11-24T10:01:00.000Z" };
   const timeline = { slices: [], gaps: [short, long], working_hours: [hours] };
   assert.deepEqual(withoutConstantHours(timeline, rangeOf("2026-11-24")), { ...timeline, gaps: [long] });
-});
-
-test("the part of a timeline in a day is cut at midnight", () => {
-  const day = rangeOf("2026-11-24");
-  const night = { ...slice("a", "22:00", "23:00"), until: new Date(day.until + 7_200_000).toISOString() };
-  const other = { from: new Date(day.until).toISOString(), until: new Date(day.until + 1).toISOString() };
-  const { slices, gaps } = partOf({ slices: [night], gaps: [other], working_hours: [] }, day);
-  assert.deepEqual([local(Date.parse(slices[0].from)), Date.parse(slices[0].until)], ["22:00", day.until]);
-  assert.deepEqual(gaps, []);
 });

@@ -1,9 +1,10 @@
 // Requests to the API. The browser's session cookie authenticates them.
 
 import { ApiClient, ApiError } from "../widget/api-client.js";
-import { errorTexts, text } from "./language.js";
+import { startOf } from "./calendar.js";
+import { errorTexts, formats, text } from "./language.js";
 
-/** @import { FieldError, TimerPage } from "./types.d.ts" */
+/** @import { Day, FieldError, TimerPage } from "./types.d.ts" */
 
 /** @typedef {{headers?: Record<string, string>, signal?: AbortSignal}} Options */
 
@@ -82,10 +83,21 @@ export function messageOf(error) {
   if (!(error instanceof ApiError))
     return { message: error instanceof Error ? error.message : String(error) };
   if (!error.status) return { message: text("noConnection") };
+  const { code, date } = error.problem;
+  if (code === "day_confirmed" && date) return { message: lockedText(date) };
   if (!error.problem.detail && !error.problem.errors) {
     return { message: text("serverResponded", { status: error.status }) };
   }
   return error.explain(errorTexts);
+}
+
+/**
+ * Return the message that a confirmed day cannot be changed.
+ *
+ * @param {Day} day
+ */
+export function lockedText(day) {
+  return text("dayIsConfirmed", { day: formats.date("longDay", startOf(day)) });
 }
 
 /**

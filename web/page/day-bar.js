@@ -2,6 +2,7 @@
 
 import { content, h, isolate } from "../widget/dom.js";
 import { MINUTE_MS } from "./calendar.js";
+import { focusedIn, named } from "./elements.js";
 import { formats, text } from "./language.js";
 import { timerName } from "./reasons.js";
 import { instantAt, labelledHours, limitsOf, placeOf, rangeOf, stepped, stretchOf } from "./timeline.js";
@@ -22,6 +23,7 @@ import { instantAt, labelledHours, limitsOf, placeOf, rangeOf, stepped, stretchO
  * @property {(id: string) => Timer | undefined} timerOf
  * @property {(block: Block) => number} colourOf returns the number of a block's colour
  * @property {Block | null} selected
+ * @property {(block: Block) => boolean} isLocked returns whether a block must not be corrected
  */
 
 /** A border that is being moved. @typedef {{block: Block, edge: Edge, to: number}} Draft */
@@ -179,16 +181,16 @@ export class DayBar {
 
   /**
    * Return whether a border can be moved. The end of a block that still grows cannot, and neither can a border at
-   * midnight, which the timer passed.
+   * midnight, which the timer passed, or a border of a confirmed day.
    *
    * @param {Block} block
    * @param {Edge} edge
    */
   #canMove(block, edge) {
-    const { day, timerOf, now } = /** @type {DayContent} */ (this.#content);
+    const { day, timerOf, now, isLocked } = /** @type {DayContent} */ (this.#content);
     const timer = timerOf(block.timer);
     const range = rangeOf(day);
-    if (!timer) return false;
+    if (!timer || isLocked(block)) return false;
     if (edge === "since") return block.since > range.since || Date.parse(timer.start_time) >= range.since;
     if (block.until >= now - MINUTE_MS && timer.status === "running") return false;
     return block.until < range.until || Date.parse(timer.end_time ?? "") <= range.until;
@@ -297,13 +299,16 @@ export function isSame(one, other) {
 }
 
 /**
- * Describe a block: its issue, its times and its duration.
+ * Describe a block: its issue, its times and its duration. The title that the block shows is a part of its name
+ * (WCAG 2.5.3).
  *
  * @param {Block} block
  * @param {Timer} [timer]
  */
 export function describeBlock(block, timer) {
-  const name = timer ? timerName(timer) : text("noIssue");
+  const title = timer?.github_issue_title;
+  const issue = timer ? timerName(timer) : text("noIssue");
+  const name = title ? `${title}, ${issue}` : issue;
   const described = text("blockOf", { name, time: timesOf(block), duration: blockDuration(block) });
   return block.overtime ? `${described}, ${text("overtime")}` : described;
 }
@@ -378,19 +383,4 @@ function placed(element, { start, size }) {
   element.style.insetInlineStart = `${start}%`;
   if (size !== undefined) element.style.inlineSize = `${size}%`;
   return element;
-}
-
-/** @param {Element} root @returns {string | undefined} the name of the focused control */
-function focusedIn(root) {
-  const active = document.activeElement;
-  return active instanceof HTMLElement && root.contains(active) ? active.dataset.name : undefined;
-}
-
-/**
- * @param {Element} root
- * @param {string} name
- * @returns {HTMLElement | null}
- */
-function named(root, name) {
-  return root.querySelector(`[data-name="${CSS.escape(name)}"]`);
 }

@@ -1,32 +1,29 @@
-// The card of a day: its bar, its issues, its table, and the corrections of its time.
+// The card of a day: its bar, its issues, its table, the corrections of its time, and whether it is confirmed. The
+// timesheets of its week are loaded with it.
 
 import { content, h, isolate, setText } from "../widget/dom.js";
-import { get, pages, request } from "./api.js";
+import { get, lockedText, pages, request } from "./api.js";
 import { addDays, dayOf, MINUTE_MS, startOf } from "./calendar.js";
+import { describeState } from "./confirmation.js";
 import { deletionOf, insertPause, moveBorder, moveToIssue, removeBlock, splitTimer } from "./corrections.js";
 import { blockDuration, DayBar, describeBlock, isSame, timesOf } from "./day-bar.js";
 import { addEntry, askForIssue } from "./edit-entry.js";
-import { byId } from "./elements.js";
+import { byId, showButton } from "./elements.js";
 import { apportion, figureOf } from "./figures.js";
 import { issueLink } from "./issue.js";
 import { daysOfWeek, formats, text } from "./language.js";
-import { clearNotice, notify } from "./notices.js";
+import { clearNotice, notify, warn } from "./notices.js";
 import { timerName } from "./reasons.js";
 import { onAction, showError } from "./session.js";
+import { confirmedIn, sheetsPath, withGain } from "./sheets.js";
 import { askForTimes } from "./time-dialog.js";
-import {
-  partOf,
-  rangeOf,
-  secondsOf,
-  stretchOf,
-  toBlocks,
-  visibleRange,
-  withoutConstantHours,
-} from "./timeline.js";
+import { rangeOf, secondsOf, stretchOf, toBlocks, visibleRange, withoutConstantHours } from "./timeline.js";
 
+/** @import { Timer as OpenTimer } from "../widget/types.d.ts" */
+/** @import { Confirmation } from "./confirmation.js" */
 /** @import { Send, Undo } from "./corrections.js" */
 /** @import { Block, Edge, Stretch } from "./timeline.js" */
-/** @import { Day, Timeline, Timer } from "./types.d.ts" */
+/** @import { Day, SheetDay, Timeline, Timer } from "./types.d.ts" */
 
 const COLOURS = 6;
 const PAUSE_MS = 15 * MINUTE_MS;
@@ -34,6 +31,9 @@ const PAUSE_MS = 15 * MINUTE_MS;
 const GROWING_MS = 5_000;
 
 const TIMER_ID = /(?<=^\/api\/timelogs\/)[^/]+/u;
+
+/** The buttons that undo, by the cards that contain them. */
+const UNDO_BUTTONS = { day: "undo", week: "week-undo" };
 
 /** @type {Timeline} */
 const EMPTY = { slices: [], gaps: [], working_hours: [] };
@@ -44,37 +44,43 @@ export class DayView {
   #day = "";
   /** The day to show, which may still be loading. @type {Day} */
   #chosen = "";
-  /** The timeline of the week. */
-  #week = EMPTY;
-  /** The timeline of the day. */
   #timeline = EMPTY;
+  /** The timesheets of the week. @type {SheetDay[]} */
+  #sheets = [];
+  /** Whether to follow the present day. */
   #isToday = true;
   /** The timers of the day, by their ids. @type {Map<string, Timer>} */
   #timers = new Map();
   #loadedAt = 0;
   /** @type {Block | null} */
   #selected = null;
-  /** @type {{label: string, undo: Undo}[]} */
+  /** @type {{label: string, undo: Undo, isDone?: () => boolean}[]} */
   #undos = [];
   /** The ids of timers, by the ids of the deleted timers that they replace. @type {Map<string, string>} */
   #successors = new Map();
   #requests = 0;
   #bar;
   #now;
-  #isCounting;
+  #counting;
+  #confirmation;
+  #chose;
   #shown;
   #changed;
 
   /**
    * @param {object} options
    * @param {() => Date} options.now returns the present
-   * @param {(id: string) => boolean} options.isCounting returns whether a timer counts at present
-   * @param {(day: Day, week: Timeline) => unknown} options.shown is called with the timeline of the week
+   * @param {() => OpenTimer[]} options.counting returns the timers that count at present
+   * @param {Confirmation} options.confirmation
+   * @param {(day: Day) => unknown} options.chose is called when the user chooses a day; "" stands for today
+   * @param {(day: Day, week: SheetDay[]) => unknown} options.shown is called with the timesheets of the week
    * @param {() => unknown} options.changed is called after a correction
    */
-  constructor({ now, isCounting, shown, changed }) {
+  constructor({ now, counting, confirmation, chose, shown, changed }) {
     this.#now = now;
-    this.#isCounting = isCounting;
+    this.#counting = counting;
+    this.#confirmation = confirmation;
+    this.#chose = chose;
     this.#shown = shown;
     this.#changed = changed;
     this.#bar = new DayBar({
@@ -83,22 +89,29 @@ export class DayView {
       move: (block, edge, to) => this.#moveBorder(block, edge, to).catch(showError),
     });
     byId("day-bar").append(this.#bar.element);
-    this.#onChoice("click", "day-previous", () => addDays(this.#chosen, -1));
-    this.#onChoice("click", "day-next", () => addDays(this.#chosen, 1));
-    this.#onChoice("click", "day-today", () => dayOf(this.#now()));
-    // The value is empty while a day is typed that does not exist.
-    this.#onChoice("change", "day-date", () => this.#date.value || this.#chosen);
-    onAction("click", byId("undo"), () => this.#undo());
-    byId("day").addEventListener("keydown", (event) => {
-      const isUndo = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
-      if (!isUndo || !this.#undos.length || event.target instanceof HTMLInputElement) return;
-      event.preventDefault();
-      byId("undo").click();
+    for (const [card, days] of /** @type {const} */ ([
+      ["day", 1],
+      ["week", 7],
+    ])) {
+      this.#onChoice("click", `${card}-previous`, () => addDays(this.#chosen, -days));
+      this.#onChoice("click", `${card}-next`, () => addDays(this.#chosen, days));
+      this.#onChoice("click", `${card}-today`, () => dayOf(this.#now()));
+      const date = byId(`${card}-date`, HTMLInputElement);
+      // The value is empty while a day is typed that does not exist.
+      this.#onChoice("change", date.id, () => date.value || this.#chosen);
+      onAction("click", byId(UNDO_BUTTONS[card]), () => this.#undo());
+      byId(card).addEventListener("keydown", (event) => {
+        const isUndo = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
+        if (!isUndo || !this.#undos.length || event.target instanceof HTMLInputElement) return;
+        event.preventDefault();
+        byId("undo").click();
+      });
+    }
+    onAction("click", byId("day-state-button"), async () => {
+      const sheet = this.find(this.#day);
+      if (sheet?.state === "over") await this.#confirmation.confirm([sheet]);
+      else if (sheet) await this.#confirmation.reopen(sheet);
     });
-  }
-
-  get #date() {
-    return byId("day-date", HTMLInputElement);
   }
 
   /**
@@ -116,61 +129,102 @@ export class DayView {
   }
 
   /**
-   * Show another day. If days are chosen faster than they load, the last one is shown.
+   * Show a day that the user has chosen. If days are chosen faster than they load, the last one is shown.
    *
    * @param {Day} day
+   * @param {{isStale?: boolean}} [options] whether to load its week again
    */
-  async show(day) {
-    this.#selected = null;
-    this.#isToday = day === dayOf(this.#now());
-    this.#chosen = day;
-    await this.#load();
+  async show(day, { isStale = false } = {}) {
+    this.choose(day);
+    this.#chose(this.#isToday ? "" : day);
+    const isLoaded = this.find(day) !== undefined && !isStale;
+    if (isLoaded) this.#grow();
+    await this.#load(isLoaded ? this.#sheets : null);
   }
 
-  /** Load the day again. If it is the day that was today, show the present day. */
+  /**
+   * Choose the day that `refresh` loads.
+   *
+   * @param {Day} day "" for today
+   */
+  choose(day) {
+    this.#selected = null;
+    this.#isToday = !day || day === dayOf(this.#now());
+    this.#chosen = day;
+  }
+
+  /** Load the day and its week again. If it is the day that was today, show the present day. */
   async refresh() {
     if (this.#bar.isBusy) return;
     if (this.#isToday) this.#chosen = dayOf(this.#now());
     await this.#load();
   }
 
+  /** @param {Day} day @returns {SheetDay | undefined} the timesheet of a day of the week that is shown */
+  find(day) {
+    return this.#sheets.find(({ date }) => date === day);
+  }
+
+  /**
+   * Offer to undo an action.
+   *
+   * @param {string} label
+   * @param {Undo} undo
+   * @param {() => boolean} [isDone] returns whether the action was undone in another way
+   */
+  addUndo(label, undo, isDone) {
+    this.#undos.push({ label, undo, isDone });
+    this.#showUndo();
+  }
+
   /** Show the time that timers gained since the day was loaded. */
   run() {
+    if (this.#bar.isBusy || !this.#day || this.#now().getTime() < this.#loadedAt + MINUTE_MS) return;
+    this.#grow();
+    this.#render();
+  }
+
+  /** Add the time that timers gained since the day was loaded. */
+  #grow() {
     const now = this.#now().getTime();
-    if (this.#bar.isBusy || !this.#day || now < this.#loadedAt + MINUTE_MS) return;
-    for (const slice of this.#week.slices) {
-      const isGrowing =
-        Date.parse(slice.until) >= this.#loadedAt - GROWING_MS && this.#isCounting(slice.timer);
+    const counting = this.#counting();
+    const ids = new Set(counting.map(({ id }) => id));
+    for (const slice of this.#timeline.slices) {
+      const isGrowing = Date.parse(slice.until) >= this.#loadedAt - GROWING_MS && ids.has(slice.timer);
       if (isGrowing) slice.until = new Date(now).toISOString();
     }
+    this.#sheets = withGain(this.#sheets, counting, (now - this.#loadedAt) / 1000);
     this.#loadedAt = now;
-    this.#render();
   }
 
   clear() {
     // Ignore the responses to requests in progress.
     this.#requests++;
-    this.#week = EMPTY;
+    this.#timeline = EMPTY;
+    this.#sheets = [];
     this.#timers.clear();
     this.#undos = [];
     this.#selected = null;
     this.#render();
   }
 
-  async #load() {
+  /** @param {SheetDay[] | null} [loaded] the timesheets of the week, if they need not be loaded */
+  async #load(loaded = null) {
     const number = ++this.#requests;
     const day = this.#chosen;
-    this.#date.value = day;
+    for (const card of ["day", "week"]) byId(`${card}-date`, HTMLInputElement).value = day;
     const days = daysOfWeek(day);
-    const [week, timers] = await Promise.all([
-      get(`/api/timeline/?${periodOf(days[0], days[6])}`),
+    const [timeline, timers, sheets] = await Promise.all([
+      get(`/api/timeline/?${periodOf(day)}`),
       timersOf(day),
+      loaded ?? get(sheetsPath(days[0], days[6])).then((body) => body.days),
     ]);
     // Another day may have been chosen during the requests.
     if (number !== this.#requests) return;
     this.#day = day;
-    this.#week = week;
-    this.#timers = new Map(timers.map((timer) => [timer.id, timer]));
+    this.#timeline = withoutConstantHours(timeline, rangeOf(day));
+    this.#sheets = sheets;
+    this.#timers = new Map([...timersOfSheets(sheets), ...timers].map((timer) => [timer.id, timer]));
     this.#loadedAt = this.#now().getTime();
     this.#render();
   }
@@ -179,13 +233,13 @@ export class DayView {
     const day = this.#day;
     if (!day) return;
     const now = this.#now();
-    const range = rangeOf(day);
-    this.#timeline = withoutConstantHours(partOf(this.#week, range), range);
     const { slices, gaps, working_hours } = this.#timeline;
     const blocks = toBlocks(slices);
     this.#selected = counterpart(blocks, this.#selected);
     setText(byId("day-title"), formats.day(startOf(day), now));
-    hide(byId("day-today"), day === dayOf(now));
+    const today = dayOf(now);
+    showButton(byId("day-today"), day !== today, "day-title");
+    showButton(byId("week-today"), !daysOfWeek(day).includes(today), "week-title");
     const keys = [...new Set(blocks.map(({ timer }) => this.#issueKey(timer)))];
     const colourOf = (/** @type {Block} */ { timer }) => (keys.indexOf(this.#issueKey(timer)) % COLOURS) + 1;
     this.#bar.show({
@@ -198,12 +252,35 @@ export class DayView {
       timerOf: (id) => this.#timers.get(id),
       colourOf,
       selected: this.#selected,
+      isLocked: (block) => this.#lockOf(block) !== undefined,
     });
+    this.#showState();
     this.#showSums(blocks, keys);
     this.#showTable(blocks);
     this.#showSelection();
     this.#showUndo();
-    this.#shown(day, this.#week);
+    this.#shown(day, this.#sheets);
+  }
+
+  /** Show whether the day is confirmed, and the button that confirms or reopens it. */
+  #showState() {
+    const sheet = this.find(this.#day);
+    const { state, note, action } = sheet ? describeState(sheet) : { state: "", note: "", action: null };
+    const badge = byId("day-state-badge");
+    badge.className = `badge ${sheet?.state}`;
+    setText(badge, state);
+    const at = sheet?.confirmed_at;
+    setText(byId("day-state-at"), at ? formats.date("moment", new Date(at)) : "");
+    setText(byId("day-state-note"), note);
+    const button = byId("day-state-button");
+    if (action) setText(button, text(action));
+    if (!action && document.activeElement === button) byId("day-title").focus();
+    byId("day-state").hidden = !action;
+  }
+
+  /** @param {Stretch} stretch @returns {SheetDay | undefined} the confirmed day because of which a time is fixed */
+  #lockOf(stretch) {
+    return confirmedIn(this.#sheets, stretch);
   }
 
   /** @param {string} id @returns {string} a text that identifies what a timer is about */
@@ -283,6 +360,7 @@ export class DayView {
     const group = byId("selection");
     const block = this.#selected;
     const timer = block && this.#timers.get(block.timer);
+    const lock = block && this.#lockOf(block);
     if (!block || !timer) {
       const hasFocus = group.contains(document.activeElement);
       group.replaceChildren();
@@ -302,6 +380,7 @@ export class DayView {
       ["moveToIssue", () => this.#move(block, timer)],
       ["delete", () => this.#remove(block)],
     ];
+    if (lock) actions.splice(0, actions.length, ["reopenDay", () => this.#confirmation.reopen(lock)]);
     const buttons = actions.map(([name, action]) => {
       const button = h("button", { type: "button" }, text(name));
       onAction("click", button, async () => {
@@ -313,7 +392,7 @@ export class DayView {
     group.replaceChildren(
       h("p", {}, ...content(label)),
       h("div", { className: "buttons" }, ...buttons),
-      h("p", { className: "faint" }, text("bordersHint")),
+      h("p", { className: "faint" }, lock ? lockedText(lock.date) : text("bordersHint")),
     );
     group.querySelectorAll("button")[focused]?.focus();
   }
@@ -375,6 +454,8 @@ export class DayView {
 
   /** @param {Stretch} gap */
   async #fill({ since, until }) {
+    const lock = this.#lockOf({ since, until });
+    if (lock) return warn(lockedText(lock.date));
     const timer = await addEntry(this.#now, { start: new Date(since), end: new Date(until) });
     if (!timer) return;
     const duration = formats.duration(timer.duration ?? 0);
@@ -429,7 +510,7 @@ export class DayView {
    * @param {Undo} undo
    */
   async #done(label, undo) {
-    this.#undos.push({ label, undo });
+    this.addUndo(label, undo);
     notify(label);
     await this.#load();
     this.#keepFocus();
@@ -472,24 +553,16 @@ export class DayView {
   }
 
   #showUndo() {
-    const button = byId("undo");
+    this.#undos = this.#undos.filter(({ isDone }) => !isDone?.());
     const last = this.#undos.at(-1);
-    hide(button, !last);
-    setText(button, text("undo"));
-    button.title = last?.label ?? "";
+    for (const [card, id] of Object.entries(UNDO_BUTTONS)) {
+      const button = byId(id);
+      // Confirmations can be undone in the card of the week, too.
+      showButton(button, Boolean(card === "day" ? last : last?.isDone), `${card}-title`);
+      setText(button, text("undo"));
+      button.title = last?.label ?? "";
+    }
   }
-}
-
-/**
- * Hide or show a button. If a hidden button had the focus, focus the day's heading.
- *
- * @param {HTMLElement} button
- * @param {boolean} isHidden
- */
-function hide(button, isHidden) {
-  const hadFocus = document.activeElement === button;
-  button.hidden = isHidden;
-  if (isHidden && hadFocus) byId("day-title").focus();
 }
 
 /**
@@ -508,13 +581,33 @@ function counterpart(blocks, former) {
 }
 
 /**
- * Return the period of the API from the first to the last of some days.
+ * Return the timers of confirmed days, which may have been deleted since.
  *
- * @param {Day} first
- * @param {Day} last
+ * @param {SheetDay[]} sheets
  */
-function periodOf(first, last) {
-  const [since, until] = [startOf(first), startOf(addDays(last, 1))].map((instant) => instant.toISOString());
+function timersOfSheets(sheets) {
+  const rows = sheets.filter(({ state }) => state === "confirmed").flatMap(({ issues }) => issues);
+  // Time of confirmed days cannot be corrected, so that nothing else of its timers is needed.
+  return rows.flatMap(({ issue, description, timers }) =>
+    timers.map((id) => /** @type {Timer} */ ({ ...NO_ISSUE, ...issue, id, description })),
+  );
+}
+
+/** @type {import("./types.d.ts").TimedIssue} */
+const NO_ISSUE = {
+  github_repo: null,
+  github_issue_number: null,
+  github_issue_url: null,
+  github_issue_title: null,
+};
+
+/**
+ * Return the period of the API that is a day.
+ *
+ * @param {Day} day
+ */
+function periodOf(day) {
+  const [since, until] = [startOf(day), startOf(addDays(day, 1))].map((instant) => instant.toISOString());
   return new URLSearchParams({ since, until });
 }
 
@@ -526,7 +619,7 @@ function periodOf(first, last) {
 async function timersOf(day) {
   /** @type {Timer[]} */
   const timers = [];
-  for await (const page of pages(`/api/timelogs/?${periodOf(day, day)}&page_size=100`)) {
+  for await (const page of pages(`/api/timelogs/?${periodOf(day)}&page_size=100`)) {
     timers.push(...page.results);
   }
   return timers;

@@ -32,6 +32,41 @@ export function find(root, selector) {
 }
 
 /**
+ * Return the descendant of an element that has a name in `data-name`.
+ *
+ * @param {Element} root
+ * @param {string} name
+ * @returns {HTMLElement | null}
+ */
+export function named(root, name) {
+  return root.querySelector(`[data-name="${CSS.escape(name)}"]`);
+}
+
+/**
+ * Return the name of the focused descendant of an element, with which a descendant that replaces it is found.
+ *
+ * @param {Element} root
+ * @returns {string | undefined}
+ */
+export function focusedIn(root) {
+  const active = document.activeElement;
+  return active instanceof HTMLElement && root.contains(active) ? active.dataset.name : undefined;
+}
+
+/**
+ * Show or hide a button. If a hidden button had the focus, focus a heading.
+ *
+ * @param {HTMLElement} button
+ * @param {boolean} isShown
+ * @param {string} heading the id of the heading
+ */
+export function showButton(button, isShown, heading) {
+  const hadFocus = document.activeElement === button;
+  button.hidden = !isShown;
+  if (hadFocus && !isShown) byId(heading).focus();
+}
+
+/**
  * Return the control, or the group of radio buttons, that has a name in a form.
  *
  * @param {HTMLFormElement} form

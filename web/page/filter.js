@@ -1,4 +1,5 @@
-// The filter of entries and totals, stored in the page's address: ?period=this-week&repo=octocat/hello-world&issue=7
+// The filter of entries and totals, and the day that is shown, stored in the page's address:
+// ?day=2026-11-24&period=this-week&repo=octocat/hello-world&issue=7
 
 import { addDays, dayOf, latest, startOf, startOfWeek, timeZone } from "./calendar.js";
 import { firstWeekday } from "./language.js";
@@ -49,13 +50,26 @@ export function readFilter(search) {
 }
 
 /**
- * Return the query of the address for a filter. The query is empty for the default filter.
+ * Return the day that an address contains.
+ *
+ * @param {string} search the address's query
+ * @returns {Day} "" if there is none, which stands for today
+ */
+export function readDay(search) {
+  const day = new URLSearchParams(search).get("day") ?? "";
+  return isDay(day) ? day : "";
+}
+
+/**
+ * Return the query of the address for a filter. The query is empty for the default filter and today.
  *
  * @param {Filter} filter
+ * @param {Day} [day] the day that is shown; "" for today
  */
-export function writeFilter({ period, from, to, repo, issue }) {
+export function writeFilter({ period, from, to, repo, issue }, day = "") {
   const isCustom = period === "custom";
   const search = query({
+    day,
     repo,
     issue,
     period: isCustom || period === DEFAULT_PERIOD ? "" : period,

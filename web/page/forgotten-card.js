@@ -3,10 +3,11 @@
 import { content, h, isolate, setText } from "../widget/dom.js";
 import { storage } from "../widget/storage.js";
 import { get, getPage } from "./api.js";
-import { MINUTE_MS } from "./calendar.js";
+import { addDays, dayOf, MINUTE_MS } from "./calendar.js";
 import { endTimer, takeAway } from "./corrections.js";
 import { byId } from "./elements.js";
 import {
+  endOfConfirmed,
   forgottenTime,
   grown,
   keepingAct,
@@ -19,6 +20,7 @@ import { formats, text } from "./language.js";
 import { notify } from "./notices.js";
 import { dayInSentence, nameInSentence, pointInTime } from "./reasons.js";
 import { onAction } from "./session.js";
+import { sheetsPath } from "./sheets.js";
 import { askForTimes } from "./time-dialog.js";
 import { cut, secondsOf } from "./timeline.js";
 
@@ -61,6 +63,8 @@ export class ForgottenCard {
   #loadedAt = 0;
   /** @type {Map<string, Timer | OpenTimer>} */
   #timers = new Map();
+  /** The end of the last confirmed day; 0 if there is none. */
+  #confirmed = 0;
   /** The last sign of life when the person came back. */
   #sign = 0;
   /** The question is withdrawn if there is a sign of life later than this. */
@@ -151,11 +155,15 @@ export class ForgottenCard {
     const number = ++this.#requests;
     const [from, to] = [since, until].map((instant) => new Date(instant).toISOString());
     try {
-      const [{ slices }, { results }] = await Promise.all([
+      const [first, last] = [since, until].map((instant) => dayOf(new Date(instant)));
+      const [{ slices }, { results }, { days }] = await Promise.all([
         get(`/api/timeline/?${new URLSearchParams({ since: from, until: to })}`),
         getPage(`/api/timelogs/?${new URLSearchParams({ since: from, page_size: "100" })}`),
+        // The day before has to be known if its time zone is another one.
+        get(sheetsPath(addDays(first, -1), last)),
       ]);
       if (number !== this.#requests) return false;
+      this.#confirmed = endOfConfirmed(days);
       const timers = [...this.#manager.state.timers, ...results];
       this.#timers = new Map(timers.map((timer) => [timer.id, timer]));
       this.#slices = slices;
@@ -187,7 +195,9 @@ export class ForgottenCard {
 
   /** @param {number} now */
   #find(now) {
-    return forgottenTime(this.#slices, { now, sign: this.#sign, ...this.#answers });
+    const { answered = 0, dismissed } = this.#answers;
+    const known = { now, sign: this.#sign, answered: Math.max(answered, this.#confirmed), dismissed };
+    return forgottenTime(this.#slices, known);
   }
 
   /** @returns {Answers} */

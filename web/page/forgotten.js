@@ -4,7 +4,7 @@ import { HOUR_MS } from "./calendar.js";
 import { cut, secondsOf, toBlocks } from "./timeline.js";
 
 /** @import { Block, Stretch } from "./timeline.js" */
-/** @import { Slice, Timer } from "./types.d.ts" */
+/** @import { SheetDay, Slice, Timer } from "./types.d.ts" */
 
 /**
  * What is known when a person comes back. All times are in milliseconds since the epoch, by the server's clock.
@@ -45,6 +45,17 @@ const INEXACT_MS = 60_000;
  */
 export function lastSign(timers) {
   return Math.max(0, ...timers.map(({ last_sign_at }) => Date.parse(last_sign_at ?? "") || 0));
+}
+
+/**
+ * Return the end of the last confirmed day. The time before it has been answered for.
+ *
+ * @param {Pick<SheetDay, "state" | "until">[]} days
+ * @returns {number} 0 if no day is confirmed
+ */
+export function endOfConfirmed(days) {
+  const confirmed = days.filter(({ state }) => state === "confirmed");
+  return Math.max(0, ...confirmed.map(({ until }) => Date.parse(until)));
 }
 
 /**

@@ -40,7 +40,7 @@ export function clearNotice() {
  *
  * @param {string} title
  * @param {string} explanation
- * @param {string} yes the label of the button that confirms
+ * @param {string} yes the label of the button that confirms; "" if the dialog only informs
  * @param {{details?: (HTMLElement | false)[], isHarmless?: boolean}} [options] elements below the explanation, and
  *   whether the action can be undone
  * @returns {Promise<boolean>} whether the user confirmed
@@ -55,8 +55,8 @@ export function confirm(title, explanation, yes, { details = [], isHarmless = fa
     h(
       "form",
       { method: "dialog", className: "buttons" },
-      h("button", { value: "no", autofocus: true }, text("cancel")),
-      h("button", { value: "yes", className: isHarmless ? "primary" : "danger" }, yes),
+      h("button", { value: "no", autofocus: true }, text(yes ? "cancel" : "close")),
+      yes && h("button", { value: "yes", className: isHarmless ? "primary" : "danger" }, yes),
     ),
   );
   dialog.setAttribute("aria-labelledby", "question-title");

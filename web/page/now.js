@@ -4,6 +4,7 @@ import { clockTime } from "../widget/card.js";
 import { button, content, h, isolate, setText } from "../widget/dom.js";
 import { parseIssue } from "../widget/issue-link.js";
 import { isOn } from "../widget/state.js";
+import { messageOf } from "./api.js";
 import { byId, control } from "./elements.js";
 import { issueLink } from "./issue.js";
 import { formats, issueMistakes, text, widgetTexts } from "./language.js";
@@ -292,7 +293,7 @@ export class Now {
 
   /** @param {Events["problem"]} problem */
   #showProblem({ code, error }) {
-    const { message = "", lang } = error?.status ? error.explain(widgetTexts.errors) : {};
+    const { message = "", lang } = error?.status ? messageOf(error) : {};
     warn(`${widgetTexts.problems[code]} ${message}`.trim(), lang);
   }
 }

@@ -44,14 +44,19 @@ export async function fetchSchedule() {
 }
 
 /**
- * Change the schedule. If the change alters the working time of days, show these days and ask before.
+ * Change the schedule. If the change alters the working time of days, show these days and ask before. Confirmed days
+ * must not change: if the change alters any, show them instead.
  *
  * @param {ScheduleChange} change
  * @param {Record<string, string>} [headers]
- * @returns {Promise<boolean>} false if the person cancels
+ * @returns {Promise<boolean>} false if nothing was changed
  */
 export async function changeSchedule(change, headers) {
   const { body: preview } = await request("PUT", `${SCHEDULE}?preview=true`, change);
+  if (preview.conflicts.length) {
+    await showConflicts(preview.conflicts);
+    return false;
+  }
   const days = preview.days.filter(isNoticeable);
   if (days.length && !(await confirmDays(days))) return false;
   await request("PUT", SCHEDULE, change, { headers });
@@ -78,7 +83,7 @@ export function deleteVersion(validFrom) {
  * @param {Schedule} schedule the present schedule
  * @param {DayException[]} added
  * @param {Day[]} [removed]
- * @returns {Promise<boolean>} false if the person cancels
+ * @returns {Promise<boolean>} false if nothing was changed
  */
 export async function changeExceptions(schedule, added, removed = []) {
   const today = dayAt(schedule, serverNow()).day;
@@ -119,6 +124,28 @@ export async function fetchHolidays(country, subdivision, year) {
   return (await get(`${SCHEDULE}holidays/?${query}`)).holidays;
 }
 
+/**
+ * Show the confirmed days that a change would alter, with links to them.
+ *
+ * @param {Day[]} dates
+ */
+function showConflicts(dates) {
+  const link = (/** @type {Day} */ date) => h("a", { href: `./?day=${date}` }, datesText(date, date));
+  const links = dates.slice(0, SHOWN_DAYS).map((date) => h("li", {}, link(date)));
+  const details = [h("ul", { role: "list" }, ...links), noteOnMore(dates)];
+  const title = text("confirmedDaysTitle", { count: dates.length });
+  return confirm(title, text("confirmedDaysText"), "", { details });
+}
+
+/**
+ * @param {unknown[]} days
+ * @returns {HTMLElement | false} a note on the days that are not shown, if there are any
+ */
+function noteOnMore(days) {
+  const more = days.length - SHOWN_DAYS;
+  return more > 0 && h("p", { className: "faint" }, text("moreDays", { count: more }));
+}
+
 /** @param {ChangedDay} day */
 function isNoticeable({ before, after }) {
   return Math.abs(after - before) >= LEAST_CHANGE;
@@ -135,16 +162,14 @@ function confirmDays(days) {
     return h("tr", {}, h("th", { scope: "row" }, datesText(date, date)), ...cells);
   };
   const heads = [text("day"), text("before"), text("after")].map((head) => h("th", { scope: "col" }, head));
-  const more = days.length - SHOWN_DAYS;
   const table = h(
     "table",
     { className: "preview" },
     h("thead", {}, h("tr", {}, ...heads)),
     h("tbody", {}, ...days.slice(0, SHOWN_DAYS).map(row)),
   );
-  const note = more > 0 && h("p", { className: "faint" }, text("moreDays", { count: more }));
   return confirm(text("changesDays", { count: days.length }), text("changesDaysText"), text("save"), {
-    details: [table, note],
+    details: [table, noteOnMore(days)],
     isHarmless: true,
   });
 }

@@ -89,7 +89,6 @@ export const german = {
   overtimeRemoved: ({ duration }) => `${duration} Überstunden entfernt.`,
 
   // the day
-  time: "Zeit",
   previousDay: "Vorheriger Tag",
   followingDay: "Nächster Tag",
   dayAsTable: "Tag als Tabelle",
@@ -118,10 +117,40 @@ export const german = {
   outsideOf: ({ time }) => `Muss innerhalb von ${time} liegen.`,
 
   // the week
-  sum: "Summe",
+  time: "Zeit",
   scheduledTime: "Soll",
   overtimeHeading: "Überstunden",
   balance: "Saldo",
+  state: "Stand",
+  sum: "Summe",
+  previousWeek: "Vorherige Woche",
+  followingWeek: "Nächste Woche",
+  weekOf: "Woche vom",
+  daysInZone: ({ zone }) => `Tage in der Zeitzone deiner Arbeitszeit: ${zone}`,
+
+  // confirming days
+  dayOpen: "Offen",
+  confirmed: "Bestätigt",
+  changedMore: ({ duration }) => `seitdem geändert: ${duration} mehr`,
+  changedLess: ({ duration }) => `seitdem geändert: ${duration} weniger`,
+  changedOtherwise: "seitdem geändert, bei gleicher Summe",
+  confirmDay: "Bestätigen",
+  confirmNamed: ({ day }) => `Bestätigen: ${day}`,
+  confirmDays: ({ count }) => `${count} offene Tage bestätigen`,
+  reopenDay: "Wieder öffnen",
+  reopenNamed: ({ day }) => `Wieder öffnen: ${day}`,
+  dayConfirmed: ({ day }) => `${day}, ist bestätigt.`,
+  daysConfirmed: ({ count }) => `${count} Tage sind bestätigt.`,
+  someConfirmed: ({ count, all }) => `${count} von ${all} Tagen sind bestätigt.`,
+  dayReopened: ({ day }) => `${day}, ist wieder offen.`,
+  changedMeanwhile: ({ day, duration }) =>
+    `${day}, wurde inzwischen geändert und hat jetzt ${duration}. Prüfe den Tag und versuche es noch einmal.`,
+  notConfirmed: ({ day, reason }) => `${day}, konnte nicht bestätigt werden: ${reason}`,
+  dayIsConfirmed: ({ day }) => `${day}, ist bestätigt. Öffne den Tag wieder, um ihn zu ändern.`,
+  confirmedDaysTitle: ({ count }) =>
+    count === 1 ? "Das würde einen bestätigten Tag ändern" : `Das würde ${count} bestätigte Tage ändern`,
+  confirmedDaysText: "Öffne diese Tage auf der Seite „Zeit“ wieder und speichere dann noch einmal:",
+  close: "Schließen",
 
   // durations
   hoursAndMinutes: ({ hours, minutes }) => `${hours} h ${minutes} min`,

@@ -90,7 +90,37 @@ export const english = {
   outsideOf: ({ time }) => `Must be within ${time}.`,
 
   // the week
+  time: "Time",
+  scheduledTime: "Working hours",
+  overtimeHeading: "Overtime",
+  balance: "Balance",
+  state: "State",
   sum: "Sum",
+  daysInZone: ({ zone }) => `Days in the time zone of your working hours: ${zone}`,
+
+  // confirming days
+  dayOpen: "Open",
+  confirmed: "Confirmed",
+  changedMore: ({ duration }) => `changed since: ${duration} more`,
+  changedLess: ({ duration }) => `changed since: ${duration} less`,
+  changedOtherwise: "changed since, with the same sum",
+  confirmDay: "Confirm",
+  confirmNamed: ({ day }) => `Confirm ${day}`,
+  confirmDays: ({ count }) => `Confirm ${count} open days`,
+  reopenDay: "Reopen",
+  reopenNamed: ({ day }) => `Reopen ${day}`,
+  dayConfirmed: ({ day }) => `${day} is confirmed.`,
+  daysConfirmed: ({ count }) => `${count} days are confirmed.`,
+  someConfirmed: ({ count, all }) => `${count} of ${all} days are confirmed.`,
+  dayReopened: ({ day }) => `${day} is open again.`,
+  changedMeanwhile: ({ day, duration }) =>
+    `${day} has changed meanwhile and now has ${duration}. Check the day, and try again.`,
+  notConfirmed: ({ day, reason }) => `${day} could not be confirmed: ${reason}`,
+  dayIsConfirmed: ({ day }) => `${day} is confirmed. Reopen the day to change it.`,
+  confirmedDaysTitle: ({ count }) =>
+    count === 1 ? "This would change a confirmed day" : `This would change ${count} confirmed days`,
+  confirmedDaysText: "Reopen these days on the Time page, then save again:",
+  close: "Close",
 
   // durations
   hoursAndMinutes: ({ hours, minutes }) => `${hours}h ${minutes}m`,

@@ -55,37 +55,6 @@ export function cut({ since, until }, range) {
 }
 
 /**
- * Return the part of a timeline that lies in a range.
- *
- * @param {Timeline} timeline
- * @param {Stretch} range
- * @returns {Timeline}
- */
-export function partOf({ slices, gaps, working_hours }, range) {
-  return {
-    slices: within(slices, range),
-    gaps: within(gaps, range),
-    working_hours: within(working_hours, range),
-  };
-}
-
-/**
- * @template {Interval} T
- * @param {T[]} intervals
- * @param {Stretch} range
- */
-function within(intervals, range) {
-  return intervals
-    .map((interval) => ({ interval, part: cut(stretchOf(interval), range) }))
-    .filter(({ part }) => part.since < part.until)
-    .map(({ interval, part: { since, until } }) => ({
-      ...interval,
-      from: new Date(since).toISOString(),
-      until: new Date(until).toISOString(),
-    }));
-}
-
-/**
  * Return the timeline of a day without working hours and gaps if the working hours are the whole day, as they are
  * for people for whom all time counts. Gaps of less than a minute are omitted.
  *

@@ -76,6 +76,26 @@ export interface Timeline {
   working_hours: Interval[];
 }
 
+/** `TimesheetDay` of the API: a day in the time zone of the working hours. */
+export interface SheetDay {
+  date: Day;
+  since: string;
+  until: string;
+  time_zone: string;
+  state: "upcoming" | "running" | "over" | "confirmed";
+  confirmed_at: string | null;
+  /** Null without working hours: all time counts. */
+  scheduled_duration: number | null;
+  working_duration: number;
+  overtime_duration: number;
+  /** The working time less the working hours that have passed; null without working hours. */
+  balance_duration: number | null;
+  /** Of a confirmed day: what events have made of it since; null if nothing has changed. */
+  changed_since: { working_duration: number; difference_duration: number } | null;
+  etag: string;
+  issues: { issue: TimedIssue | null; description: string; timers: string[] }[];
+}
+
 /** `TimeLogPage` of the API. */
 export interface TimerPage {
   next: string | null;

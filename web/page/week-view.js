@@ -1,109 +1,201 @@
-// The card of a week: a bar for each day, with its working time, its working hours and the balance of both.
+// The card of a week: a bar for each day, with its working time, its working hours and the balance of both, and
+// whether it is confirmed.
 
 import { h, setText } from "../widget/dom.js";
-import { dayOf, startOf } from "./calendar.js";
-import { sumOfDays, toDayTimes } from "./day-times.js";
-import { byId } from "./elements.js";
-import { apportion, figureOf } from "./figures.js";
-import { daysOfWeek, formats, text } from "./language.js";
+import { startOf } from "./calendar.js";
+import { describeState, longName } from "./confirmation.js";
+import { byId, focusedIn, named } from "./elements.js";
+import { formats, text } from "./language.js";
 import { onAction } from "./session.js";
-import { rangeOf } from "./timeline.js";
+import { haveOtherClocks, openDays, sheetFigures } from "./sheets.js";
 
-/** @import { Day, Figure, Timeline } from "./types.d.ts" */
-/** @import { DayTime } from "./day-times.js" */
+/** @import { Confirmation } from "./confirmation.js" */
+/** @import { SheetFigures } from "./sheets.js" */
+/** @import { Day, SheetDay } from "./types.d.ts" */
+
+/** A column of figures: the name of its heading, and its text for a day or the sum. @typedef {[Heading, (figures: SheetFigures) => string]} Column */
+/** @typedef {"time" | "scheduledTime" | "overtimeHeading" | "balance"} Heading */
+
+const NONE = "–";
 
 export class WeekView {
-  #now;
   #showDay;
+  #confirmation;
 
   /**
    * @param {object} options
-   * @param {() => Date} options.now returns the present
    * @param {(day: Day) => unknown} options.showDay shows a day
+   * @param {Confirmation} options.confirmation
    */
-  constructor({ now, showDay }) {
-    this.#now = now;
+  constructor({ showDay, confirmation }) {
     this.#showDay = showDay;
+    this.#confirmation = confirmation;
   }
 
   /**
-   * Show the week of a day.
+   * Show a week.
    *
-   * @param {Day} day
-   * @param {Timeline} timeline of the week
+   * @param {Day} selected the day that is shown in its own card
+   * @param {SheetDay[]} days
    */
-  show(day, timeline) {
-    const days = daysOfWeek(day);
-    const now = this.#now();
-    const ranges = days.map((one) => ({ day: one, range: rangeOf(one) }));
-    const times = toDayTimes(ranges, timeline, now.getTime());
-    const sums = sumOfDays(times);
-    setText(byId("week-title"), formats.range("longDate", startOf(days[0]), startOf(days[6])));
-    const worked = figureOf(sums.worked);
-    const figures = apportion(
-      times.map((time) => time.worked),
-      worked,
+  show(selected, days) {
+    const table = byId("week-table");
+    if (!days.length) return byId("week-rows").replaceChildren();
+    const { days: figures, sum } = sheetFigures(days);
+    const columns = columnsFor(sum);
+    const [first, last] = [days[0], days[days.length - 1]].map(({ date }) => startOf(date));
+    setText(byId("week-title"), formats.range("longDate", first, last));
+    const zone = days[0].time_zone.replaceAll("_", " ");
+    setText(byId("week-zone"), haveOtherClocks(days) ? text("daysInZone", { zone }) : "");
+    byId("week-legend").hidden = sum.scheduled === null;
+    const most = Math.max(
+      3600,
+      ...figures.map(({ worked, scheduled }) => Math.max(worked.exact, scheduled ?? 0)),
     );
-    const most = Math.max(...times.map((time) => Math.max(time.worked, time.scheduled)), 3600);
-    byId("week-table").classList.toggle("without-hours", !sums.scheduled);
-    const focused = [...byId("week-rows").querySelectorAll("button")].indexOf(
-      /** @type {HTMLButtonElement} */ (document.activeElement),
+    const focused = focusedIn(table);
+    const rows = days.map((day, index) =>
+      row(
+        this.#dayButton(day, selected),
+        bar(figures[index], most),
+        columns.map(([heading, show]) => [
+          heading,
+          day.state === "upcoming" && heading === "balance" ? NONE : show(figures[index]),
+        ]),
+        this.#stateOf(day),
+      ),
     );
-    byId("week-rows").replaceChildren(
-      ...times.map((time, index) => this.#row(time, figures[index], most, { shown: day, today: dayOf(now) })),
+    const sums = row(
+      h("span", {}, text("sum")),
+      null,
+      columns.map(([heading, show]) => [heading, show(sum)]),
+      this.#confirmAll(openDays(days)),
     );
-    byId("week-rows").querySelectorAll("button")[focused]?.focus({ preventScroll: true });
-    byId("week-sum").replaceChildren(
-      h("th", { scope: "row" }, text("sum")),
-      h("td"),
-      ...numbers(sums, worked),
-    );
+    byId("week-head").replaceChildren(...headings(columns));
+    byId("week-rows").replaceChildren(...rows);
+    byId("week-sum").replaceChildren(sums);
+    // The button that confirms all days vanishes.
+    if (focused) (named(table, focused) ?? byId("week-title")).focus({ preventScroll: true });
   }
 
   /**
-   * @param {DayTime} time
-   * @param {Figure} worked
-   * @param {number} most the seconds that fill the bar's column
-   * @param {{shown: Day, today: Day}} days
+   * @param {SheetDay} day
+   * @param {Day} selected
    */
-  #row(time, worked, most, { shown, today }) {
-    const { day } = time;
-    const name = h("button", { type: "button", className: "quiet" }, formats.date("day", startOf(day)));
-    if (day === shown) name.ariaCurrent = "date";
-    onAction("click", name, () => this.#showDay(day));
-    const row = h(
-      "tr",
-      {},
-      h("th", { scope: "row" }, name),
-      h("td", {}, bar(time, most)),
-      ...numbers(time, worked),
+  #dayButton({ date }, selected) {
+    const button = h("button", { type: "button", className: "quiet" }, formats.date("day", startOf(date)));
+    button.dataset.name = `day ${date}`;
+    if (date === selected) button.ariaCurrent = "date";
+    onAction("click", button, () => this.#showDay(date));
+    return button;
+  }
+
+  /** @param {SheetDay} day */
+  #stateOf(day) {
+    const { state, note, action } = describeState(day);
+    if (!action) return [];
+    const label = text(action === "confirmDay" ? "confirmNamed" : "reopenNamed", { day: longName(day) });
+    const button = h("button", { type: "button", ariaLabel: label }, text(action));
+    button.dataset.name = `state ${day.date}`;
+    onAction("click", button, () =>
+      action === "confirmDay" ? this.#confirmation.confirm([day]) : this.#confirmation.reopen(day),
     );
-    row.classList.toggle("to-come", day > today);
-    return row;
+    return [
+      h("span", { className: `badge ${day.state}` }, state),
+      button,
+      note && h("small", { className: "note" }, note),
+    ];
+  }
+
+  /**
+   * Return the button that confirms several days.
+   *
+   * @param {SheetDay[]} open
+   */
+  #confirmAll(open) {
+    if (open.length < 2) return [];
+    const button = h("button", { type: "button" }, text("confirmDays", { count: open.length }));
+    button.dataset.name = "confirm";
+    onAction("click", button, () => this.#confirmation.confirm(open));
+    return [button];
   }
 }
 
 /**
- * @param {Omit<DayTime, "day">} time
- * @param {Figure} worked
+ * Return the columns that have figures. Without working hours, there is nothing to compare the time with.
+ *
+ * @param {SheetFigures} sum
+ * @returns {Column[]}
  */
-function numbers({ worked: seconds, overtime, scheduled, due }, worked) {
-  const shown = [
-    worked.exact ? formats.figure(worked) : "–",
-    scheduled ? formats.duration(scheduled) : "–",
-    overtime >= 60 ? formats.duration(overtime) : "–",
-    due || overtime >= 60 ? formats.balance(seconds - due) : "–",
+function columnsFor({ scheduled, overtime, balance }) {
+  return [
+    ["time", ({ worked }) => (worked.exact > 0 ? formats.figure(worked) : NONE)],
+    ...(scheduled === null
+      ? []
+      : /** @type {Column[]} */ ([
+          ["scheduledTime", ({ scheduled: of }) => (of ? formats.duration(of) : NONE)],
+        ])),
+    ...(overtime.exact > 0
+      ? /** @type {Column[]} */ ([
+          ["overtimeHeading", ({ overtime: of }) => (of.exact > 0 ? formats.figure(of) : NONE)],
+        ])
+      : []),
+    ...(balance === null
+      ? []
+      : /** @type {Column[]} */ ([
+          ["balance", (of) => (hasBalance(of) ? formats.balance(of.balance ?? 0) : NONE)],
+        ])),
   ];
-  return shown.map((value) => h("td", {}, value));
+}
+
+/** @param {SheetFigures} figures */
+function hasBalance({ worked, scheduled, balance }) {
+  return balance !== null && (worked.exact > 0 || Boolean(scheduled));
+}
+
+/** @param {Column[]} columns */
+function headings(columns) {
+  const names = [...columns.map(([heading]) => text(heading)), text("state")];
+  const head = (/** @type {string} */ name) => h("th", { scope: "col", role: "columnheader" }, name);
+  return [head(text("day")), h("td"), ...names.map(head)];
+}
+
+/**
+ * Return a row of the table. The roles persist where a narrow screen shows the table as blocks, and the names of the
+ * columns are shown there.
+ *
+ * @param {HTMLElement} head
+ * @param {HTMLElement | null} ofDay the bar
+ * @param {[Heading, string][]} figures
+ * @param {(HTMLElement | string)[]} state
+ */
+function row(head, ofDay, figures, state) {
+  return h(
+    "tr",
+    { role: "row" },
+    h("th", { scope: "row", role: "rowheader" }, head),
+    h("td", { role: "cell", className: "chart-cell" }, ofDay),
+    ...figures.map(([heading, figure]) =>
+      h(
+        "td",
+        { role: "cell", className: figure === NONE ? "none" : "" },
+        h("span", { className: "column-name" }, text(heading)),
+        figure,
+      ),
+    ),
+    h("td", { role: "cell", className: "state" }, ...state),
+  );
 }
 
 /**
  * Draw the working time of a day, with overtime apart, over the working hours.
  *
- * @param {DayTime} time
- * @param {number} most
+ * @returns {HTMLElement | null} null if there is neither
+ * @param {SheetFigures} figures
+ * @param {number} most the seconds that fill the bar
  */
 function bar({ worked, overtime, scheduled }, most) {
+  if (!worked.exact && !scheduled) return null;
+  const regular = worked.exact - overtime.exact;
   const part = (
     /** @type {string} */ className,
     /** @type {number} */ start,
@@ -112,14 +204,13 @@ function bar({ worked, overtime, scheduled }, most) {
     const element = h("span", { className });
     element.style.insetInlineStart = `${(start / most) * 100}%`;
     element.style.inlineSize = `${(seconds / most) * 100}%`;
-    return element;
+    return seconds > 0 && element;
   };
-  const regular = worked - overtime;
   return h(
     "div",
     { className: "week-bar", ariaHidden: "true" },
-    ...(scheduled ? [part("scheduled", 0, scheduled)] : []),
-    ...(regular ? [part("regular", 0, regular)] : []),
-    ...(overtime ? [part("regular overtime", regular, overtime)] : []),
+    part("scheduled", 0, scheduled ?? 0),
+    part("regular", 0, regular),
+    part("regular overtime", regular, overtime.exact),
   );
 }

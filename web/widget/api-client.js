@@ -9,7 +9,7 @@ const RENEW_BEFORE_MS = 45 * 60_000;
 export class ApiError extends Error {
   /**
    * @param {number} status
-   * @param {{detail?: string, code?: string, errors?: {loc: (string|number)[], msg: string, code: string}[]}} [problem]
+   * @param {{detail?: string, code?: string, date?: string, errors?: {loc: (string|number)[], msg: string, code: string}[]}} [problem]
    *   as in RFC 9457
    * @param {number} [retryAfter] seconds
    */

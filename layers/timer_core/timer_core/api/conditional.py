@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from pydantic import BaseModel
 
-from timer_core.domain.errors import PreconditionFailed
+from timer_core.domain.errors import PreconditionFailed, PreconditionRequired
 
 _TAGS = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
@@ -62,14 +62,31 @@ def refuse_unmodified(tag: str, if_none_match: str | None) -> None:
 def require_match(tag: str, if_match: str | None) -> None:
     """Compare a tag with the tags in ``If-Match`` (RFC 9110, section 13.1.1).
 
-    The comparison ignores that our tags are weak: they cover everything that a request can change.
-
     Raises
     ------
     PreconditionFailed
-        If the header is given, is not ``*``, and does not contain the tag.
+        If the header is given and does not match.
     """
-    if if_match is None or if_match.strip() == "*":
-        return
-    if _TAGS.findall(tag)[0] not in _TAGS.findall(if_match):
+    if if_match is not None and not matches(tag, if_match):
         raise PreconditionFailed("This has changed since you read it. Read it again, and repeat the change.")
+
+
+def matches(tag: str, if_match: str) -> bool:
+    """Whether ``If-Match`` contains a tag, or is ``*``.
+
+    The comparison ignores that our tags are weak: they cover everything that a request can change.
+    """
+    return if_match.strip() == "*" or _TAGS.findall(tag)[0] in _TAGS.findall(if_match)
+
+
+def required(if_match: str | None) -> str:
+    """Return the ``If-Match`` of a request that needs one (RFC 6585, section 3).
+
+    Raises
+    ------
+    PreconditionRequired
+        If the request has none.
+    """
+    if if_match is None:
+        raise PreconditionRequired("Send the ETag of what you read in the header If-Match.")
+    return if_match

@@ -14,6 +14,7 @@ from timer_core.api import pages
 from timer_core.api.conditional import NotModified
 from timer_core.api.problems import CONTENT_TYPE, HttpError, problem
 from timer_core.domain.errors import (
+    DayConfirmed,
     ErrorCode,
     Forbidden,
     IdempotencyKeyReused,
@@ -23,6 +24,7 @@ from timer_core.domain.errors import (
     NotYourTimer,
     OtherTimerOpen,
     PreconditionFailed,
+    PreconditionRequired,
     TooManyRequests,
     TooManyTokens,
     TooManyTransitions,
@@ -43,6 +45,7 @@ _STATUS: dict[type[IssueTimerError], HTTPStatus] = {
     NotYourTimer: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
     PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
+    PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
 }
 
 # The codes of pydantic's types of errors (pydantic's documentation, "Validation Errors"). Our own validators
@@ -65,6 +68,7 @@ class _Refusal:
     code: ErrorCode
     headers: Mapping[str, str] = field(default_factory=dict)
     errors: Sequence[Mapping[str, Any]] = ()
+    extension: Mapping[str, str] = field(default_factory=dict)
 
 
 def install(
@@ -101,18 +105,27 @@ def error_response(
     An unexpected error is logged with the id of the request, which the response also contains.
     """
     part = "query" if event["requestContext"]["http"]["method"] == "GET" else "body"
-    refusal, extension = _refusal(error, part), {}
+    refusal = _refusal(error, part)
     if refusal is None:
         logger.error("Unexpected error", exc_info=error)
         refusal = _Refusal(
-            HTTPStatus.INTERNAL_SERVER_ERROR, "An internal error occurred.", ErrorCode.INTERNAL_ERROR
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "An internal error occurred.",
+            ErrorCode.INTERNAL_ERROR,
+            extension={"request_id": event["requestContext"].get("requestId", "")},
         )
-        extension = {"request_id": event["requestContext"].get("requestId", "")}
-    reason = refusal.status, refusal.detail, refusal.code, refusal.errors
     if pages.is_wanted(event):
-        response = pages.error(event, *reason, again=again, **extension)
+        response = pages.error(
+            event,
+            refusal.status,
+            refusal.detail,
+            refusal.code,
+            refusal.errors,
+            again=again,
+            request_id=refusal.extension.get("request_id", ""),
+        )
     else:
-        body = problem(*reason, **extension)
+        body = problem(refusal.status, refusal.detail, refusal.code, refusal.errors, **refusal.extension)
         response = {
             "statusCode": refusal.status.value,
             "headers": {"content-type": CONTENT_TYPE},
@@ -144,6 +157,9 @@ def _refusal(error: Exception, part: str) -> _Refusal | None:
         return _Refusal(HTTPStatus.TOO_MANY_REQUESTS, str(error), error.code, headers)
     if isinstance(error, TooMuchContention):
         return _Refusal(HTTPStatus.TOO_MANY_REQUESTS, str(error), error.code, {"Retry-After": "1"})
+    if isinstance(error, DayConfirmed):
+        date = {"date": error.date.isoformat()}
+        return _Refusal(HTTPStatus.CONFLICT, str(error), error.code, extension=date)
     if isinstance(error, IssueTimerError):
         return _Refusal(_STATUS[type(error)], str(error), error.code)
     return None

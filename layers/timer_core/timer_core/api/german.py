@@ -12,7 +12,9 @@ TITLES = {
     HTTPStatus.FORBIDDEN: "Nicht erlaubt",
     HTTPStatus.NOT_FOUND: "Nicht gefunden",
     HTTPStatus.METHOD_NOT_ALLOWED: "Methode nicht erlaubt",
+    HTTPStatus.CONFLICT: "Nicht möglich",
     HTTPStatus.PRECONDITION_FAILED: "Inzwischen geändert",
+    HTTPStatus.PRECONDITION_REQUIRED: "Stand erforderlich",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Anfrage zu groß",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Medientyp nicht unterstützt",
     HTTPStatus.TOO_MANY_REQUESTS: "Zu viele Anfragen",
@@ -30,6 +32,7 @@ ERRORS = {
     ErrorCode.CHANGED_MEANWHILE: (
         "Das wurde inzwischen geändert. Lade die Seite neu, und versuche es noch einmal."
     ),
+    ErrorCode.IF_MATCH_REQUIRED: "Der Anfrage fehlt der Stand, auf den sie sich bezieht. Lade die Seite neu.",
     ErrorCode.BUSY: "Der Server ist ausgelastet. Versuche es gleich noch einmal.",
     ErrorCode.TIMER_RUNNING: "Das geht nicht, solange der Timer läuft.",
     ErrorCode.TIMER_PAUSED: "Das geht nicht, solange der Timer pausiert ist.",
@@ -41,6 +44,7 @@ ERRORS = {
     ErrorCode.NOT_YOUR_TIMER: "Dieser Timer gehört einer anderen Person.",
     ErrorCode.OTHER_TIMER_OPEN: "Für dieses Issue ist schon ein anderer Timer offen.",
     ErrorCode.TOO_MANY_TOKENS: "Du hast zu viele Token. Widerrufe zuerst eins.",
+    ErrorCode.DAY_CONFIRMED: "Dieser Tag ist bestätigt. Öffne ihn wieder, um ihn zu ändern.",
     ErrorCode.INVALID_VALUE: "Dieser Wert ist ungültig.",
     ErrorCode.UNKNOWN_FIELD: "Dieses Feld kennt der Server nicht.",
     ErrorCode.REQUIRED: "Diese Angabe fehlt.",
@@ -57,6 +61,7 @@ ERRORS = {
     ErrorCode.IN_THE_FUTURE: "Die Zeit darf nicht in der Zukunft liegen.",
     ErrorCode.IN_THE_PAST: "Die Zeit muss in der Zukunft liegen.",
     ErrorCode.TOO_LONG_AGO: "Die Zeit liegt zu weit zurück.",
+    ErrorCode.DAY_NOT_OVER: "Dieser Tag ist noch nicht vorbei.",
     ErrorCode.END_BEFORE_START: "Das Ende muss nach dem Beginn liegen.",
     ErrorCode.PAUSES_DO_NOT_FIT: "Die Pausen passen nicht zwischen Beginn und Ende.",
     ErrorCode.PAUSES_OVERLAP: "Die Pausen dürfen sich nicht überschneiden.",

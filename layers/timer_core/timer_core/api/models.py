@@ -37,6 +37,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 # not in every cold start.
 _RARE = ConfigDict(defer_build=True)
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)")
+# The arithmetic of local dates needs some years before and after the dates.
+_YEARS = range(1970, 2200)
 _LONGEST_S = 10 * 366 * 86_400
 
 
@@ -80,6 +82,32 @@ def _in_utc(moment: datetime) -> datetime:
     return moment
 
 
+def parse_date(text: object, field: str = "date") -> date:
+    """Return a date written as ``2026-12-24``.
+
+    Raises
+    ------
+    InvalidInput
+        If the text is not a date, or the date is not between 1970 and 2199.
+    """
+    try:
+        # Python also parses 20261224 and 2026-W52-4.
+        day = date.fromisoformat(text) if isinstance(text, str) and len(text) == 10 else None
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text or day.year not in _YEARS:
+        message = "Must be a date between 1970 and 2199, such as 2026-12-24."
+        raise InvalidInput(field, message, ErrorCode.INVALID_DATE)
+    return day
+
+
+def _date(value: object) -> date:
+    try:
+        return parse_date(value)
+    except InvalidInput as error:
+        raise _invalid(error.code, error.message) from None
+
+
 def printable(text: str) -> str:
     """Refuse control characters except line breaks and tabs."""
     if any((character < " " and character not in "\n\t\r") or character == "\x7f" for character in text):
@@ -88,6 +116,7 @@ def printable(text: str) -> str:
 
 
 Time = Annotated[datetime, PlainSerializer(format_time, return_type=str)]
+DateIn = Annotated[date, BeforeValidator(_date)]
 TimeIn = Annotated[datetime, BeforeValidator(_rfc_3339), AfterValidator(_in_utc)]
 Seconds = Annotated[float, Field(ge=0, examples=[5400.25])]
 _Text = Annotated[str, Field(max_length=2000), AfterValidator(printable)]
@@ -658,3 +687,6 @@ class Problem(BaseModel):
     code: ErrorCode
     errors: list[FieldError] | None = None
     request_id: str | None = None
+    date: Annotated[
+        str | None, Field(description="For `day_confirmed`, the first confirmed date that would change.")
+    ] = None

@@ -179,9 +179,10 @@ def refuse_unknown_parameters(event: APIGatewayProxyEventV2, route: Callable[...
         If the request has an unknown parameter.
     """
     known = {
-        name
+        note.alias or name
         for name, parameter in signature(route).parameters.items()
-        if any(isinstance(note, Query) for note in parameter.annotation.__metadata__)
+        for note in parameter.annotation.__metadata__
+        if isinstance(note, Query)
     }
     for name in event.query_string_parameters:
         if name not in known:

@@ -17,9 +17,11 @@ _DESCRIPTIONS = {
     401: "Credentials are missing or invalid",
     403: "Forbidden",
     404: "Not found",
+    409: "A confirmed day would change; the body names its date",
     412: "Changed since the response that had the ETag in If-Match",
     413: "The body is too large",
     415: "The body is not JSON",
+    428: "The header If-Match is missing",
     429: "Too many changes; try again later",
     500: "Internal error, logged under the request_id of the response",
 }

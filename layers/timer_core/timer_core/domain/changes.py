@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from timer_core.domain.timers import Timer
+from timer_core.domain.schedule import Span, joined
+from timer_core.domain.timers import Timer, stretches, without
 
 
 def changed_from_ms(before: Timer | None, after: Timer | None) -> int | None:
@@ -27,6 +28,7 @@ def _times(timer: Timer | None) -> Iterator[tuple[int, object]]:
     if timer is None:
         return
     yield timer.start_ms, "start"
+    yield timer.reach.since_ms, "since"
     if timer.end_ms is not None:
         yield timer.end_ms, "end"
         # After its reach, the state of a timer is not carried on.
@@ -37,3 +39,34 @@ def _times(timer: Timer | None) -> Iterator[tuple[int, object]]:
         yield min(claim.since_ms, claim.made_ms), claim
     for sign_ms in timer.signs:
         yield sign_ms, "sign"
+    if timer.confirmed is not None:
+        # The slices of another timer on confirmed days belong to this one.
+        yield from ((timer.confirmed.since_ms, ulid) for ulid in timer.absorbed)
+
+
+def touched_spans(before: Timer | None, after: Timer, now_ms: int) -> list[Span]:
+    """Return the time in which a timer has run, or has been claimed, differently since a correction.
+
+    Parameters
+    ----------
+    before, after
+        The timer before and after the correction; None if it did not exist.
+    """
+    found: list[Span] = []
+    for old, new in zip(_states(before, now_ms), _states(after, now_ms), strict=True):
+        found += [*without(old, new), *without(new, old)]
+    return list(joined(sorted(found)))
+
+
+def _states(timer: Timer | None, now_ms: int) -> tuple[list[Span], list[Span], list[Span]]:
+    """Return the time in which a timer ran, in which it counts by a claim, and in which it does not."""
+    if timer is None:
+        return [], [], []
+    counts, gaps = list[Span](), list[Span]()
+    # The latest claim replaces the earlier ones.
+    for claim in timer.claims:
+        span = Span(claim.since_ms, claim.until_ms)
+        counts = [*without(counts, [span]), *([span] if claim.counts else ())]
+        gaps = [*without(gaps, [span]), *(() if claim.counts else [span])]
+    ran = [Span(*stretch) for stretch in stretches(timer, now_ms)]
+    return ran, list(joined(sorted(counts))), list(joined(sorted(gaps)))

@@ -273,6 +273,9 @@ def divided(timer: Timer, at_ms: int, *, ulid: str, now_ms: int) -> Halves:
         locked_until_ms=None if timer.end_ms is None else _locked(timer, timer.end_ms),
         claims=_cut_claims(timer.claims, at_ms, LATEST_MS),
         signs=tuple(sign for sign in timer.signs if sign >= at_ms),
+        # A timer is not divided in or before its confirmed time.
+        confirmed=None,
+        absorbed=(),
     )
     ended = replace(
         timer,

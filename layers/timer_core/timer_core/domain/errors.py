@@ -1,6 +1,6 @@
 """The errors of refused requests. The API translates them to HTTP responses in one place."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 
@@ -17,6 +17,7 @@ class ErrorCode(StrEnum):
     TOO_MANY_CHANGES = "too_many_changes"
     BUSY = "busy"
     CHANGED_MEANWHILE = "changed_meanwhile"
+    IF_MATCH_REQUIRED = "if_match_required"
     # Timers and tokens
     TIMER_RUNNING = "timer_running"
     TIMER_PAUSED = "timer_paused"
@@ -26,6 +27,7 @@ class ErrorCode(StrEnum):
     NOT_YOUR_TIMER = "not_your_timer"
     OTHER_TIMER_OPEN = "other_timer_open"
     TOO_MANY_TOKENS = "too_many_tokens"
+    DAY_CONFIRMED = "day_confirmed"
     # Fields of a request
     INVALID_VALUE = "invalid_value"
     UNKNOWN_FIELD = "unknown_field"
@@ -43,6 +45,7 @@ class ErrorCode(StrEnum):
     IN_THE_FUTURE = "in_the_future"
     IN_THE_PAST = "in_the_past"
     TOO_LONG_AGO = "too_long_ago"
+    DAY_NOT_OVER = "day_not_over"
     END_BEFORE_START = "end_before_start"
     PAUSES_DO_NOT_FIT = "pauses_do_not_fit"
     PAUSES_OVERLAP = "pauses_overlap"
@@ -176,6 +179,22 @@ class OtherTimerOpen(IssueTimerError):
         self.timer_id = timer_id
 
 
+class DayConfirmed(IssueTimerError):
+    """The change concerns a confirmed day.
+
+    Parameters
+    ----------
+    day
+        The first confirmed date that it concerns.
+    """
+
+    code = ErrorCode.DAY_CONFIRMED
+
+    def __init__(self, day: date) -> None:
+        super().__init__(f"{day.isoformat()} is confirmed. Reopen the day to change it.")
+        self.date = day
+
+
 class IdempotencyKeyReused(IssueTimerError):
     """An earlier, different request had the same ``Idempotency-Key``."""
 
@@ -192,6 +211,12 @@ class PreconditionFailed(IssueTimerError):
     """The resource is no longer in the state that the request requires (RFC 9110, section 13.1.1)."""
 
     code = ErrorCode.CHANGED_MEANWHILE
+
+
+class PreconditionRequired(IssueTimerError):
+    """The request has to name the state of the resource that it changes (RFC 6585, section 3)."""
+
+    code = ErrorCode.IF_MATCH_REQUIRED
 
 
 class Unauthorized(IssueTimerError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from timer_core.domain.calendar import AssignmentStarts, Calendar, Policy
+from timer_core.domain.confirmed import ConfirmedRange, altered_days
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.schedule import DAY, DayException, Schedule, ScheduleVersion, instant
 from timer_core.domain.timeline import Slice
@@ -38,6 +39,8 @@ class OwnCalendar:
         Whether the person has decided about working hours, be it that all time counts.
     version
         The number of changes.
+    confirmed
+        The confirmed days, sorted. They are not changed together with the rest.
     """
 
     versions: tuple[ScheduleVersion, ...] = ()
@@ -45,6 +48,7 @@ class OwnCalendar:
     assignment_starts: tuple[tuple[int, AssignmentStarts | None], ...] = ()
     chosen: bool = False
     version: int = 0
+    confirmed: tuple[ConfirmedRange, ...] = ()
 
     def calendar(self, policies: tuple[Policy, ...]) -> Calendar:
         """Return the person's calendar under the organization's settings."""
@@ -133,6 +137,16 @@ def _changed_instants(before: OwnCalendar, after: OwnCalendar) -> Iterator[int]:
         exceptions = before.exceptions.get(day), after.exceptions.get(day)
         if len({None if one is None else one.intervals for one in exceptions}) > 1:
             yield instant("UTC", day, 0) - _EARLIEST_ZONE_MS
+
+
+def confirmed_conflicts(
+    before: OwnCalendar, after: OwnCalendar, policies: tuple[Policy, ...]
+) -> Iterator[date]:
+    """Yield the confirmed dates whose hours or borders a change of a calendar would alter, in order."""
+    changed_ms = changed_from_ms(before, after)
+    if changed_ms is not None:
+        old, new = (own.calendar(policies).schedule for own in (before, after))
+        yield from altered_days(before.confirmed, old, new, changed_ms)
 
 
 def differing_days(

@@ -28,7 +28,7 @@ from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.events import EFFECTS, Effect, Event
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
-from timer_core.domain.schedule import DAY_MS
+from timer_core.domain.schedule import DAY_MS, Span
 from timer_core.domain.state import CORRECTION, SWEEPER, Action, Status, Transition
 from timer_core.domain.timers import LATEST_MS, Timer, end_of_date
 
@@ -437,7 +437,11 @@ def _match(
             unmatched.pop(old.ulid, None)
             pairs.append((_with_attributes_of(old, timer), old))
     vanished = list(unmatched.values())
-    return [(_with_claims_of(vanished, timer), old) for timer, old in pairs], vanished
+    heirs = {other.ulid: _heir(other, derived) for other in vanished}
+    parts = [[other for other in vanished if heirs[other.ulid] is timer] for timer in derived]
+    return [
+        (_with_parts(timer, others), old) for (timer, old), others in zip(pairs, parts, strict=True)
+    ], vanished
 
 
 def _own_ulids(timer: Timer) -> Iterator[str]:
@@ -455,12 +459,25 @@ def _covered_by(timer: Timer, others: Iterable[Timer]) -> Iterator[Timer]:
     )
 
 
-def _with_claims_of(vanished: Iterable[Timer], timer: Timer) -> Timer:
-    """Add the claims of the vanished timers that have become part of a timer."""
-    claims = {claim for other in _covered_by(timer, vanished) for claim in other.claims}
-    if not claims:
-        return timer
-    return replace(timer, claims=tuple(sorted({*timer.claims, *claims}, key=lambda claim: claim.made_ms)))
+def _heir(vanished: Timer, derived: Sequence[Timer]) -> Timer | None:
+    """Return the derived timer of which a vanished one has become part; None if there are no timers."""
+    earlier = [timer for timer in derived if timer.start_ms <= vanished.start_ms]
+    return earlier[-1] if earlier else next(iter(derived), None)
+
+
+def _with_parts(timer: Timer, others: Sequence[Timer]) -> Timer:
+    """Add the claims and the confirmed time of the vanished timers that have become part of a timer."""
+    claims = {claim for other in others for claim in other.claims}
+    if claims:
+        claims.update(timer.claims)
+        timer = replace(timer, claims=tuple(sorted(claims, key=lambda claim: claim.made_ms)))
+    confirmed = [other for other in others if other.confirmed is not None]
+    if confirmed:
+        edges = [edge for one in (timer, *confirmed) for edge in one.confirmed or ()]
+        ulids = {ulid for other in confirmed for ulid in (other.ulid, *other.absorbed)}
+        absorbed = tuple(sorted({*timer.absorbed, *ulids} - {timer.ulid}))
+        timer = replace(timer, confirmed=Span(min(edges), max(edges)), absorbed=absorbed)
+    return timer
 
 
 def _with_unused_ulid(timer: Timer, used_ulids: Set[str]) -> Timer:
@@ -488,6 +505,8 @@ def _with_attributes_of(old: Timer, timer: Timer) -> Timer:
         organization=organization,
         description=old.description,
         claims=old.claims,
+        confirmed=old.confirmed,
+        absorbed=old.absorbed,
         version=old.version,
         unknown_attributes=old.unknown_attributes,
     )

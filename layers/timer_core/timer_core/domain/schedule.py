@@ -174,13 +174,16 @@ class Schedule:
         """
         return min(self._midnight(day), self._midnight(day + DAY))
 
-    def _midnight(self, day: date) -> int:
+    def week_of(self, day: date) -> Week:
+        """Return the week that holds at the beginning of a date, and determines its time zone."""
         own = [version for version in self.versions if version.valid_from <= day]
         if own:
-            return instant(own[-1].week.zone, day, 0)
+            return own[-1].week
         midnight_ms = instant("UTC", day, 0)
-        week = next((week for from_ms, week in reversed(self.defaults) if from_ms <= midnight_ms), ALWAYS)
-        return instant(week.zone, day, 0)
+        return next((week for from_ms, week in reversed(self.defaults) if from_ms <= midnight_ms), ALWAYS)
+
+    def _midnight(self, day: date) -> int:
+        return instant(self.week_of(day).zone, day, 0)
 
     def pieces(self, since_ms: int, until_ms: int) -> Iterator[Span]:
         """Yield the intervals of working hours between two instants, in order, without joining them."""

@@ -115,10 +115,17 @@ class Carry:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The slices of an interval, sorted by beginning and timer, and the state at its end."""
+    """The slices of an interval, sorted by beginning and timer, and the state at its end.
+
+    Attributes
+    ----------
+    derived
+        The slices without confirmed days, if they are different (`timer_core.domain.confirmed`).
+    """
 
     slices: tuple[Slice, ...]
     carry: Carry
+    derived: tuple[Slice, ...] | None = None
 
 
 def timeline(
@@ -141,7 +148,7 @@ def timeline(
         carry = Carry(min((timer.reach.since_ms for timer in known), default=until_ms))
     fold = _Fold(known, calendar, carry, horizon_ms=until_ms)
     slices = [piece for segment in fold.segments(until_ms) for piece in segment.slices]
-    return Timeline(_joined(slices), fold.carry())
+    return Timeline(joined_slices(slices), fold.carry())
 
 
 class Waiting(StrEnum):
@@ -644,7 +651,7 @@ class _Fold:
         one.carry = replace(one.carry, working_ms=working_ms, unsigned_ms=unsigned_ms)
 
 
-def _joined(slices: Iterable[Slice]) -> tuple[Slice, ...]:
+def joined_slices(slices: Iterable[Slice]) -> tuple[Slice, ...]:
     """Join adjacent slices of the same timer and rule, except at midnight (UTC) and shares.
 
     The stored days end at midnight, and the milliseconds of a share are dealt from its beginning.
@@ -667,3 +674,18 @@ def _joined(slices: Iterable[Slice]) -> tuple[Slice, ...]:
             last[piece.timer] = len(found)
             found.append(piece)
     return tuple(sorted(found, key=lambda piece: (piece.since_ms, piece.timer)))
+
+
+def clipped(slices: Iterable[Slice], since_ms: int, until_ms: int) -> tuple[Slice, ...]:
+    """Return the parts of slices between two instants."""
+    return tuple(
+        replace(
+            piece,
+            since_ms=max(piece.since_ms, since_ms),
+            until_ms=min(piece.until_ms, until_ms),
+            # The milliseconds are dealt in turn. After the cut, another position has the first one.
+            position=(piece.position - max(since_ms - piece.since_ms, 0)) % piece.of,
+        )
+        for piece in slices
+        if max(piece.since_ms, since_ms) < min(piece.until_ms, until_ms)
+    )

@@ -1,9 +1,11 @@
 """Compose the reply to a comment with commands."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
+from types import MappingProxyType
 
 from timer_core.domain.durations import duration_text
-from timer_core.domain.errors import TooManyTransitions
+from timer_core.domain.errors import DayConfirmed, TooManyTransitions
 from timer_core.domain.events import EFFECTS
 from timer_core.domain.state import Action
 from timer_core.domain.timers import MAX_OF_EACH_KIND, Timer
@@ -21,7 +23,12 @@ _NO_TIMER = {
 
 
 def reply_to(
-    comment: CommentEvent, commands: Sequence[IssueEvent], timers: Sequence[Timer], *, is_tracked: bool
+    comment: CommentEvent,
+    commands: Sequence[IssueEvent],
+    timers: Sequence[Timer],
+    *,
+    is_tracked: bool,
+    refused: Mapping[str, date] = MappingProxyType({}),
 ) -> ReplyEvent:
     """Return the reply: a reaction, and a text if there are mistakes or logged times.
 
@@ -34,6 +41,8 @@ def reply_to(
         The author's timers on the issue since the comment; their histories show what a command did.
     is_tracked
         Whether the author's time is tracked.
+    refused
+        The confirmed days for which time was not logged, by the delivery of the command.
     """
     if not is_tracked:
         return _reply(comment, NOT_DONE, [_NOT_TRACKED])
@@ -41,6 +50,10 @@ def reply_to(
     mistakes = list(comment.mistakes)
     logged = []
     for command in commands:
+        if command.delivery in refused:
+            duration, day = duration_text(command.duration_ms), DayConfirmed(refused[command.delivery])
+            mistakes.append(f"{duration} was not logged: {day}")
+            continue
         if command.kind == LOG:
             logged.append(f"Logged {duration_text(command.duration_ms)}.")
             continue

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 
-from timer_core.domain.errors import InvalidInput, NotFound
+from timer_core.domain.errors import DayConfirmed, InvalidInput, NotFound
 from timer_core.domain.events import Event, guid_time_at, named_at
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.moves import Move
+from timer_core.domain.schedule import Span
 from timer_core.domain.timers import Timer, finished
 from timer_core.github.messages import LOG, IssueEvent, MoveEvent, OwnerRenamed, RepositoryEvent
 from timer_core.services.issue_timers import IssueTimers
@@ -178,6 +180,22 @@ class EventHandler:
         self._issue_timers.rename_owner(event.origin, event.target, renamed_at, now_ms=now_ms)
         return Handled()
 
+    def refused_days(self, events: Iterable[IssueEvent], user_id: int, *, now_ms: int) -> dict[str, date]:
+        """Return the confirmed days for which a user's time was not logged, by delivery.
+
+        Parameters
+        ----------
+        events
+            Commands of the user that have been handled.
+        """
+        found: dict[str, date] = {}
+        for event in events:
+            if event.kind == LOG and not self._timers.get_all(user_id, [_logged_ulid(event, user_id)]):
+                spans = [Span(event.at_ms - event.duration_ms, event.at_ms)]
+                if (day := self._timers.confirmed_day(user_id, spans, now_ms=now_ms)) is not None:
+                    found[event.delivery] = day
+        return found
+
     def _log_time(self, event: IssueEvent, issue: Issue, users: Iterable[int], now_ms: int) -> list[Timer]:
         """Add finished timers that end at the event's time."""
         self._issue_timers.observe(issue.repository, guid_time_at(event.at_ms), now_ms=now_ms)
@@ -187,8 +205,7 @@ class EventHandler:
     def _add_finished(self, event: IssueEvent, issue: Issue, user_id: int, now_ms: int) -> Timer | None:
         timer = finished(
             user_id=user_id,
-            # A repeated event produces the same ULID.
-            ulid=derived_ulid(event.commented_ms, str(user_id), event.delivery),
+            ulid=_logged_ulid(event, user_id),
             start_ms=event.at_ms - event.duration_ms,
             end_ms=event.at_ms,
             now_ms=max(event.at_ms, now_ms),
@@ -197,9 +214,14 @@ class EventHandler:
         )
         try:
             return self._timers.add(timer)
-        except NotFound:
-            # The user has deleted the timer since the event was first handled.
+        except (NotFound, DayConfirmed):
+            # The user has deleted the timer since the event was first handled, or has confirmed the day.
             return None
+
+
+def _logged_ulid(event: IssueEvent, user_id: int) -> str:
+    """Return the ULID of the timer of logged time. A repeated event has the same one."""
+    return derived_ulid(event.commented_ms, str(user_id), event.delivery)
 
 
 def _to_event(event: IssueEvent, users: frozenset[int] | None, now_ms: int) -> Event:

@@ -169,7 +169,12 @@ class QueuedEventHandler:
         is_tracked = self._event_handler.was_tracked(comment.author, at_ms=comment.at_ms)
         issue = Issue.of(comment.repo, comment.number, repo_id=comment.repo_id)
         timers = self._issue_timers.timers_of(comment.author, issue) if is_tracked else []
-        reply = reply_to(comment, commands, timers, is_tracked=is_tracked)
+        refused = (
+            self._event_handler.refused_days(commands, comment.author, now_ms=self._clock())
+            if is_tracked
+            else {}
+        )
+        reply = reply_to(comment, commands, timers, is_tracked=is_tracked, refused=refused)
         self._queue_reply(reply)
         return Outcome("reply_queued", {"reaction": reply.reaction})
 

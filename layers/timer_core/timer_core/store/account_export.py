@@ -1,12 +1,15 @@
 """Export of all data about a person."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
+from timer_core.domain.confirmed import ConfirmedDay
 from timer_core.domain.issues import Issue
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.timers import Claim, Timer
 from timer_core.store.calendars import to_own
+from timer_core.store.confirmed_days import ConfirmedDays
 from timer_core.store.items import SlotItem, claims_of, to_timer
 from timer_core.store.keys import kind_of, name_of, slot_key, user_pk
 from timer_core.store.limits import MINUTE_MS
@@ -84,6 +87,8 @@ class ExportPage:
         The person's slots on the issues of this page's timers.
     calendar
         The person's working hours, exceptions and settings, on the page that has them.
+    confirmed
+        The confirmed days.
     next
         The position of the next page; None if this is the last page.
     """
@@ -94,6 +99,7 @@ class ExportPage:
     requests: list[KeyedRequest] = field(default_factory=list)
     changes: list[Changes] = field(default_factory=list)
     calendar: OwnCalendar | None = None
+    confirmed: list[ConfirmedDay] = field(default_factory=list)
     next: ExportPosition | None = None
 
     def add(self, item: RawItem) -> None:
@@ -125,6 +131,7 @@ class AccountExport:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._repositories = Repositories(table)
+        self._confirmed = ConfirmedDays(table)
 
     def page(self, user_id: int, *, position: ExportPosition | None, page_size: int) -> ExportPage:
         """Return a page of the stored data about a person. Timers are sorted by ULID."""
@@ -134,6 +141,10 @@ class AccountExport:
         page = ExportPage(next=ExportPosition(last["sk"]["S"]) if last else None)
         for item in items:
             page.add(item)
+        # A day may have several items, the last of which are on the next page.
+        days = [date.fromisoformat(name) for name in _names(items, "confirmed") if "#" not in name]
+        if days:
+            page.confirmed = list(self._confirmed.of_dates(user_id, days[0], days[-1]))
         page.slots = self._slots(user_id, page.timers)
         return page
 
@@ -154,6 +165,10 @@ def _to_slot(item: RawItem, issue: Issue) -> Slot:
         locked_until_ms=None if row.locked_until_ms is None else int(row.locked_until_ms),
         kept_until_s=None if row.expires_at is None else int(row.expires_at),
     )
+
+
+def _names(items: Iterable[RawItem], kind: str) -> Iterator[str]:
+    return (name_of(item["sk"]["S"]) for item in items if kind_of(item["sk"]["S"]) == kind)
 
 
 def _number(item: RawItem, name: str) -> int:

@@ -1,16 +1,19 @@
 """The organization's settings, and people's working hours, exceptions and settings."""
 
+import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from timer_core.domain.calendar import AssignmentStarts, Calendar, ConcurrentTimers, Policy
-from timer_core.domain.errors import ErrorCode, InvalidInput
-from timer_core.domain.own_calendar import OwnCalendar, changed_from_ms
-from timer_core.domain.schedule import DayException, Interval, ScheduleVersion, Week, midnight
+from timer_core.domain.confirmed import ConfirmedRange
+from timer_core.domain.errors import DayConfirmed, ErrorCode, InvalidInput
+from timer_core.domain.own_calendar import OwnCalendar, changed_from_ms, confirmed_conflicts
+from timer_core.domain.schedule import DAY, DayException, Interval, ScheduleVersion, Week, midnight
 from timer_core.store.items import LOCKED_AFTER_MS, CalendarItem, PolicyItem, as_read, raw
 from timer_core.store.keys import CALENDAR_SK, POLICIES, SETTINGS_PK, name_of, policy_sk, user_pk
 from timer_core.store.table import RawItem, Table, Write, retry_on_conflict
@@ -21,7 +24,9 @@ _CACHE_MS = 60_000
 # settings that a read did not see counts from a time that is at most this long before the read.
 _TOLERANCE_MS = 5_000
 # An item has at most 400 KB (AWS, "DynamoDB quotas"). The rest is for the attributes of the stored days.
-_MAX_BYTES = 350_000
+_MAX_BYTES = 330_000
+# A range of confirmed days: its first date (`date.toordinal`), its number of days, and its instants.
+_RANGE = struct.Struct(">IHqq")
 _BUSY = "Your calendar was not changed: other requests kept changing it."
 
 
@@ -142,6 +147,8 @@ class Calendars:
         ------
         InvalidInput
             If the calendar would be too large.
+        DayConfirmed
+            If the change would alter the working hours or the borders of a confirmed day.
         TooMuchContention
             If other requests kept changing the calendar. Nothing was written.
         """
@@ -151,12 +158,15 @@ class Calendars:
             after = replace(change(before), version=before.version)
             if after == before:
                 return before
+            if before.confirmed:
+                for day in confirmed_conflicts(before, after, self.organization()):
+                    raise DayConfirmed(day)
             after = replace(after, version=before.version + 1)
             changed_ms = changed_from_ms(before, after)
             actions = _set_calendar(after)
             if changed_ms is not None and changed_ms < now_ms:
                 actions += _mark_dirty(changed_ms)
-            unchanged = as_read(CalendarItem.version, before.version or None)
+            unchanged = as_read(CalendarItem.version, before.version or None) & as_confirmed(before)
             self._table.write(Write("Update", user_pk(user_id), CALENDAR_SK, unchanged, actions))
             return after
 
@@ -174,6 +184,39 @@ def lower_dirty(user_id: int, from_ms: int) -> Write:
     It has no condition. So it can be part of any transaction, and concurrent writes do not refuse each other.
     """
     return Write("Update", user_pk(user_id), CALENDAR_SK, actions=_mark_dirty(from_ms))
+
+
+def as_confirmed(own: OwnCalendar) -> Condition:
+    """Return the condition that no day was confirmed or reopened since a calendar was read."""
+    return as_read(CalendarItem.confirmed, _encode_ranges(own.confirmed))
+
+
+def guarded(user_id: int, own: OwnCalendar, from_ms: int | None) -> Write:
+    """Return the write that refuses a change by hand of days that are over, if one has been confirmed since.
+
+    It also refuses a confirmation that did not read the change.
+
+    Parameters
+    ----------
+    own
+        The calendar that was read.
+    from_ms
+        The instant from which stored days may be outdated; None if the change outdates none.
+    """
+    actions = [CalendarItem.dirty_changes.add(1)] if from_ms is None else _mark_dirty(from_ms)
+    return Write("Update", user_pk(user_id), CALENDAR_SK, as_confirmed(own), actions)
+
+
+def set_confirmed(ranges: Sequence[ConfirmedRange], *, reopened_ms: int | None = None) -> list[Action]:
+    """Return the update actions of other confirmed days.
+
+    Parameters
+    ----------
+    reopened_ms
+        The beginning of a day that was reopened, from which stored days are outdated.
+    """
+    changed = [CalendarItem.dirty_changes.add(1)] if reopened_ms is None else _mark_dirty(reopened_ms)
+    return [set_or_remove(CalendarItem.confirmed, _encode_ranges(ranges)), *changed]
 
 
 def dirty_of(item: RawItem | None) -> Dirty:
@@ -217,6 +260,7 @@ def to_own(item: RawItem) -> OwnCalendar:
         assignment_starts=tuple(_decode_choice(entry) for entry in row.assignment_starts or ()),
         chosen=bool(row.chosen),
         version=int(row.version or 0),
+        confirmed=_decode_ranges(row.confirmed or b""),
     )
 
 
@@ -278,6 +322,21 @@ def _encode_exception(day: date, exception: DayException) -> str:
 def _decode_exception(entry: str) -> tuple[date, DayException]:
     day, intervals, reason = entry.split(" ", 2)
     return date.fromisoformat(day), DayException(_decode_intervals(intervals), reason)
+
+
+def _encode_ranges(ranges: Sequence[ConfirmedRange]) -> bytes | None:
+    packed = (
+        _RANGE.pack(one.first.toordinal(), (one.last - one.first).days + 1, one.since_ms, one.until_ms)
+        for one in ranges
+    )
+    return b"".join(packed) or None
+
+
+def _decode_ranges(content: bytes) -> tuple[ConfirmedRange, ...]:
+    return tuple(
+        ConfirmedRange(first := date.fromordinal(ordinal), first + (days - 1) * DAY, since_ms, until_ms)
+        for ordinal, days, since_ms, until_ms in _RANGE.iter_unpack(content)
+    )
 
 
 def _encode_intervals(intervals: Sequence[Interval]) -> str:

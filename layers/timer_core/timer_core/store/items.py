@@ -89,6 +89,8 @@ class TimerItem(Model):
     causes = UnicodeSetAttribute(null=True)
     claims: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
     signs: ListAttribute[Any] = ListAttribute(of=NumberAttribute, null=True)
+    confirmed = UnicodeAttribute(null=True)
+    absorbed: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
     deleted_ms = NumberAttribute(null=True)
     expires_at = NumberAttribute(null=True)
 
@@ -216,7 +218,8 @@ class CalendarItem(Model):
 
     The days before ``stored_until_ms`` are stored, and ``carry`` is the state of the timeline at this time.
     ``dirty_days`` contains the beginnings of the UTC days from which on stored days may be outdated, and
-    ``dirty_changes`` the number of times that days were added.
+    ``dirty_changes`` the number of times that days were added, or that a day which was over was changed by
+    hand. ``confirmed`` contains the confirmed days, as ranges of dates with their instants.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -230,6 +233,7 @@ class CalendarItem(Model):
     dirty_changes = NumberAttribute(null=True)
     stored_until_ms = NumberAttribute(null=True)
     carry = BinaryAttribute(null=True, legacy_encoding=False)
+    confirmed = BinaryAttribute(null=True, legacy_encoding=False)
 
 
 class StoredDayItem(Model):
@@ -241,6 +245,22 @@ class StoredDayItem(Model):
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
+    content = BinaryAttribute(legacy_encoding=False)
+
+
+class ConfirmedDayItem(Model):
+    """``user#<id>`` / ``confirmed#<date>``: the slices of a day that its person has confirmed.
+
+    ``since_ms`` and ``until_ms`` are the beginning and the end of the day when it was confirmed. ``content``
+    has the form of a stored day. A day that does not fit into one item has further parts,
+    ``confirmed#<date>#1`` and so on.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    since_ms = NumberAttribute()
+    until_ms = NumberAttribute()
+    confirmed_ms = NumberAttribute()
     content = BinaryAttribute(legacy_encoding=False)
 
 
@@ -438,6 +458,8 @@ def timer_item(timer: Timer) -> RawItem:
         causes={cause_of(transition) for transition in timer.history} or None,
         claims=[encode_claim(claim) for claim in timer.claims] or None,
         signs=list(timer.signs) or None,
+        confirmed=encode_span(timer.confirmed) if timer.confirmed else None,
+        absorbed=list(timer.absorbed) or None,
     )
     if timer.issue is not None:
         item.owner, item.repo, item.number = timer.issue.owner, timer.issue.repo, timer.issue.number
@@ -472,6 +494,8 @@ def to_timer(item: RawItem) -> Timer:
         history=tuple(_decode_transition(entry) for entry in row.history),
         claims=claims_of(item),
         signs=tuple(int(sign) for sign in row.signs or ()),
+        confirmed=decode_span(row.confirmed) if row.confirmed else None,
+        absorbed=tuple(row.absorbed or ()),
         version=int(row.version),
         unknown_attributes={name: value for name, value in item.items() if name not in _TIMER_ATTRIBUTES},
     )
@@ -597,6 +621,17 @@ def encode_claim(claim: Claim) -> str:
 def _decode_claim(entry: str) -> Claim:
     since_ms, until_ms, made_ms, kind = entry.split(" ")
     return Claim(int(since_ms), int(until_ms), int(made_ms), kind == "work")
+
+
+def encode_span(span: Span) -> str:
+    """Return the stored form of an interval: its beginning and its end."""
+    return f"{span.since_ms} {span.until_ms}"
+
+
+def decode_span(text: str) -> Span:
+    """Return an interval, given its stored form."""
+    since_ms, until_ms = text.split(" ")
+    return Span(int(since_ms), int(until_ms))
 
 
 def _int(value: float | str | None) -> int | None:

@@ -40,6 +40,7 @@ FULL_RESTORE_SK = "full"
 # Prefixes of sort keys, by which a query selects the items of one kind.
 USER_TOKENS = "token#"
 DAYS = "day#"
+CONFIRMED_DAYS = "confirmed#"
 HOOKS = "hook#"
 NAMES = "name#"
 NAMED_SLOTS = "slot#"
@@ -154,8 +155,13 @@ def day_part_sk(date: str, part: int) -> str:
     return f"{DAYS}{date}#{part}" if part else day_sk(date)
 
 
+def confirmed_sk(date: str, part: int = 0) -> str:
+    """Return the sort key of a confirmed day, or of one of its further parts."""
+    return f"{CONFIRMED_DAYS}{date}#{part}" if part else f"{CONFIRMED_DAYS}{date}"
+
+
 def day_of(sk: str) -> str:
-    """Return the ISO 8601 date in the sort key of a day, or of a part of a day."""
+    """Return the ISO 8601 date in the sort key of a day or confirmed day, or of a part of it."""
     return sk.split("#")[1]
 
 
@@ -193,6 +199,11 @@ def end_keys_of_open(from_ms: int | None = None, before_ms: int | None = None) -
 def end_keys_since(since_ms: int) -> tuple[str, str]:
     """Return the first and last key in ``by-end`` of timers that are open, or ended at a moment or later."""
     return _end_key(_STOPPED, since_ms), _end_key(_OPEN, _LATEST_MS)
+
+
+def end_keys_of_stopped(since_ms: int, until_ms: int) -> tuple[str, str]:
+    """Return the first and the last key in ``by-end`` of timers that ended in an interval."""
+    return _end_key(_STOPPED, since_ms), _end_key(_STOPPED, until_ms - 1)
 
 
 def _end_key(kind: int, ms: int) -> str:

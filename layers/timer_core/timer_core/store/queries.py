@@ -5,7 +5,7 @@ docs/decisions/0002-table-layout.md).
 """
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,12 +13,14 @@ from pynamodb.expressions.condition import Condition
 
 from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 from timer_core.domain.issues import Issue
+from timer_core.domain.sheets import Label
 from timer_core.domain.timers import Period, Timer
-from timer_core.store.items import TimerItem, to_gaps, to_issue, to_timer
+from timer_core.store.items import TimerItem, decode_span, to_gaps, to_issue, to_timer
 from timer_core.store.keys import (
     OPEN_SHARDS,
     end_key,
     end_keys_of_open,
+    end_keys_of_stopped,
     end_keys_since,
     name_of,
     open_timers_pk,
@@ -136,6 +138,12 @@ class TimerQueries:
             If the timer does not exist, or was deleted.
         """
         return existing(self._table.get(user_pk(user_id), timer_sk(ulid)))
+
+    def get_all(self, user_id: int, ulids: Iterable[str], filters: Filters | None = None) -> list[Timer]:
+        """Return the timers that exist, and that the filters select apart from the period, in any order."""
+        found = self._table.get_many((user_pk(user_id), timer_sk(ulid)) for ulid in sorted(ulids))
+        selected = filters or Filters()
+        return [to_timer(item) for item in found if "deleted_ms" not in item and _selects(selected, item)]
 
     def page(
         self, user_id: int, filters: Filters, *, page_size: int, position: Position | None = None
@@ -291,6 +299,25 @@ class TimerQueries:
         )
         return [timer for timer in found if timer.reach.since_ms <= period.until_ms]
 
+    def labels(self, user_id: int, ulids: Iterable[str], ended: Period) -> dict[str, Label]:
+        """Return the labels of a person's timers by ULID. Timers that do not exist have none.
+
+        Parameters
+        ----------
+        ended
+            The period in which most of the timers ended; one query reads all timers that ended in it.
+        """
+        wanted = set(ulids)
+        if not wanted:
+            return {}
+        items = list[RawItem]()
+        if ended.since_ms < ended.until_ms:
+            keys = TimerItem.end_key.between(*end_keys_of_stopped(*ended))
+            items += self._table.query_all(user_pk(user_id), keys, index="by-end")
+        others = wanted - {name_of(item["sk"]["S"]) for item in items}
+        items += self._table.get_many((user_pk(user_id), timer_sk(ulid)) for ulid in sorted(others))
+        return {name_of(item["sk"]["S"]): _to_label(item) for item in items if "deleted_ms" not in item}
+
     def _reaching(self, user_id: int, since_ms: int) -> Iterator[RawItem]:
         """Yield the items of all timers that are open, or whose reach ends at an instant or later."""
         keys = TimerItem.end_key.between(*end_keys_since(since_ms))
@@ -435,6 +462,10 @@ def existing(item: RawItem | None) -> Timer:
     return to_timer(item)
 
 
+def _to_label(item: RawItem) -> Label:
+    return Label(to_issue(item), item["description"]["S"] if "description" in item else "")
+
+
 def _range_condition(start: int | None, end: int | None) -> Condition | None:
     if start is not None and end is not None:
         # Subtract one millisecond, because ``between`` includes both ends.
@@ -447,8 +478,12 @@ def _range_condition(start: int | None, end: int | None) -> Condition | None:
 
 
 def _crosses(item: RawItem, at_ms: int) -> bool:
-    """Whether a timer started before an instant and was open after it."""
-    return _number(item, "start_ms") < at_ms and ("end_ms" not in item or _number(item, "end_ms") > at_ms)
+    """Whether a timer started before an instant, and was open or has confirmed time after it."""
+    if _number(item, "start_ms") >= at_ms:
+        return False
+    if "end_ms" not in item or _number(item, "end_ms") > at_ms:
+        return True
+    return "confirmed" in item and decode_span(item["confirmed"]["S"]).until_ms > at_ms
 
 
 def _selects(filters: Filters, item: RawItem) -> bool:

@@ -170,11 +170,15 @@ class PresentNames:
 
     def of(self, timers: Sequence[Timer], *, now_ms: int) -> list[Timer]:
         """Return timers with the ids and the present names of their repositories."""
-        issues = [timer.issue for timer in timers if timer.issue is not None]
+        present = iter(self.issues([timer.issue for timer in timers if timer.issue], now_ms=now_ms))
+        return [_renamed(timer, next(present)) if timer.issue else timer for timer in timers]
+
+    def issues(self, issues: Sequence[Issue], *, now_ms: int) -> list[Issue]:
+        """Return issues with the ids and the present names of their repositories."""
         self._read((_name_key(issue) for issue in issues if not issue.repo_id), now_ms)
         identified = [self._identify(issue) for issue in issues]
         self._read((_repository_key(issue) for issue in identified if issue.repo_id), now_ms)
-        return [self._named(timer) for timer in timers]
+        return [self._named(issue) for issue in identified]
 
     def keys(self, full_name: str, *, now_ms: int) -> frozenset[str]:
         """Return the keys by which timers refer to the repository with a name, see `Issue.repo_key`.
@@ -202,18 +206,9 @@ class PresentNames:
     def _identify(self, issue: Issue) -> Issue:
         return issue if issue.repo_id else _identified(issue, self._cache.get(_name_key(issue)))
 
-    def _named(self, timer: Timer) -> Timer:
-        if timer.issue is None:
-            return timer
-        issue = self._identify(timer.issue)
+    def _named(self, issue: Issue) -> Issue:
         item = self._cache.get(_repository_key(issue)) if issue.repo_id else None
-        if item is not None:
-            issue = issue.in_repository(item["full_name"]["S"])
-        if issue == timer.issue:
-            return timer
-        # An organization that was not set manually is the owner of the repository.
-        is_owner = timer.organization == timer.issue.owner
-        return replace(timer, issue=issue, organization=issue.owner if is_owner else timer.organization)
+        return issue if item is None else issue.in_repository(item["full_name"]["S"])
 
     def _read(self, keys: Iterable[tuple[str, str]], now_ms: int) -> None:
         if now_ms >= self._expires_ms:
@@ -224,6 +219,15 @@ class PresentNames:
             return
         found = {(item["pk"]["S"], item["sk"]["S"]): item for item in self._table.get_many(missing)}
         self._cache |= {key: found.get(key) for key in missing}
+
+
+def _renamed(timer: Timer, issue: Issue) -> Timer:
+    """Return a timer with the present name of its issue."""
+    if timer.issue is None or issue == timer.issue:
+        return timer
+    # An organization that was not set manually is the owner of the repository.
+    is_owner = timer.organization == timer.issue.owner
+    return replace(timer, issue=issue, organization=issue.owner if is_owner else timer.organization)
 
 
 def _identified(issue: Issue, item: RawItem | None) -> Issue:

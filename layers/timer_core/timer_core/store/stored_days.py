@@ -7,10 +7,11 @@ open then. The item `CalendarItem` contains the time up to which days are stored
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
+from typing import Any
 
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.schedule import DAY_MS, midnight
@@ -30,10 +31,16 @@ class StoredDay:
     """A person's slices on a UTC day, sorted as in a timeline, and the state at the end of the day.
 
     The state has all timers that could change the timeline on this day.
+
+    Attributes
+    ----------
+    derived
+        The slices without confirmed days, if they are different.
     """
 
     slices: tuple[Slice, ...]
     carry: Carry
+    derived: tuple[Slice, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +149,7 @@ def to_state(item: RawItem) -> StoredState:
 
 def day_items(user_id: int, at_ms: int, day: StoredDay) -> Iterator[tuple[str, RawItem]]:
     """Yield the items of a day, with their sort keys; ``at_ms`` is any instant of the day."""
-    content = encode_day(day)
-    parts = [content[first : first + _PART_BYTES] for first in range(0, len(content), _PART_BYTES)]
-    for number, part in enumerate(parts):
+    for number, part in enumerate(parts_of(encode_day(day))):
         sk = day_part_sk(date_of(at_ms), number)
         yield sk, raw(StoredDayItem(pk=user_pk(user_id), sk=sk, content=part))
 
@@ -162,31 +167,28 @@ def differences(
             yield Write("Delete", pk, sk)
 
 
+def parts_of(content: bytes) -> list[bytes]:
+    """Cut the stored form of a day into parts, each of which fits into an item."""
+    return [content[first : first + _PART_BYTES] for first in range(0, len(content), _PART_BYTES)]
+
+
 def encode_day(day: StoredDay) -> bytes:
     """Return the stored form of a day: compressed JSON, with the timers of the slices by their positions."""
-    ulids = sorted({*day.carry.timers, *(piece.timer for piece in day.slices)})
+    slices = (*day.slices, *(day.derived or ()))
+    ulids = sorted({*day.carry.timers, *(piece.timer for piece in slices)})
     positions = {ulid: position for position, ulid in enumerate(ulids)}
     carries = [day.carry.timers.get(ulid) for ulid in ulids]
-    document = {
+    document: dict[str, Any] = {
         "at": day.carry.at_ms,
         "break": day.carry.break_ms,
         "timers": [
             [ulid, *((carry.working_ms, carry.unsigned_ms, carry.stale_ms) if carry else ())]
             for ulid, carry in zip(ulids, carries, strict=True)
         ],
-        "slices": [
-            [
-                positions[piece.timer],
-                day.carry.at_ms - piece.since_ms,
-                piece.until_ms - piece.since_ms,
-                _RULES.index(piece.rule),
-                piece.position,
-                piece.of,
-                int(piece.overtime),
-            ]
-            for piece in day.slices
-        ],
+        "slices": _encode_slices(day.slices, positions, day.carry.at_ms),
     }
+    if day.derived is not None:
+        document["derived"] = _encode_slices(day.derived, positions, day.carry.at_ms)
     return zlib.compress(json.dumps(document, separators=(",", ":")).encode())
 
 
@@ -195,9 +197,31 @@ def decode_day(content: bytes) -> StoredDay:
     document = json.loads(zlib.decompress(content))
     at_ms, timers = document["at"], document["timers"]
     carries = {ulid: TimerCarry(*numbers) for ulid, *numbers in timers if numbers}
-    slices = tuple(
+    ulids = [timer[0] for timer in timers]
+    slices = _decode_slices(document["slices"], ulids, at_ms)
+    derived = _decode_slices(document["derived"], ulids, at_ms) if "derived" in document else None
+    return StoredDay(slices, Carry(at_ms, carries, document["break"]), derived)
+
+
+def _encode_slices(slices: Iterable[Slice], positions: Mapping[str, int], at_ms: int) -> list[list[int]]:
+    return [
+        [
+            positions[piece.timer],
+            at_ms - piece.since_ms,
+            piece.until_ms - piece.since_ms,
+            _RULES.index(piece.rule),
+            piece.position,
+            piece.of,
+            int(piece.overtime),
+        ]
+        for piece in slices
+    ]
+
+
+def _decode_slices(entries: Iterable[Sequence[int]], ulids: Sequence[str], at_ms: int) -> tuple[Slice, ...]:
+    return tuple(
         Slice(
-            timers[timer][0],
+            ulids[timer],
             at_ms - before_ms,
             at_ms - before_ms + length_ms,
             _RULES[rule],
@@ -205,9 +229,8 @@ def decode_day(content: bytes) -> StoredDay:
             of,
             bool(overtime),
         )
-        for timer, before_ms, length_ms, rule, position, of, overtime in document["slices"]
+        for timer, before_ms, length_ms, rule, position, of, overtime in entries
     )
-    return StoredDay(slices, Carry(at_ms, carries, document["break"]))
 
 
 def date_of(at_ms: int) -> str:

@@ -329,7 +329,7 @@ T = TypeVar("T")
 
 
 def _retry_busy(call: Callable[[], T]) -> T:
-    return _retry(call, _Busy, "Other requests kept changing the same timer; nothing was changed.")
+    return retry(call, _Busy, "Other requests kept changing the same timer; nothing was changed.")
 
 
 def retry_on_conflict(attempt: Callable[[], T], message: str) -> T:
@@ -348,10 +348,10 @@ def retry_on_conflict(attempt: Callable[[], T], message: str) -> T:
     TooMuchContention
         If all attempts ended in conflicts.
     """
-    return _retry(attempt, Conflict, message)
+    return retry(attempt, Conflict, message)
 
 
-def _retry(call: Callable[[], T], transient: type[Exception], message: str) -> T:
+def retry(call: Callable[[], T], transient: type[Exception], message: str) -> T:
     """Repeat a call until it raises no transient error. The waits have full jitter, as AWS recommends."""
     for attempt in range(_ATTEMPTS):
         if attempt:

@@ -5,16 +5,23 @@ because it also changes the person's slot on the issue. A correction reads the t
 condition that it has not changed.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
+from timer_core.domain.changes import touched_spans
+from timer_core.domain.confirmed import OVER_AFTER_MS, first_confirmed
 from timer_core.domain.corrections import Correction, Halves, divided, time_of, with_times
-from timer_core.domain.errors import IdempotencyKeyReused, NotFound, OtherTimerOpen
+from timer_core.domain.errors import DayConfirmed, IdempotencyKeyReused, NotFound, OtherTimerOpen
 from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
-from timer_core.domain.schedule import Span
+from timer_core.domain.own_calendar import OwnCalendar
+from timer_core.domain.schedule import Schedule, Span
 from timer_core.domain.state import MANUAL, Action, Transition
 from timer_core.domain.timers import LATEST_MS, Timer, end_of_date
+from timer_core.store.calendars import Calendars, guarded
+from timer_core.store.confirmed_days import ConfirmedDays
 from timer_core.store.items import TimerItem, locked_until, to_timer, tombstone
 from timer_core.store.keys import idempotency_sk, name_of, slot_key, timer_sk, user_pk
 from timer_core.store.queries import TimerQueries, existing
@@ -28,6 +35,7 @@ from timer_core.store.table import (
     Table,
     TransactionRefused,
     Write,
+    retry,
     retry_on_conflict,
 )
 from timer_core.store.writes import (
@@ -52,12 +60,16 @@ class TimerChange:
     ----------
     reaches_ms
         The earliest instant whose working time may change; `LATEST_MS` if none does.
+    touched
+        For a change by hand, the time that it changes; a confirmed day refuses it. What events and the
+        sweeper change is never refused, so it is not named.
     """
 
     user_id: int
     writes: Sequence[Write]
     reaches_ms: int
     now_ms: int
+    touched: Sequence[Span] = ()
 
 
 class TimerStore(TimerQueries):
@@ -67,11 +79,15 @@ class TimerStore(TimerQueries):
     ----------
     table
         The table.
+    calendars
+        The calendars in the same table.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, calendars: Calendars | None = None) -> None:
         super().__init__(table)
         self._repositories = Repositories(table)
+        self._calendars = calendars or Calendars(table)
+        self._confirmed = ConfirmedDays(table)
 
     # ------------------------------------------------------------------ starting
 
@@ -100,6 +116,8 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If the time since ``at_ms`` contains a confirmed day.
         IdempotencyKeyReused
             If the key was used for another request before.
         TooManyTransitions
@@ -122,7 +140,13 @@ class TimerStore(TimerQueries):
             )
             creation = self._creation(timer, idempotency)
             try:
-                self.write_all(TimerChange(user_id, creation, start_ms, now_ms))
+                self.write_all(TimerChange(user_id, creation, start_ms, now_ms, [Span(start_ms, now_ms)]))
+            except DayConfirmed:
+                # The day may have been confirmed since the first request with the same key.
+                response = idempotency and self.stored_response(user_id, idempotency, now_ms=now_ms)
+                if not response:
+                    raise
+                return response
             except TransactionRefused as refused:
                 found = [item for item in refused.failed.values() if item]
                 return self._response_to_refused_start(timer, found, idempotency)
@@ -175,11 +199,12 @@ class TimerStore(TimerQueries):
         start = timer.history[0]
         now_ms = timer.created_ms
         note = note_start(timer.user_id, open_ulid, start, read)
+        change = TimerChange(timer.user_id, [note], start.at_ms, now_ms, [Span(start.at_ms, now_ms)])
         try:
             if idempotency is None:
-                return self._update(TimerChange(timer.user_id, [note], start.at_ms, now_ms))
+                return self._update(change)
             response = put_response(timer.user_id, open_ulid, now_ms, idempotency, created=False)
-            self.write_all(TimerChange(timer.user_id, [note, response], start.at_ms, now_ms))
+            self.write_all(replace(change, writes=[note, response]))
             return self.get(timer.user_id, open_ulid)
         except ConditionFailed as failed:
             item = failed.item
@@ -249,9 +274,16 @@ class TimerStore(TimerQueries):
         """
         if timer.issue is not None:
             timer = replace(timer, issue=self._repositories.identify(timer.issue))
+        touched = touched_spans(None, timer, timer.created_ms)
         try:
             creation = self._creation(timer, idempotency)
-            self.write_all(TimerChange(timer.user_id, creation, timer.start_ms, timer.created_ms))
+            self.write_all(TimerChange(timer.user_id, creation, timer.start_ms, timer.created_ms, touched))
+        except DayConfirmed:
+            # The day may have been confirmed since an earlier attempt has written the timer.
+            earlier = self._added(timer, idempotency)
+            if earlier is None:
+                raise
+            return earlier
         except TransactionRefused as refused:
             by_key = next((item for item in refused.failed.values() if item and "request_hash" in item), None)
             if by_key is None:
@@ -259,6 +291,15 @@ class TimerStore(TimerQueries):
                 return self.get(timer.user_id, timer.ulid)
             return self._repeated(timer.user_id, by_key, idempotency)
         return timer
+
+    def _added(self, timer: Timer, idempotency: Idempotency | None) -> Timer | None:
+        """Return the timer that an earlier attempt or request has added; None if there is none."""
+        if idempotency is not None:
+            response = self.stored_response(timer.user_id, idempotency, now_ms=timer.created_ms)
+            return response and response[0]
+        with contextlib.suppress(NotFound):
+            return self.get(timer.user_id, timer.ulid)
+        return None
 
     def _creation(self, timer: Timer, idempotency: Idempotency | None) -> list[Write]:
         writes = [put_new(timer)]
@@ -398,7 +439,8 @@ class TimerStore(TimerQueries):
                 return timer
             timer.check_request(Action.STOP, at_ms)
             stopped = timer.apply(transition)
-            self.write_all(TimerChange(user_id, _closing(stopped, now_ms), stopped.changed_ms, now_ms))
+            writes, stopped_ms = _closing(stopped, now_ms), stopped.changed_ms
+            self.write_all(TimerChange(user_id, writes, stopped_ms, now_ms, [Span(stopped_ms, now_ms)]))
             return replace(stopped, version=stopped.version + 1)
 
         return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
@@ -444,9 +486,13 @@ class TimerStore(TimerQueries):
 
         def attempt() -> Timer:
             nonlocal transition, read
-            write = transit(user_id, ulid, transition, read)
+            write, at_ms = transit(user_id, ulid, transition, read), transition.at_ms
             try:
-                return self._update(TimerChange(user_id, [write], transition.at_ms, now_ms))
+                return self._update(TimerChange(user_id, [write], at_ms, now_ms, [Span(at_ms, now_ms)]))
+            except DayConfirmed:
+                timer = self.get(user_id, ulid)
+                if not _was_done(timer, transition):
+                    raise
             except ConditionFailed as failed:
                 timer = existing(failed.item)
             if _was_done(timer, transition):
@@ -499,8 +545,11 @@ class TimerStore(TimerQueries):
                 slots = _moved_slot(timer, patched, now_ms)
             else:
                 slots = self._lock(timer, correction)
+            touched = touched_spans(timer, patched, now_ms)
+            if _key(timer.issue) != _key(patched.issue):
+                touched += self._confirmed_time(timer)
             try:
-                return self._put(timer, patched, slots, correction.reaches_ms, now_ms)
+                return self._put(timer, patched, slots, correction.reaches_ms, now_ms, touched)
             except TransactionRefused as refused:
                 for item in [] if 0 in refused.failed else refused.failed.values():
                     other = item.get("open_ulid") if item else None
@@ -550,8 +599,9 @@ class TimerStore(TimerQueries):
             writes = self._lock(timer, correction)
             if idempotency is not None:
                 writes.append(put_response(user_id, ulid, now_ms, idempotency, created=False))
+            touched = touched_spans(timer, correction.timer, now_ms)
             try:
-                return self._put(timer, correction.timer, writes, correction.reaches_ms, now_ms)
+                return self._put(timer, correction.timer, writes, correction.reaches_ms, now_ms, touched)
             except TransactionRefused as refused:
                 item = refused.failed.get(0)
                 written = replace(correction.timer, version=timer.version + 1)
@@ -596,12 +646,21 @@ class TimerStore(TimerQueries):
                 writes.append(pass_slot(timer.issue, user_id, ulid, second_ulid))
             if idempotency is not None:
                 writes.append(put_response(user_id, second_ulid, now_ms, idempotency, created=True))
-            return Halves(self._put(timer, first, writes, at_ms, now_ms), second)
+            # The confirmed time belongs to the first timer.
+            confirmed = [span for span in self._confirmed_time(timer) if span.until_ms > at_ms]
+            touched = [Span(at_ms, at_ms + 1), *confirmed]
+            return Halves(self._put(timer, first, writes, at_ms, now_ms, touched), second)
 
         return retry_on_conflict(attempt, "The timer could not be divided: others kept changing it.")
 
     def _put(
-        self, read: Timer, corrected: Timer, others: Sequence[Write], reaches_ms: int, now_ms: int
+        self,
+        read: Timer,
+        corrected: Timer,
+        others: Sequence[Write],
+        reaches_ms: int,
+        now_ms: int,
+        touched: Sequence[Span],
     ) -> Timer:
         """Write a corrected timer and return it with its new version.
 
@@ -611,8 +670,12 @@ class TimerStore(TimerQueries):
             If the timer has changed after its read, or another condition did not hold.
         """
         writes = [put_changed(corrected), *others]
-        self.write_all(TimerChange(read.user_id, writes, reaches_ms, now_ms))
+        self.write_all(TimerChange(read.user_id, writes, reaches_ms, now_ms, touched))
         return replace(corrected, version=read.version + 1)
+
+    def _confirmed_time(self, timer: Timer) -> list[Span]:
+        """Return the time of a timer on confirmed days."""
+        return [Span(piece.since_ms, piece.until_ms) for piece in self._confirmed.slices_of(timer)]
 
     def _lock(self, timer: Timer, correction: Correction) -> list[Write]:
         """Return the writes that keep events from undoing the correction of an open timer."""
@@ -661,7 +724,8 @@ class TimerStore(TimerQueries):
             writes = [Write("Put", pk, sk, TimerItem.version == timer.version, item=deleted)]
             if timer.is_open and timer.issue is not None:
                 writes.append(free_slot(timer.issue, user_id, ulid, now_ms))
-            self.write_all(TimerChange(user_id, writes, timer.reach.since_ms, now_ms))
+            touched = self._confirmed_time(timer)
+            self.write_all(TimerChange(user_id, writes, timer.reach.since_ms, now_ms, touched))
 
         retry_on_conflict(attempt, "The timer could not be deleted: others kept changing it.")
 
@@ -674,35 +738,86 @@ class TimerStore(TimerQueries):
 
         Raises
         ------
+        DayConfirmed
+            If a change by hand concerns a confirmed day.
         TransactionRefused
             If a condition did not hold.
         """
-        marks = outdated(change.user_id, change.reaches_ms, now_ms=change.now_ms)
-        writes = [*change.writes, *marks]
-        if len(writes) > 1:
-            self._table.transact(writes)
-            return
-        try:
-            self._table.write(writes[0])
-        except ConditionFailed as failed:
-            raise TransactionRefused({0: failed.item}) from None
+        self._execute(change)
 
     def _update(self, change: TimerChange) -> Timer:
         """Execute a change that is the update of one timer, and return the timer.
 
         Raises
         ------
+        DayConfirmed
+            If a change by hand concerns a confirmed day.
         ConditionFailed
             If the condition did not hold.
         """
         (update,) = change.writes
-        if not outdated(change.user_id, change.reaches_ms, now_ms=change.now_ms):
-            return to_timer(self._table.write(update))
         try:
-            self.write_all(change)
+            item = self._execute(change)
         except TransactionRefused as refused:
             raise ConditionFailed(refused.failed.get(0)) from None
-        return self.get(change.user_id, name_of(update.sk))
+        return self.get(change.user_id, name_of(update.sk)) if item is None else to_timer(item)
+
+    def _execute(self, change: TimerChange) -> RawItem | None:
+        """Execute a change as `write_all`; return the result of a single write, see `Table.write`."""
+
+        def attempt() -> RawItem | None:
+            marks = self._marks(change)
+            writes = [*change.writes, *marks]
+            try:
+                if len(writes) == 1:
+                    return self._table.write(writes[0])
+                self._table.transact(writes)
+            except ConditionFailed as failed:
+                raise TransactionRefused({0: failed.item}) from None
+            except TransactionRefused as refused:
+                others = {i: item for i, item in refused.failed.items() if i < len(change.writes)}
+                if others:
+                    raise TransactionRefused(others) from None
+                raise _DaysConfirmed from None
+            return None
+
+        return retry(attempt, _DaysConfirmed, "Other requests kept confirming days; nothing was changed.")
+
+    def confirmed_day(self, user_id: int, spans: Sequence[Span], *, now_ms: int) -> date | None:
+        """Return the first confirmed date of a person that a span overlaps; None if there is none."""
+        if min(span.since_ms for span in spans) >= now_ms - OVER_AFTER_MS:
+            return None
+        own = self._calendars.own(user_id)
+        return first_confirmed(own.confirmed, spans, self._schedule(own))
+
+    def _schedule(self, own: OwnCalendar) -> Schedule:
+        return own.calendar(self._calendars.organization()).schedule
+
+    def _marks(self, change: TimerChange) -> list[Write]:
+        """Return the writes that mark stored days as outdated, or prevent a concurrent confirmation.
+
+        Raises
+        ------
+        DayConfirmed
+            If a change by hand concerns a confirmed day.
+        """
+        marks = outdated(change.user_id, change.reaches_ms, now_ms=change.now_ms)
+        touched_ms = min((span.since_ms for span in change.touched), default=LATEST_MS)
+        over_ms = change.now_ms - OVER_AFTER_MS
+        if touched_ms >= over_ms:
+            return marks
+        own = self._calendars.own(change.user_id)
+        schedule = self._schedule(own)
+        day = first_confirmed(own.confirmed, change.touched, schedule)
+        if day is not None:
+            raise DayConfirmed(day)
+        if touched_ms >= schedule.starts_at(schedule.day_of(over_ms)):
+            return marks
+        return [guarded(change.user_id, own, change.reaches_ms if marks else None)]
+
+
+class _DaysConfirmed(Exception):
+    """A day was confirmed or reopened since the calendar was read."""
 
 
 def _closing(stopped: Timer, now_ms: int) -> list[Write]:

@@ -4,19 +4,38 @@ Timers and calendars are the truth, and the stored days are a read model of them
 are always derived on reading, so a transition of the present changes no stored day. A change that reaches
 further back marks the stored days in the same transaction (`timer_core.store.calendars.lower_dirty`). Readers
 derive these days until `Timesheets.refresh` has stored them again.
+
+On days that the person has confirmed, the slices are frozen (`timer_core.domain.confirmed`). Stored days
+contain the frozen slices.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import date
 
 from timer_core.domain.calendar import Calendar
+from timer_core.domain.confirmed import (
+    OVER_AFTER_MS,
+    ConfirmedDay,
+    ConfirmedRange,
+    are_same,
+    confirmed_timeline,
+    is_confirmed,
+    overlaps,
+    with_range,
+    without_range,
+)
+from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 from timer_core.domain.own_calendar import OwnCalendar
-from timer_core.domain.schedule import DAY_MS, midnight
-from timer_core.domain.timeline import Carry, Slice, timeline
+from timer_core.domain.schedule import DAY, DAY_MS, Span, midnight
+from timer_core.domain.sheets import Label, Sheet, sheets
+from timer_core.domain.timeline import Carry, Slice, clipped
 from timer_core.domain.timers import LATEST_MS, Period, Timer
-from timer_core.store.calendars import Calendars, lower_dirty
-from timer_core.store.items import CalendarItem, PersonItem, as_read, raw
-from timer_core.store.keys import CALENDAR_SK, PEOPLE_PK, user_id_of, user_pk
+from timer_core.store.calendars import Calendars, as_confirmed, lower_dirty, set_confirmed
+from timer_core.store.confirmed_days import ConfirmedDays, puts
+from timer_core.store.items import CalendarItem, PersonItem, TimerItem, as_read, encode_span, raw
+from timer_core.store.keys import CALENDAR_SK, PEOPLE_PK, timer_sk, user_id_of, user_pk
 from timer_core.store.queries import TimerQueries
 from timer_core.store.stored_days import (
     StoredDay,
@@ -58,6 +77,8 @@ class Worked:
         period ended before the days that are derived.
     derived_from_ms
         The UTC midnight up to which the stored days were valid.
+    derived
+        The slices without confirmed days; the same ones if they are not different.
     """
 
     slices: tuple[Slice, ...]
@@ -65,6 +86,7 @@ class Worked:
     calendar: Calendar
     state: Carry | None
     derived_from_ms: int
+    derived: tuple[Slice, ...]
 
     @property
     def carry(self) -> Carry:
@@ -80,14 +102,19 @@ class Worked:
         return self.state
 
 
+# Raises an error if a sheet is not the one that the caller has seen.
+Expected = Callable[[Sheet], None]
+
+
 class Timesheets:
-    """Derives working time, and stores days."""
+    """Derives working time, stores days, and confirms them."""
 
     def __init__(self, table: Table, timers: TimerQueries, calendars: Calendars) -> None:
         self._table = table
         self._timers = timers
         self._calendars = calendars
         self._days = StoredDays(table)
+        self._confirmed = ConfirmedDays(table)
 
     # ------------------------------------------------------------------ reading
 
@@ -153,9 +180,10 @@ class Timesheets:
             carry = self._carry(user_id, state)
         else:
             carry = self._carry_at(user_id, since_ms)
-        timers = self._timers.overlapping(user_id, Period(since_ms, until_ms))
-        derived = timeline(timers, own.calendar(self._calendars.organization()), until_ms, carry)
-        return _clipped(derived.slices, period.since_ms, until_ms)
+        timers, confirmed = self._read(user_id, state, Period(since_ms, until_ms))
+        calendar = own.calendar(self._calendars.organization())
+        derived = confirmed_timeline(timers, calendar, until_ms, carry, confirmed)
+        return clipped(derived.slices, period.since_ms, until_ms)
 
     def _state(self, user_id: int, now_ms: int) -> StoredState:
         """Return which days are stored, without those that a fast machine has stored too early."""
@@ -166,19 +194,38 @@ class Timesheets:
     ) -> Worked:
         calendar = self._calendar(state)
         valid_ms, until_ms = state.valid_until_ms, min(period.until_ms, now_ms)
-        days = self._days.between(user_id, period.since_ms, min(until_ms, valid_ms))
+        days = list(self._days.between(user_id, period.since_ms, min(until_ms, valid_ms)))
         slices = [piece for day in days for piece in day.slices]
-        timers: list[Timer] = []
+        derived = [piece for day in days for piece in (day.slices if day.derived is None else day.derived)]
+        timers: Sequence[Timer] = ()
         carry = None
         if until_ms >= valid_ms:
-            timers = self._timers.overlapping(user_id, Period(valid_ms, until_ms + ahead_ms))
+            timers, confirmed = self._read(user_id, state, Period(valid_ms, until_ms + ahead_ms))
             changes = (timer.changed_ms for timer in timers if timer.is_open)
             until_ms = max([until_ms, *(ms for ms in changes if ms <= until_ms + ahead_ms)])
-            derived = timeline(timers, calendar, until_ms, self._carry(user_id, state))
-            slices += derived.slices
-            carry = derived.carry
-        found = _clipped(slices, period.since_ms, until_ms)
-        return Worked(found, tuple(timers), calendar, carry, valid_ms)
+            found = confirmed_timeline(timers, calendar, until_ms, self._carry(user_id, state), confirmed)
+            slices += found.slices
+            derived += found.slices if found.derived is None else found.derived
+            carry = found.carry
+        since_ms = period.since_ms
+        return Worked(
+            clipped(slices, since_ms, until_ms),
+            tuple(timers),
+            calendar,
+            carry,
+            valid_ms,
+            clipped(derived, since_ms, until_ms),
+        )
+
+    def _read(
+        self, user_id: int, state: StoredState, period: Period
+    ) -> tuple[list[Timer], Sequence[ConfirmedDay]]:
+        """Return the timers and the confirmed days from which a period is derived."""
+        if not overlaps(state.own.confirmed, *period):
+            return self._timers.overlapping(user_id, period), ()
+        with ThreadPoolExecutor(1) as pool:
+            confirmed = pool.submit(self._confirmed.between, user_id, *period)
+            return self._timers.overlapping(user_id, period), confirmed.result()
 
     def _calendar(self, state: StoredState) -> Calendar:
         return state.own.calendar(self._calendars.organization())
@@ -193,6 +240,147 @@ class Timesheets:
         """Return the state of the timeline at a midnight before which all days are valid."""
         last = self._days.last_before(user_id, midnight_ms)
         return replace(last.carry if last else Carry(), at_ms=midnight_ms)
+
+    # ------------------------------------------------------------------ confirming
+
+    def days(self, user_id: int, dates: Sequence[date], *, now_ms: int) -> list[Sheet]:
+        """Return a person's sheets of adjacent dates."""
+        return self._sheets(user_id, self._state(user_id, now_ms), dates, now_ms)[0]
+
+    def confirm(self, user_id: int, day: date, expected: Expected, *, now_ms: int) -> Sheet:
+        """Freeze a day that is over, and return its sheet. A confirmed day stays as it is.
+
+        A concurrent change by hand of the day makes this method read the day again. An event that arrives
+        at the same time may not be in the sheet; then `Sheet.derived` has it.
+
+        Parameters
+        ----------
+        expected
+            A function that raises an error if the sheet is not the one that the person has seen.
+
+        Raises
+        ------
+        InvalidInput
+            If the day is not over for a minute.
+        TooMuchContention
+            If other requests kept changing the day. Nothing was written.
+        """
+
+        def attempt() -> Sheet:
+            state = self._state(user_id, now_ms)
+            (sheet,), worked = self._sheets(user_id, state, [day], now_ms)
+            if sheet.until_ms > now_ms - OVER_AFTER_MS:
+                raise InvalidInput("date", "The day is not over yet.", ErrorCode.DAY_NOT_OVER)
+            expected(sheet)
+            if sheet.confirmed_ms is not None:
+                return sheet
+            confirmed = ConfirmedDay(day, sheet.since_ms, sheet.until_ms, now_ms, sheet.slices)
+            marks = self._timer_writes(user_id, confirmed, worked.timers)
+            while len(marks) > _MOST_WRITES:
+                # An interval of confirmed time that is too long does no harm.
+                self._table.transact(marks[:_MOST_WRITES])
+                marks = marks[_MOST_WRITES:]
+            self._table.transact(
+                [self._confirmation(user_id, state, confirmed.range), *puts(user_id, confirmed), *marks]
+            )
+            return replace(sheet, confirmed_ms=now_ms)
+
+        return retry_on_conflict(attempt, "The day could not be confirmed: other requests kept changing it.")
+
+    def reopen(self, user_id: int, day: date, expected: Expected, *, now_ms: int) -> Sheet:
+        """Derive a confirmed day from the timers again, and return its sheet.
+
+        Parameters
+        ----------
+        expected
+            As in `confirm`.
+
+        Raises
+        ------
+        NotFound
+            If the day is not confirmed.
+        TooMuchContention
+            If other requests kept changing the confirmed days. Nothing was written.
+        """
+
+        def attempt() -> None:
+            state = self._state(user_id, now_ms)
+            (sheet,), _ = self._sheets(user_id, state, [day], now_ms)
+            if sheet.confirmed_ms is None:
+                raise NotFound(f"{day.isoformat()} is not confirmed.")
+            expected(sheet)
+            removed = ConfirmedRange(day, day, sheet.since_ms, sheet.until_ms)
+            actions = set_confirmed(without_range(state.own.confirmed, removed), reopened_ms=sheet.since_ms)
+            update = Write("Update", user_pk(user_id), CALENDAR_SK, as_confirmed(state.own), actions)
+            self._table.transact([update, *self._confirmed.deletes(user_id, day)])
+
+        retry_on_conflict(attempt, "The day could not be reopened: other requests kept changing it.")
+        return self.days(user_id, [day], now_ms=now_ms)[0]
+
+    def _sheets(
+        self, user_id: int, state: StoredState, dates: Sequence[date], now_ms: int
+    ) -> tuple[list[Sheet], Worked]:
+        schedule = self._calendar(state).schedule
+        period = Period(schedule.starts_at(dates[0]), schedule.starts_at(dates[-1] + DAY))
+        confirmed = self._confirmed_on(user_id, state, period)
+        worked = self._worked(user_id, state, period, now_ms)
+        labels = self._labels(user_id, worked, period)
+        borders = {day: Span(one.since_ms, one.until_ms) for day, one in confirmed.items()}
+        shown, derived = (
+            sheets(slices, schedule, dates, now_ms=now_ms, confirmed=borders)
+            for slices in (worked.slices, worked.derived if confirmed else ())
+        )
+        found = []
+        for sheet, without in zip(shown, derived, strict=True):
+            labelled = replace(sheet, labels=labels)
+            if day := confirmed.get(sheet.date):
+                changed = None if are_same(sheet.slices, without.slices) else without.slices
+                labelled = replace(labelled, confirmed_ms=day.confirmed_ms, derived=changed)
+            found.append(labelled)
+        return found, worked
+
+    def _confirmed_on(self, user_id: int, state: StoredState, period: Period) -> Mapping[date, ConfirmedDay]:
+        """Return the confirmed days of a period by date."""
+        if not overlaps(state.own.confirmed, *period):
+            return {}
+        found = self._confirmed.between(user_id, *period)
+        # A day may have been confirmed after the state was read.
+        return {day.date: day for day in found if is_confirmed(state.own.confirmed, day.date)}
+
+    def _labels(self, user_id: int, worked: Worked, period: Period) -> dict[str, Label]:
+        """Return the labels of the timers that counted in a period."""
+        derived = {timer.ulid: Label.of(timer) for timer in worked.timers}
+        others = {piece.timer for piece in worked.slices} - derived.keys()
+        ended = Period(period.since_ms, min(period.until_ms, worked.derived_from_ms))
+        return derived | self._timers.labels(user_id, others, ended)
+
+    def _timer_writes(self, user_id: int, day: ConfirmedDay, timers: Sequence[Timer]) -> list[Write]:
+        """Return the writes that note the slices of a confirmed day at their timers."""
+        reached: dict[str, Span] = {}
+        for piece in day.slices:
+            known = reached.get(piece.timer, Span(piece.since_ms, piece.until_ms))
+            reached[piece.timer] = Span(
+                min(known.since_ms, piece.since_ms), max(known.until_ms, piece.until_ms)
+            )
+        known_timers = {timer.ulid: timer for timer in timers}
+        others = self._timers.get_all(user_id, reached.keys() - known_timers.keys())
+        known_timers |= {timer.ulid: timer for timer in others}
+        return [
+            _note_confirmed(known_timers[ulid], span)
+            for ulid, span in sorted(reached.items())
+            if ulid in known_timers
+        ]
+
+    def _confirmation(self, user_id: int, state: StoredState, added: ConfirmedRange) -> Write:
+        """Return the write that adds a day to the confirmed ones, if the day was not changed by hand."""
+        own = state.own
+        unchanged = (
+            as_confirmed(own)
+            & as_read(CalendarItem.dirty_changes, state.changes or None)
+            & as_read(CalendarItem.version, own.version or None)
+        )
+        actions = set_confirmed(with_range(own.confirmed, added))
+        return Write("Update", user_pk(user_id), CALENDAR_SK, unchanged, actions)
 
     # ------------------------------------------------------------------ storing
 
@@ -244,12 +432,12 @@ class Timesheets:
         since_ms, until_ms = state.valid_until_ms, stored_until(now_ms)
         if since_ms >= until_ms:
             return False
-        timers = self._timers.overlapping(user_id, Period(since_ms, until_ms - 1))
+        timers, confirmed = self._read(user_id, state, Period(since_ms, until_ms - 1))
         existing = self._days.contents(user_id, since_ms, until_ms)
         if not timers and not existing and state.is_valid:
             return False
         carry = self._carry(user_id, state) or Carry()
-        days = _days(timers, self._calendar(state), carry, since_ms, until_ms)
+        days = _days(timers, confirmed, self._calendar(state), carry, since_ms, until_ms)
         for chunk in _chunks(user_id, {day.since_ms: day for day in days}, existing, carry, until_ms):
             self._table.transact([*self._advance(user_id, state, chunk), *chunk.writes])
             state = replace(state, stored_until_ms=chunk.until_ms)
@@ -306,7 +494,12 @@ def stored_until(now_ms: int) -> int:
 
 
 def _days(
-    timers: Sequence[Timer], calendar: Calendar, carry: Carry, since_ms: int, until_ms: int
+    timers: Sequence[Timer],
+    confirmed: Sequence[ConfirmedDay],
+    calendar: Calendar,
+    carry: Carry,
+    since_ms: int,
+    until_ms: int,
 ) -> Iterator[_Day]:
     """Derive the UTC days between two midnights that timers reach into."""
     waiting = sorted(timers, key=lambda timer: timer.reach.since_ms, reverse=True)
@@ -321,19 +514,36 @@ def _days(
         end_ms = since_ms + DAY_MS
         while waiting and waiting[-1].reach.since_ms < end_ms:
             present.append(waiting.pop())
-        derived = timeline(present, calendar, end_ms, replace(carry, at_ms=since_ms))
+        frozen = [day for day in confirmed if day.since_ms < end_ms and since_ms < day.until_ms]
+        derived = confirmed_timeline(present, calendar, end_ms, replace(carry, at_ms=since_ms), frozen)
         remaining = [timer for timer in present if timer.reach.until_ms >= end_ms]
         has_changed = derived.carry.break_ms != carry.break_ms or any(
             stored.get(ulid) != state for ulid, state in derived.carry.timers.items()
         )
         content = None
         if derived.slices or has_changed or len(remaining) < len(present):
-            content, stored = StoredDay(derived.slices, derived.carry), derived.carry.timers
+            content = StoredDay(derived.slices, derived.carry, derived.derived)
+            stored = derived.carry.timers
         carry = replace(
             derived.carry, timers={timer.ulid: derived.carry.timers[timer.ulid] for timer in remaining}
         )
         yield _Day(since_ms, content, carry)
         since_ms, present = end_ms, remaining
+
+
+def _note_confirmed(timer: Timer, span: Span) -> Write:
+    """Return the write that notes slices on a confirmed day at their timer."""
+    edges = (*span, *(timer.confirmed or ()))
+    return Write(
+        "Update",
+        user_pk(timer.user_id),
+        timer_sk(timer.ulid),
+        TimerItem.version == timer.version,
+        [
+            TimerItem.confirmed.set(encode_span(Span(min(edges), max(edges)))),
+            TimerItem.version.set(timer.version + 1),
+        ],
+    )
 
 
 def _chunks(
@@ -367,18 +577,3 @@ def _chunks(
             yield _Chunk(writes, end_ms, replace(carry, at_ms=end_ms))
             writes, size = [], 0
     yield _Chunk(writes, until_ms, replace(carry, at_ms=until_ms))
-
-
-def _clipped(slices: Iterable[Slice], since_ms: int, until_ms: int) -> tuple[Slice, ...]:
-    """Return the parts of slices between two instants."""
-    return tuple(
-        replace(
-            piece,
-            since_ms=max(piece.since_ms, since_ms),
-            until_ms=min(piece.until_ms, until_ms),
-            # The milliseconds are dealt in turn. After the cut, another position has the first one.
-            position=(piece.position - max(since_ms - piece.since_ms, 0)) % piece.of,
-        )
-        for piece in slices
-        if max(piece.since_ms, since_ms) < min(piece.until_ms, until_ms)
-    )

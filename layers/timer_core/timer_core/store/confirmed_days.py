@@ -1,0 +1,81 @@
+"""People's confirmed days: reading them, and the writes that add and delete one."""
+
+from collections.abc import Iterator
+from datetime import date
+from itertools import groupby
+
+from timer_core.domain.confirmed import ConfirmedDay
+from timer_core.domain.schedule import DAY, local_date
+from timer_core.domain.timeline import Carry, Slice
+from timer_core.domain.timers import Timer
+from timer_core.store.items import ConfirmedDayItem, raw
+from timer_core.store.keys import confirmed_sk, day_of, user_pk
+from timer_core.store.stored_days import StoredDay, decode_day, encode_day, parts_of
+from timer_core.store.table import RawItem, Table, Write
+
+
+class ConfirmedDays:
+    """Reads the confirmed days in the table."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def between(self, user_id: int, since_ms: int, until_ms: int) -> list[ConfirmedDay]:
+        """Return a person's confirmed days that overlap an interval, in order."""
+        # A date begins and ends less than a day before or after the same date in UTC.
+        first, last = local_date("UTC", since_ms) - DAY, local_date("UTC", until_ms) + DAY
+        found = self.of_dates(user_id, first, last)
+        return [day for day in found if max(day.since_ms, since_ms) < min(day.until_ms, until_ms)]
+
+    def slices_of(self, timer: Timer) -> list[Slice]:
+        """Return the slices of a timer on confirmed days."""
+        if timer.confirmed is None:
+            return []
+        ulids = {timer.ulid, *timer.absorbed}
+        days = self.between(timer.user_id, *timer.confirmed)
+        return [piece for day in days for piece in day.slices if piece.timer in ulids]
+
+    def deletes(self, user_id: int, day: date) -> list[Write]:
+        """Return the writes that delete a confirmed day."""
+        items = self._items(user_id, day, day)
+        return [Write("Delete", item["pk"]["S"], item["sk"]["S"]) for item in items]
+
+    def of_dates(self, user_id: int, first: date, last: date) -> Iterator[ConfirmedDay]:
+        """Yield a person's confirmed days from one date to another one, in order."""
+        items = self._items(user_id, first, last)
+        for _, parts in groupby(items, key=lambda item: day_of(item["sk"]["S"])):
+            yield to_confirmed_day(list(parts))
+
+    def _items(self, user_id: int, first: date, last: date) -> Iterator[RawItem]:
+        # All parts of a day follow the day's first key, and precede this one of the last day.
+        keys = ConfirmedDayItem.sk.between(
+            confirmed_sk(first.isoformat()), f"{confirmed_sk(last.isoformat())}~"
+        )
+        return self._table.query_all(user_pk(user_id), keys)
+
+
+def to_confirmed_day(parts: list[RawItem]) -> ConfirmedDay:
+    """Convert the items of a confirmed day, in order of their keys."""
+    rows = [ConfirmedDayItem.from_raw_data(part) for part in parts]
+    return ConfirmedDay(
+        date.fromisoformat(day_of(rows[0].sk)),
+        int(rows[0].since_ms),
+        int(rows[0].until_ms),
+        int(rows[0].confirmed_ms),
+        decode_day(b"".join(row.content for row in rows)).slices,
+    )
+
+
+def puts(user_id: int, day: ConfirmedDay) -> Iterator[Write]:
+    """Yield the writes of a day that was not confirmed before."""
+    content = encode_day(StoredDay(day.slices, Carry(day.until_ms)))
+    for number, part in enumerate(parts_of(content)):
+        item = ConfirmedDayItem(
+            pk=user_pk(user_id),
+            sk=confirmed_sk(day.date.isoformat(), number),
+            since_ms=day.since_ms,
+            until_ms=day.until_ms,
+            confirmed_ms=day.confirmed_ms,
+            content=part,
+        )
+        yield Write("Put", item.pk, item.sk, item=raw(item))
