@@ -293,6 +293,13 @@ test("the end of a timer that has ended by itself is corrected, and the timer st
   ]);
 });
 
+test("a timer that has ended earlier keeps its end", async () => {
+  responses["GET 1-01/"] = stoppedTimer({ end_time: iso("12:00") });
+  const undo = await endTimer(send, { id: "1-01" }, at("13:00"), [], at("08:00"));
+  await undo();
+  assert.deepEqual(sent, []);
+});
+
 test("time of several timers is taken away as their pauses, and returns in reverse", async () => {
   const [one, other] = [iso("10:00"), iso("12:00")];
   const pauses = [{ start: one, end: other }];

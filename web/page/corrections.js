@@ -278,6 +278,8 @@ export async function endTimer(send, shown, at, counted, earliest) {
   /** @type {Timer} */
   const timer = await send("GET", pathOf(shown));
   const end = Math.max(at, Date.parse(timer.start_time));
+  // The timer has become stale before.
+  if (timer.end_time && Date.parse(timer.end_time) <= end) return async () => {};
   if (timer.end_time || end < earliest) return correctEnd(send, timer, end, counted);
   // The pause begins a break: without it, the time since then would count for a timer that waits.
   if (timer.status === "running") await send("POST", `${pathOf(timer)}pause/`, { at: iso(end) });

@@ -117,7 +117,7 @@ export class ForgottenCard {
     this.#isDue = true;
     this.#tickedAt = Date.now();
     // Without a connection, ask when there is one again.
-    if (this.#isBusy || !(await this.#manager.refresh()) || !this.#isDue) return;
+    if (!(await this.#manager.refresh()) || !this.#isDue || this.#isBusy) return;
     this.#isDue = false;
     this.forgetUndo();
     const { phase, timers, waiting } = this.#manager.state;
