@@ -350,9 +350,7 @@ def test_overtime_of_yesterday_is_kept(evening: Question) -> None:
     assert datetime.now(UTC) - datetime.fromisoformat(timer["last_sign_at"]) < timedelta(minutes=5)
 
 
-def test_overtime_of_a_confirmed_day_is_not_asked_about(
-    evening: Question, site: Site, ann: Account
-) -> None:
+def test_overtime_of_a_confirmed_day_is_not_asked_about(evening: Question, site: Site, ann: Account) -> None:
     evening.expect("of overtime counted")
     token = site.stack.mint_token(ann.id, login=ann.login)
     date = yesterday_at("12:00").date().isoformat()
