@@ -228,7 +228,9 @@ byId("days").addEventListener("click", (event) => {
 
 addEventListener("popstate", () => {
   filter = readFilter(location.search);
-  day = readDay(location.search);
+  const chosen = readDay(location.search);
+  if (chosen === day) return load();
+  day = chosen;
   dayView.choose(day);
   loadAll();
 });

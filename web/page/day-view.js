@@ -149,8 +149,9 @@ export class DayView {
    */
   choose(day) {
     this.#selected = null;
-    this.#isToday = !day || day === dayOf(this.#now());
-    this.#chosen = day;
+    const today = dayOf(this.#now());
+    this.#chosen = day || today;
+    this.#isToday = this.#chosen === today;
   }
 
   /** Load the day and its week again. If it is the day that was today, show the present day. */

@@ -17,7 +17,7 @@ import { cut } from "./timeline.js";
  * @property {Figure} overtime the part of it outside of working hours
  * @property {number | null} scheduled the working hours in seconds; null without working hours
  * @property {number | null} balance the working time as shown, less the elapsed working hours; null without working
- *   hours
+ *   hours, and of days to come
  */
 
 /**
@@ -78,8 +78,8 @@ function figuresIn(days, field) {
  * @param {SheetDay} day
  * @param {Figure} worked
  */
-function balanceOf({ balance_duration: balance, working_duration }, worked) {
-  if (balance === null) return null;
+function balanceOf({ state, balance_duration: balance, working_duration }, worked) {
+  if (balance === null || state === "upcoming") return null;
   return worked.shown - Math.floor((working_duration - balance) / 60) * 60;
 }
 

@@ -13,10 +13,40 @@ import { haveOtherClocks, openDays, sheetFigures } from "./sheets.js";
 /** @import { SheetFigures } from "./sheets.js" */
 /** @import { Day, SheetDay } from "./types.d.ts" */
 
-/** A column of figures: the name of its heading, and its text for a day or the sum. @typedef {[Heading, (figures: SheetFigures) => string]} Column */
-/** @typedef {"time" | "scheduledTime" | "overtimeHeading" | "balance"} Heading */
+/**
+ * @typedef {object} Column
+ * @property {"time" | "scheduledTime" | "overtimeHeading" | "balance"} heading the name of the heading's text
+ * @property {(sum: SheetFigures) => boolean} isShown whether the column has figures: without working hours, there is
+ *   nothing to compare the time with
+ * @property {(figures: SheetFigures) => string} show returns the figure of a day or of the sum
+ */
 
 const NONE = "–";
+
+/** @type {Column[]} */
+const WEEK_COLUMNS = [
+  {
+    heading: "time",
+    isShown: () => true,
+    show: ({ worked }) => (worked.exact > 0 ? formats.figure(worked) : NONE),
+  },
+  {
+    heading: "scheduledTime",
+    isShown: ({ scheduled }) => scheduled !== null,
+    show: ({ scheduled }) => (scheduled ? formats.duration(scheduled) : NONE),
+  },
+  {
+    heading: "overtimeHeading",
+    isShown: ({ overtime }) => overtime.exact > 0,
+    show: ({ overtime }) => (overtime.exact > 0 ? formats.figure(overtime) : NONE),
+  },
+  {
+    heading: "balance",
+    isShown: ({ balance }) => balance !== null,
+    show: ({ worked, scheduled, balance }) =>
+      balance !== null && (worked.exact > 0 || scheduled) ? formats.balance(balance) : NONE,
+  },
+];
 
 export class WeekView {
   #showDay;
@@ -42,7 +72,7 @@ export class WeekView {
     const table = byId("week-table");
     if (!days.length) return byId("week-rows").replaceChildren();
     const { days: figures, sum } = sheetFigures(days);
-    const columns = columnsFor(sum);
+    const columns = WEEK_COLUMNS.filter(({ isShown }) => isShown(sum));
     const [first, last] = [days[0], days[days.length - 1]].map(({ date }) => startOf(date));
     setText(byId("week-title"), formats.range("longDate", first, last));
     const zone = days[0].time_zone.replaceAll("_", " ");
@@ -57,17 +87,14 @@ export class WeekView {
       row(
         this.#dayButton(day, selected),
         bar(figures[index], most),
-        columns.map(([heading, show]) => [
-          heading,
-          day.state === "upcoming" && heading === "balance" ? NONE : show(figures[index]),
-        ]),
+        columns.map(({ heading, show }) => [heading, show(figures[index])]),
         this.#stateOf(day),
       ),
     );
     const sums = row(
       h("span", {}, text("sum")),
       null,
-      columns.map(([heading, show]) => [heading, show(sum)]),
+      columns.map(({ heading, show }) => [heading, show(sum)]),
       this.#confirmAll(openDays(days)),
     );
     byId("week-head").replaceChildren(...headings(columns));
@@ -120,41 +147,9 @@ export class WeekView {
   }
 }
 
-/**
- * Return the columns that have figures. Without working hours, there is nothing to compare the time with.
- *
- * @param {SheetFigures} sum
- * @returns {Column[]}
- */
-function columnsFor({ scheduled, overtime, balance }) {
-  return [
-    ["time", ({ worked }) => (worked.exact > 0 ? formats.figure(worked) : NONE)],
-    ...(scheduled === null
-      ? []
-      : /** @type {Column[]} */ ([
-          ["scheduledTime", ({ scheduled: of }) => (of ? formats.duration(of) : NONE)],
-        ])),
-    ...(overtime.exact > 0
-      ? /** @type {Column[]} */ ([
-          ["overtimeHeading", ({ overtime: of }) => (of.exact > 0 ? formats.figure(of) : NONE)],
-        ])
-      : []),
-    ...(balance === null
-      ? []
-      : /** @type {Column[]} */ ([
-          ["balance", (of) => (hasBalance(of) ? formats.balance(of.balance ?? 0) : NONE)],
-        ])),
-  ];
-}
-
-/** @param {SheetFigures} figures */
-function hasBalance({ worked, scheduled, balance }) {
-  return balance !== null && (worked.exact > 0 || Boolean(scheduled));
-}
-
 /** @param {Column[]} columns */
 function headings(columns) {
-  const names = [...columns.map(([heading]) => text(heading)), text("state")];
+  const names = [...columns.map(({ heading }) => text(heading)), text("state")];
   const head = (/** @type {string} */ name) => h("th", { scope: "col", role: "columnheader" }, name);
   return [head(text("day")), h("td"), ...names.map(head)];
 }
@@ -165,7 +160,7 @@ function headings(columns) {
  *
  * @param {HTMLElement} head
  * @param {HTMLElement | null} ofDay the bar
- * @param {[Heading, string][]} figures
+ * @param {[Column["heading"], string][]} figures
  * @param {(HTMLElement | string)[]} state
  */
 function row(head, ofDay, figures, state) {
@@ -189,9 +184,9 @@ function row(head, ofDay, figures, state) {
 /**
  * Draw the working time of a day, with overtime apart, over the working hours.
  *
- * @returns {HTMLElement | null} null if there is neither
  * @param {SheetFigures} figures
  * @param {number} most the seconds that fill the bar
+ * @returns {HTMLElement | null} null if there is neither
  */
 function bar({ worked, overtime, scheduled }, most) {
   if (!worked.exact && !scheduled) return null;
