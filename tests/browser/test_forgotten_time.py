@@ -195,8 +195,8 @@ def test_the_end_can_be_another_time(ask: Ask, start: Start) -> None:
     start(7, ago(hours=5))
     question = ask()
     question.button("End at…").click()
-    dialog = question.page.get_by_role("dialog", name="End at…")
-    field = dialog.get_by_label("Start")
+    dialog = question.page.get_by_role("dialog", name="End at")
+    field = dialog.get_by_label("Time", exact=True)
     field.fill(f"{ago(hours=6).astimezone(question.zone):%Y-%m-%dT%H:%M}")
     field.press("Enter")
     expect(dialog.get_by_role("alert")).to_contain_text("Must be within")
@@ -330,8 +330,8 @@ def test_overtime_of_yesterday_is_removed_and_today_stays(evening: Question) -> 
 
 def test_overtime_of_yesterday_is_removed_from_a_time_on(evening: Question) -> None:
     evening.button("Remove from…").press("Enter")
-    dialog = evening.page.get_by_role("dialog", name="Remove from…")
-    dialog.get_by_label("Start").fill(f"{yesterday_at('19:00'):%Y-%m-%dT%H:%M}")
+    dialog = evening.page.get_by_role("dialog", name="Remove from")
+    dialog.get_by_label("Time", exact=True).fill(f"{yesterday_at('19:00'):%Y-%m-%dT%H:%M}")
     dialog.get_by_role("button", name="Save").press("Enter")
     expect(evening.status).to_have_text(re.compile(r"2h\s5m of overtime removed\."))
     (pause,) = evening.timers()[7]["pauses"]

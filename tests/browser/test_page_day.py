@@ -173,10 +173,10 @@ def test_a_block_is_split_and_a_part_moves_to_another_issue(day: Day) -> None:
     day.select("#7")
     day.correct("Split")
     yesterday = days_ago(1).isoformat()
-    dialog.get_by_label("Start", exact=True).fill(f"{yesterday}T12:00")
+    dialog.get_by_label("Time", exact=True).fill(f"{yesterday}T12:00")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog.get_by_role("alert")).to_contain_text("Must be within")
-    dialog.get_by_label("Start", exact=True).fill(f"{yesterday}T10:00")
+    dialog.get_by_label("Time", exact=True).fill(f"{yesterday}T10:00")
     dialog.get_by_role("button", name="Save").click()
     # Adjacent blocks of two timers stay apart.
     day.expect_blocks("hello-world#7 09:00-10:00", "hello-world#7 10:00-10:30", SECOND)

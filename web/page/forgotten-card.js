@@ -353,7 +353,7 @@ export class ForgottenCard {
     const { kind, left, until } = this.#updated(this.#manager.now);
     const proposed = proposedEnd(this.#asked, this.#seen);
     const times = await askForTimes({
-      title: text(kind === "overtime" ? "removeFrom" : "endAtTime"),
+      title: text(kind === "overtime" ? "removeFrom" : "endAtTime").replace(/\s?…$/u, ""),
       proposed: { since: proposed, until: proposed },
       isSingle: true,
       // People enter full minutes.

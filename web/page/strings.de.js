@@ -84,6 +84,7 @@ export const german = {
   removeOvertime: "Überstunden entfernen",
   removeFrom: "Entfernen ab …",
   notNow: "Nicht jetzt",
+  singleTime: "Zeitpunkt",
   timeKept: "Zeit behalten.",
   timerEnded: ({ when }) => `Beendet ${when}.`,
   overtimeRemoved: ({ duration }) => `${duration} Überstunden entfernt.`,

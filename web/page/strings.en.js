@@ -61,6 +61,7 @@ export const english = {
   removeOvertime: "Remove overtime",
   removeFrom: "Remove from…",
   notNow: "Not now",
+  singleTime: "Time",
   timeKept: "Time kept.",
   timerEnded: ({ when }) => `Ended ${when}.`,
   overtimeRemoved: ({ duration }) => `${duration} of overtime removed.`,
