@@ -4,6 +4,7 @@ import { pages } from "./page/api.js";
 import { dayOf, timeZone } from "./page/calendar.js";
 import { Confirmation } from "./page/confirmation.js";
 import { dialectOf, NEUTRAL, toCsv } from "./page/csv.js";
+import { DayOff } from "./page/day-off.js";
 import { DayView } from "./page/day-view.js";
 import { addEntry, editEntry } from "./page/edit-entry.js";
 import { byId, download } from "./page/elements.js";
@@ -11,6 +12,7 @@ import { withGains } from "./page/figures.js";
 import { listQuery, readDay, readFilter, selectedDays, writeFilter } from "./page/filter.js";
 import { onFilter, showFilter } from "./page/filter-form.js";
 import { firstVisitCard } from "./page/first-visit.js";
+import { ForgottenCard } from "./page/forgotten-card.js";
 import { History } from "./page/history.js";
 import { formats, text, widgetTexts } from "./page/language.js";
 import { clearNotice, notify, warn } from "./page/notices.js";
@@ -54,7 +56,7 @@ const history = new History({
   now,
   resume,
   edit,
-  deleting: ({ id }) => present?.expectDeletion(id),
+  deleting: ({ id }) => present?.expectEnd(id),
   changed,
 });
 const confirmation = new Confirmation({
@@ -78,6 +80,7 @@ const dayView = new DayView({
   shown: (shownDay, week) => weekView.show(shownDay, week),
   changed: () => {
     refreshPresent();
+    forgotten?.forgetUndo();
     return refreshResults();
   },
 });
@@ -128,8 +131,9 @@ async function show(entries, signal) {
   history.showDayTotals(showTotals(totals, filter, now()));
 }
 
-/** Load the day, and the entries and totals that the filter selects. */
+/** Load the hours of today, the day, and the entries and totals that the filter selects. */
 async function loadAll() {
+  updateSchedule();
   await Promise.all([load(), dayView.refresh().catch(showError)]);
 }
 
@@ -302,40 +306,68 @@ function refreshIfRulesChanged() {
       return [id, status, is_counting, waiting_for, counting_changes_at];
     }),
   );
-  if (former && standings !== former) refreshSoon();
+  if (!former || standings === former) return;
+  refreshSoon();
+  updateSchedule();
 }
 
-// ------------------------------------------------------------------ the first visit
+// ------------------------------------------------------------------ the schedule
 
-/** Propose working hours to a person who has not chosen any. */
-async function showFirstVisit() {
-  const card = firstVisitCard(await fetchSchedule(), now, () => {
-    byId("first-visit").hidden = true;
+const dayOff = new DayOff(now, async () => {
+  await Promise.all([showSchedule(), changed()]);
+});
+byId("now").append(dayOff.element);
+
+/** Show the hours of today. Propose working hours to a person who has not chosen any. */
+async function showSchedule() {
+  const schedule = await fetchSchedule();
+  dayOff.show(schedule);
+  const place = byId("first-visit");
+  place.hidden = schedule.chosen;
+  if (schedule.chosen) return place.replaceChildren();
+  // Keep the card that is shown, because it may have the focus.
+  if (place.firstChild) return;
+  const card = firstVisitCard(schedule, now, () => {
+    place.hidden = true;
     byId("title").focus();
-    return changed();
+    return Promise.all([showSchedule(), changed()]);
   });
-  byId("first-visit").hidden = !card;
-  byId("first-visit").replaceChildren(...(card ? [card] : []));
+  if (card) place.append(card);
+}
+
+/** Show the schedule as it is now. Without it, the page only lacks the proposal and the hours of today. */
+function updateSchedule() {
+  showSchedule().catch(() => {});
 }
 
 // ------------------------------------------------------------------ the session
 
 /** @type {?Now} */
 let present = null;
+/** @type {?ForgottenCard} */
+let forgotten = null;
 
 addEventListener("signed-out", () => {
   isOpen = false;
   manager.disconnect();
   present?.clear();
+  forgotten?.clear();
   loading.abort();
   byId("first-visit").replaceChildren();
   history.clear();
   dayView.clear();
 });
 
-openPage(async () => {
+openPage(async ({ id }) => {
   isOpen = true;
   present = new Now(manager);
+  forgotten = new ForgottenCard({
+    manager,
+    user: id,
+    correct: (label, action) => dayView.correct(label, action),
+    undo: () => dayView.undoLast(),
+    expectEnd: (timer) => present?.expectEnd(timer),
+  });
   manager.addEventListener("tick", () => {
     if (!isLoading) showRunning();
     dayView.run();
@@ -354,8 +386,7 @@ openPage(async () => {
   // Load first, because the manager's first events compare the day with the loaded one.
   const loaded = loadAll();
   manager.connect();
-  // Without the schedule, the page only lacks the proposal.
-  showFirstVisit().catch(() => {});
+  forgotten.comeBack();
   await loaded;
 });
 

@@ -364,8 +364,9 @@ export class TimerManager extends EventTarget {
     this.#clock.sync(dateOf(response.headers), 1_000, response);
     return timers.map((timer) => {
       const { status, start_time, last_pause_time, active_duration, paused_duration } = timer;
-      this.#timers.noteTime(Date.parse(last_pause_time ?? start_time));
-      if (status !== "running") return { ...timer, as_of: 0 };
+      const changed = Date.parse(last_pause_time ?? start_time);
+      this.#timers.noteTime(changed);
+      if (status !== "running") return { ...timer, as_of: changed };
       const as_of = Date.parse(start_time) + Math.round((paused_duration + active_duration) * 1_000);
       this.#clock.sync(as_of, 1, response);
       return { ...timer, as_of };

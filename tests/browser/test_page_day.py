@@ -173,10 +173,10 @@ def test_a_block_is_split_and_a_part_moves_to_another_issue(day: Day) -> None:
     day.select("#7")
     day.correct("Split")
     yesterday = days_ago(1).isoformat()
-    dialog.get_by_label("Start", exact=True).fill(f"{yesterday}T12:00")
+    dialog.get_by_label("Time", exact=True).fill(f"{yesterday}T12:00")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog.get_by_role("alert")).to_contain_text("Must be within")
-    dialog.get_by_label("Start", exact=True).fill(f"{yesterday}T10:00")
+    dialog.get_by_label("Time", exact=True).fill(f"{yesterday}T10:00")
     dialog.get_by_role("button", name="Save").click()
     # Adjacent blocks of two timers stay apart.
     day.expect_blocks("hello-world#7 09:00-10:00", "hello-world#7 10:00-10:30", SECOND)
@@ -296,6 +296,23 @@ def test_one_switches_to_a_timer_that_waits_and_back(
     resume = ann_page.get_by_role("list", name="You are on a break.").get_by_role("button", name="Resume")
     expect(resume).to_have_count(1)
     resume.click()
+    present.expect_counting(8)
+
+
+def test_one_switches_back_after_a_switch_elsewhere(
+    ann_page: Page, ann_elsewhere: Callable[..., Any]
+) -> None:
+    present = Present(ann_page)
+    ids = [
+        ann_elsewhere("start/", {"github_repo": REPO, "github_issue_number": number})["id"]
+        for number in (7, 8)
+    ]
+    present.poll()
+    present.expect_counting(8)
+    ann_elsewhere(f"{ids[0]}/focus/")
+    present.poll()
+    present.expect_counting(7)
+    present.button("Switch back").click()
     present.expect_counting(8)
 
 

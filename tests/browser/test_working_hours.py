@@ -505,6 +505,24 @@ def test_off_now_ends_the_day_and_can_be_undone(account: AccountPage) -> None:
     assert account.schedule()["exceptions"] == []
 
 
+def test_the_time_page_ends_the_day_in_one_press_too(account: AccountPage) -> None:
+    today = always_working(account)
+    page = account.page
+    page.goto("/")
+    card = page.get_by_role("region", name="Now")
+    expect(card.get_by_text("Today all time counts.")).to_be_visible()
+    card.get_by_role("button", name="Off now").press("Enter")
+    expect(card.get_by_role("button", name="Undo")).to_be_focused()
+    expect(card.get_by_text(re.compile("^Your hours today: "))).to_be_visible()
+    assert [exception["date"] for exception in account.schedule()["exceptions"]] == [today]
+    card.get_by_role("button", name="Undo").press("Enter")
+    expect(account.status).to_have_text("Undone.")
+    expect(card.get_by_role("button", name="Off now")).to_be_focused()
+    assert account.schedule()["exceptions"] == []
+    card.get_by_role("button", name="Sick today").click()
+    expect(card.get_by_text("You are off today (Sick)")).to_be_visible()
+
+
 def test_sick_today_replaces_the_hours_of_today_until_it_is_undone(account: AccountPage) -> None:
     today = always_working(account)
     planned = {"intervals": [["09:00", "14:00"]], "reason": "Dentist"}

@@ -26,6 +26,17 @@ def noon_zone() -> str:
     return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
 
 
+def hide(page: Page, *, hidden: bool = True) -> None:
+    """Simulate that a page is hidden, or that it is visible again."""
+    page.evaluate(
+        """(hidden) => {
+            Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
 class Widget:
     """The widget of a page."""
 
@@ -106,13 +117,7 @@ class Widget:
 
     def hide(self, *, hidden: bool = True) -> None:
         """Simulate that the page is hidden, or that the page is visible again."""
-        self.page.evaluate(
-            """(hidden) => {
-                Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
-                document.dispatchEvent(new Event("visibilitychange"));
-            }""",
-            hidden,
-        )
+        hide(self.page, hidden=hidden)
 
     def stop_clock(self) -> None:
         """Stop the clock that a test has installed."""

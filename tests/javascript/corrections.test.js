@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { insertPause, moveBorder, moveToIssue, removeBlock, splitTimer } from "../../web/page/corrections.js";
+import {
+  endTimer,
+  insertPause,
+  moveBorder,
+  moveToIssue,
+  removeBlock,
+  splitTimer,
+  takeAway,
+} from "../../web/page/corrections.js";
 import { stoppedTimer } from "./support/timers.js";
 
 /** @import { Block, Edge } from "../../web/page/timeline.js" */
@@ -226,4 +234,84 @@ test("a timer without other working time is deleted, and else a pause replaces t
   const open = stoppedTimer({ status: "running", end_time: null });
   await removeBlock(send, open, block("09:00", "10:00"));
   assert.equal(sent[0][1], "1-01/pauses/");
+});
+
+/** A timer that has been open since 9. */
+const open = () => stoppedTimer({ status: "running", start_time: iso("09:00"), end_time: null });
+
+test("a timer whose owner went away ends with a break, and starts again there if that is undone", async () => {
+  responses["GET 1-01/"] = open();
+  const undo = await endTimer(send, { id: "1-01" }, at("10:00"), [block("10:00", "12:00")], at("08:00"));
+  const then = { at: iso("10:00") };
+  assert.deepEqual(sent, [
+    ["POST", "1-01/pause/", then],
+    ["POST", "1-01/stop/", then],
+  ]);
+  sent = [];
+  await undo();
+  assert.deepEqual(sent, [["POST", "start/", { ...ISSUE, description: "", ...then }]]);
+});
+
+test("an answer that failed after the pause can be repeated", async () => {
+  responses["GET 1-01/"] = { ...open(), status: "paused" };
+  await endTimer(send, { id: "1-01" }, at("10:00"), [], at("08:00"));
+  assert.deepEqual(sent, [["POST", "1-01/stop/", { at: iso("10:00") }]]);
+});
+
+test("a timer does not end before its start", async () => {
+  responses["GET 1-01/"] = open();
+  await endTimer(send, { id: "1-01" }, at("08:00"), [], at("07:00"));
+  assert.deepEqual(sent.at(-1), ["POST", "1-01/stop/", { at: iso("09:00") }]);
+});
+
+test("an end that is too long ago is a correction; undoing it restores only what had counted", async () => {
+  responses["GET 1-01/"] = open();
+  responses["POST 1-01/stop/"] = { ...open(), end_time: iso("18:00") };
+  const counted = [block("10:00", "12:00"), block("13:00", "17:00")];
+  const undo = await endTimer(send, { id: "1-01" }, at("10:00"), counted, at("11:00"));
+  assert.deepEqual(sent, [
+    ["POST", "1-01/stop/"],
+    ["PATCH", "1-01/", { end_time: iso("10:00") }],
+  ]);
+  sent = [];
+  await undo();
+  assert.deepEqual(sent, [
+    ["PATCH", "1-01/", { end_time: iso("18:00") }],
+    ["POST", "1-01/pauses/", { start: iso("12:00"), end: iso("13:00") }],
+    ["POST", "1-01/pauses/", { start: iso("17:00"), end: iso("18:00") }],
+    ["POST", "start/", { ...ISSUE, description: "", at: iso("18:00") }],
+  ]);
+});
+
+test("the end of a timer that has ended by itself is corrected, and the timer stays stopped", async () => {
+  responses["GET 1-01/"] = stoppedTimer({ end_time: iso("12:00") });
+  const undo = await endTimer(send, { id: "1-01" }, at("10:00"), [block("10:00", "12:00")], at("08:00"));
+  await undo();
+  assert.deepEqual(sent, [
+    ["PATCH", "1-01/", { end_time: iso("10:00") }],
+    ["PATCH", "1-01/", { end_time: iso("12:00") }],
+  ]);
+});
+
+test("a timer that has ended earlier keeps its end", async () => {
+  responses["GET 1-01/"] = stoppedTimer({ end_time: iso("12:00") });
+  const undo = await endTimer(send, { id: "1-01" }, at("13:00"), [], at("08:00"));
+  await undo();
+  assert.deepEqual(sent, []);
+});
+
+test("time of several timers is taken away as their pauses, and returns in reverse", async () => {
+  const [one, other] = [iso("10:00"), iso("12:00")];
+  const pauses = [{ start: one, end: other }];
+  responses["GET 1-01/"] = { ...open(), pauses };
+  responses["GET 1-02/"] = { ...open(), pauses };
+  const parts = ["1-01", "1-02"].map((timer) => ({ timer, since: at("10:00"), until: at("12:00") }));
+  const undo = await takeAway(send, parts);
+  await undo();
+  assert.deepEqual(sent, [
+    ["POST", "1-01/pauses/", pauses[0]],
+    ["POST", "1-02/pauses/", pauses[0]],
+    ["DELETE", "1-02/pauses/0/"],
+    ["DELETE", "1-01/pauses/0/"],
+  ]);
 });

@@ -48,6 +48,11 @@ function later(seconds) {
   return new Date(EPOCH + seconds * 1_000).toISOString();
 }
 
+/** @param {TimerState} state */
+function ids(state) {
+  return state.timersAt(EPOCH).map(({ id }) => id);
+}
+
 /** @param {TimerState} state @returns {Record<string, string | null>} */
 function standings(state) {
   return Object.fromEntries(
@@ -151,6 +156,28 @@ test("a confirmed action replaces its timer in place, and a stop removes it", ()
   assert.deepEqual(statuses(state), ["t7 running", "t8 paused", "t9 running"]);
   state.confirm(action("stop", "t8"), timer(8, { status: "stopped" }), EPOCH, true);
   assert.deepEqual(statuses(state), ["t7 running", "t9 running"]);
+});
+
+test("what counts is first, then what will count, then what was paused last", () => {
+  const paused = (/** @type {number} */ number, /** @type {number} */ seconds) =>
+    timer(number, { status: "paused", as_of: EPOCH + seconds * 1_000 });
+  const state = stateWith(
+    paused(6, 10),
+    timer(7),
+    paused(8, 20),
+    timer(9, waiting("schedule")),
+    timer(10, COUNTING),
+  );
+  assert.deepEqual(ids(state), ["t10", "t9", "t8", "t6", "t7"]);
+});
+
+test("on a break, the timer that was just paused is first, also before the server has confirmed it", () => {
+  const old = timer(8, { status: "paused", as_of: EPOCH - 3_600_000 });
+  const state = stateWith(old, timer(9, waiting("focus")), timer(7, COUNTING));
+  state.add(action("pause", "t7"));
+  assert.deepEqual(ids(state), ["t7", "t8", "t9"]);
+  state.confirm(action("pause", "t7"), timer(7, { status: "paused" }), EPOCH, true);
+  assert.deepEqual(ids(state), ["t7", "t8", "t9"]);
 });
 
 test("after a confirmation, the entity tag of the previous list is not sent again", () => {

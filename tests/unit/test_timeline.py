@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from timer_core.domain.calendar import HOUR_MS, Calendar, ConcurrentTimers, Policy
-from timer_core.domain.corrections import divided, with_pause
+from timer_core.domain.corrections import divided, with_pause, without_pause
 from timer_core.domain.schedule import DayException, Interval, ScheduleVersion, Span, Week, joined
 from timer_core.domain.state import Action, State, Status, Transition
 from timer_core.domain.timeline import Carry, Slice, Standing, Waiting, _Running, lasting, standings, timeline
@@ -300,6 +300,17 @@ class TestOvertime:
     def test_a_start_by_hand_counts_for_some_hours(self) -> None:
         one = timer("A", ("2026-11-02 20:00", "start"))
         assert worked([one], OFFICE, "2026-11-02 00:00", "2026-11-03 09:00") == {"A": 4}
+
+    @pytest.mark.parametrize("acts", [1, 2])
+    def test_overtime_that_was_taken_away_does_not_begin_anew_after_it(self, acts: int) -> None:
+        steps = [("2026-11-02 18:00", "start"), ("2026-11-02 18:30", "focus")][:acts]
+        one, now = timer("A", *steps), at("2026-11-03 10:00")
+        since, until = at(steps[-1][0]), at(steps[-1][0]) + 4 * HOUR_MS
+        before = worked([one], OFFICE, "2026-11-01 00:00", "2026-11-03 08:00")["A"]
+        paused = with_pause(one, since, until, now).timer
+        assert worked([paused], OFFICE, "2026-11-01 00:00", "2026-11-03 08:00").get("A", 0) == before - 4
+        undone = without_pause(paused, 0, now).timer
+        assert worked([undone], OFFICE, "2026-11-01 00:00", "2026-11-03 08:00")["A"] == before
 
     def test_working_hours_end_overtime(self) -> None:
         one = timer("A", ("2026-11-03 07:00", "start"), ("2026-11-03 12:00", "pause by unassigned"))

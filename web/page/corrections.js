@@ -1,4 +1,4 @@
-// Corrections of a day's time. Each sends its requests, and returns a function that undoes it.
+// Corrections of time that has counted. Each sends its requests, and returns a function that undoes it.
 
 import { cut } from "./timeline.js";
 
@@ -261,5 +261,83 @@ export async function removeBlock(send, timer, block) {
     const added = await send("POST", TIMERS, { ...issueOf(timer), description, start_time, end_time });
     for (const pause of pauses) await send("POST", `${pathOf(added)}pauses/`, pause);
     return { [timer.id]: added.id };
+  };
+}
+
+/**
+ * End a timer at a time since which its owner has been away.
+ *
+ * @param {Send} send
+ * @param {{id: string}} shown
+ * @param {number} at the end; the timer's start if it is later
+ * @param {Stretch[]} counted what has counted for the timer since then
+ * @param {number} earliest actions may be at this instant or later
+ * @returns {Promise<Undo>}
+ */
+export async function endTimer(send, shown, at, counted, earliest) {
+  /** @type {Timer} */
+  const timer = await send("GET", pathOf(shown));
+  const end = Math.max(at, Date.parse(timer.start_time));
+  // The timer has become stale before.
+  if (timer.end_time && Date.parse(timer.end_time) <= end) return async () => {};
+  if (timer.end_time || end < earliest) return correctEnd(send, timer, end, counted);
+  // The pause begins a break: without it, the time since then would count for a timer that waits.
+  if (timer.status === "running") await send("POST", `${pathOf(timer)}pause/`, { at: iso(end) });
+  await send("POST", `${pathOf(timer)}stop/`, { at: iso(end) });
+  return () => startAgain(send, timer, end);
+}
+
+/**
+ * Correct the end of a timer; stop an open timer before.
+ *
+ * @param {Send} send
+ * @param {Timer} timer
+ * @param {number} at
+ * @param {Stretch[]} counted what has counted for the timer since then
+ * @returns {Promise<Undo>}
+ */
+async function correctEnd(send, timer, at, counted) {
+  const { end_time: end } = timer.end_time ? timer : await send("POST", `${pathOf(timer)}stop/`);
+  await send("PATCH", pathOf(timer), { end_time: iso(at) });
+  return async () => {
+    await send("PATCH", pathOf(timer), { end_time: end });
+    // The correction states all time up to the end, also nights.
+    let since = at;
+    for (const part of [...counted, { since: Date.parse(end), until: Infinity }]) {
+      const pause = { since, until: Math.max(part.since, at) };
+      if (pause.since < pause.until) await insertPause(send, timer, pause);
+      since = part.until;
+    }
+    if (!timer.end_time) await startAgain(send, timer, Date.parse(end));
+  };
+}
+
+/**
+ * Start a timer like one that has been stopped, which cannot be resumed.
+ *
+ * @param {Send} send
+ * @param {Timer} timer
+ * @param {number} at
+ */
+async function startAgain(send, timer, at) {
+  const { description } = timer;
+  await send("POST", `${TIMERS}start/`, { ...issueOf(timer), description, at: iso(at) });
+}
+
+/**
+ * Take away time, as pauses of the timers for which it counted.
+ *
+ * @param {Send} send
+ * @param {(Stretch & {timer: string})[]} parts
+ * @returns {Promise<Undo>}
+ */
+export async function takeAway(send, parts) {
+  /** @type {Undo[]} */
+  const undos = [];
+  for (const { timer, since, until } of parts) {
+    undos.push(await insertPause(send, { id: timer }, { since, until }));
+  }
+  return async () => {
+    for (const undo of undos.reverse()) await undo();
   };
 }

@@ -21,7 +21,7 @@ import { rangeOf, secondsOf, stretchOf, toBlocks, visibleRange, withoutConstantH
 
 /** @import { Timer as OpenTimer } from "../widget/types.d.ts" */
 /** @import { Confirmation } from "./confirmation.js" */
-/** @import { Undo } from "./corrections.js" */
+/** @import { Send, Undo } from "./corrections.js" */
 /** @import { Block, Edge, Stretch } from "./timeline.js" */
 /** @import { Day, SheetDay, Timeline, Timer } from "./types.d.ts" */
 
@@ -464,6 +464,21 @@ export class DayView {
   }
 
   /**
+   * Carry out a correction that another card asks for, show its effect, and offer to undo it.
+   *
+   * @param {string} label
+   * @param {(send: Send) => Promise<Undo>} action
+   */
+  async correct(label, action) {
+    await this.#done(label, await action(this.#send));
+  }
+
+  /** Undo the last correction. */
+  async undoLast() {
+    await this.#undo();
+  }
+
+  /**
    * Correct the timer of a block, and offer to undo it.
    *
    * @param {string} label
@@ -512,7 +527,7 @@ export class DayView {
   /**
    * Send a request for a timer, or for the one that has replaced it, and return the body of the response.
    *
-   * @type {import("./corrections.js").Send}
+   * @type {Send}
    */
   #send = async (method, path, body) => {
     const present = path.replace(TIMER_ID, (id) => this.#presentId(id));

@@ -148,6 +148,15 @@ export class Formats {
   }
 
   /**
+   * Join names, such as "one, two and three".
+   *
+   * @param {string[]} names
+   */
+  all(names) {
+    return new Intl.ListFormat(this.#locale).format(names);
+  }
+
+  /**
    * Format a day. The text contains the year if the day is not in the current year.
    *
    * @param {Date} start the instant at which the day begins

@@ -36,10 +36,10 @@ export class Now {
   #manager;
   /** @type {Map<string, Row>} */
   #rows = new Map();
-  /** The keys of the timers that counted before the last switch. @type {string[]} */
-  #before = [];
-  /** The ids of timers whose entries the user has deleted. @type {Set<string>} */
-  #deleted = new Set();
+  /** The keys of the timers that counted last, and before the last switch. @type {string[][]} */
+  #counted = [[], []];
+  /** The ids of timers that other cards of the page end or delete. @type {Set<string>} */
+  #ended = new Set();
   #title = document.title;
   #titleTimer;
   #form = byId("start", HTMLFormElement);
@@ -69,6 +69,7 @@ export class Now {
     const remedy = waiting ? widgetTexts.pending(waiting) : widgetTexts.retrying;
     const cause = isBusy ? widgetTexts.busy : widgetTexts.offline;
     if (!isConnected) setText(byId("connection-text"), `${cause} ${remedy}`);
+    this.#noteCounting(timers);
     const active = document.activeElement;
     const focused = [...this.#rows].find(([, { item }]) => item.contains(active))?.[0];
     const former = this.#rows;
@@ -189,12 +190,24 @@ export class Now {
    */
   #switchBack(current) {
     const { timers } = this.#manager.state;
+    const [, keys] = this.#counted;
     const before = timers.find(
-      (timer) => timer.key !== current && this.#before.includes(timer.key) && timer.waiting_for === "focus",
+      (timer) => timer.key !== current && keys.includes(timer.key) && timer.waiting_for === "focus",
     );
     if (!before) return [];
     const label = text("switchBack", { name: nameInSentence(before) });
     return [{ name: "back", label, act: () => this.#focus(before.key, false) }];
+  }
+
+  /**
+   * Note which timers count, so that one can switch back to them, also after a switch on GitHub or elsewhere.
+   *
+   * @param {Timer[]} timers
+   */
+  #noteCounting(timers) {
+    const keys = timers.filter(isCounting).map(({ key }) => key);
+    const [last] = this.#counted;
+    if (keys.length && String(keys) !== String(last)) this.#counted = [keys, last];
   }
 
   /** @param {string} id */
@@ -205,16 +218,10 @@ export class Now {
 
   // ---------------------------------------------------------------- actions
 
-  /** Remember which timers count, so that one can switch back to them. */
-  #remember() {
-    this.#before = this.#manager.state.timers.filter(isCounting).map(({ key }) => key);
-  }
-
   /** @param {string} key @param {boolean} overtime */
   #focus(key, overtime) {
     const timer = this.#find(key);
     if (!timer) return;
-    if (!isCounting(timer)) this.#remember();
     notifyAbout(timer, text(overtime ? "keepsCounting" : "switched", { name: nameInSentence(timer) }));
     this.#manager.focus(timer.id, overtime);
   }
@@ -223,7 +230,6 @@ export class Now {
   #act(key, action) {
     const timer = this.#find(key);
     if (!timer) return;
-    if (action === "resume") this.#remember();
     const time = clockTime(this.#manager.working(timer));
     notifyAbout(timer, widgetTexts.own[action](isolate(nameInSentence(timer)), time));
     this.#manager[action](timer.id);
@@ -259,24 +265,23 @@ export class Now {
     if (open?.status === "paused") return this.#act(open.key, "resume");
     if (open && !isCounting(open)) return this.#focus(open.key, open.waiting_for === "schedule");
     if (open) return notifyAbout(open, text("alreadyCounts", { name: nameInSentence(open) }));
-    this.#remember();
     const started = { github_repo: null, github_issue_number: null, ...issue, description };
     notifyAbout(started, widgetTexts.own.start(isolate(nameInSentence(started))));
     this.#manager.start({ ...issue, ...(description && { description }) });
   }
 
   /**
-   * Announce no stop of a timer, because the user deletes its entry.
+   * Announce no stop of a timer, because another card of the page ends the timer or deletes its entry.
    *
    * @param {string} id
    */
-  expectDeletion(id) {
-    this.#deleted.add(id);
+  expectEnd(id) {
+    this.#ended.add(id);
   }
 
   /** @param {Events["transition"]} transition */
   #notifyOfTransition({ action, timer, isOwn }) {
-    if (isOwn || action === "focus" || action === "counting" || this.#deleted.has(timer.id)) return;
+    if (isOwn || action === "focus" || action === "counting" || this.#ended.has(timer.id)) return;
     notifyAbout(timer, widgetTexts.elsewhere[action](isolate(nameInSentence(timer))));
   }
 

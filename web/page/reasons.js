@@ -69,10 +69,20 @@ export function continuesAt({ waiting_for, counting_changes_at: at }) {
  */
 export function pointInTime(instant, now) {
   const time = formats.date("time", instant);
+  const day = dayInSentence(instant, now);
+  return day ? text("onDay", { day, time }) : text("atTime", { time });
+}
+
+/**
+ * Return the day of a time as a part of a sentence: "" for today, the weekday within six days, or else the date.
+ *
+ * @param {Date} instant
+ * @param {Date} now
+ */
+export function dayInSentence(instant, now) {
+  if (instant.toDateString() === now.toDateString()) return "";
   const days = Math.abs(instant.getTime() - now.getTime()) / 86_400_000;
-  if (instant.toDateString() === now.toDateString()) return text("atTime", { time });
-  const day = formats.date(days < 6 ? "longWeekday" : "dayOfMonth", instant);
-  return text("onDay", { day, time });
+  return formats.date(days < 6 ? "longWeekday" : "dayOfMonth", instant);
 }
 
 /**

@@ -71,6 +71,24 @@ export const german = {
   switchBack: ({ name }) => `Zurück zu ${name}`,
   keepCountingAfter: ({ when }) => `Nach ${when} weiterzählen`,
 
+  // forgotten time
+  isTimeRight: "Stimmt diese Zeit?",
+  countedSince: ({ names, duration, time }) => `${duration} gezählt für ${names} seit ${time}.`,
+  countedDuring: ({ names, duration, time }) => `${duration} gezählt für ${names} (${time}).`,
+  overtimeCounted: ({ names, duration, time }) => `${duration} Überstunden gezählt für ${names} (${time}).`,
+  lastSign: ({ when }) => `Dein letztes Lebenszeichen war ${when}.`,
+  dayAndTime: ({ day, time }) => `${day} ${time}`,
+  keep: "Behalten",
+  endThen: ({ when }) => `Ende ${when}`,
+  endAtTime: "Ende um …",
+  removeOvertime: "Überstunden entfernen",
+  removeFrom: "Entfernen ab …",
+  notNow: "Nicht jetzt",
+  singleTime: "Zeitpunkt",
+  timeKept: "Zeit behalten.",
+  timerEnded: ({ when }) => `Beendet ${when}.`,
+  overtimeRemoved: ({ duration }) => `${duration} Überstunden entfernt.`,
+
   // the day
   previousDay: "Vorheriger Tag",
   followingDay: "Nächster Tag",

@@ -48,6 +48,24 @@ export const english = {
   switchBack: ({ name }) => `Switch back to ${name}`,
   keepCountingAfter: ({ when }) => `Keep counting after ${when}`,
 
+  // forgotten time
+  isTimeRight: "Is this time right?",
+  countedSince: ({ names, duration, time }) => `${duration} counted for ${names} since ${time}.`,
+  countedDuring: ({ names, duration, time }) => `${duration} counted for ${names} (${time}).`,
+  overtimeCounted: ({ names, duration, time }) => `${duration} of overtime counted for ${names} (${time}).`,
+  lastSign: ({ when }) => `Your last sign of life was ${when}.`,
+  dayAndTime: ({ day, time }) => `${day} ${time}`,
+  keep: "Keep",
+  endThen: ({ when }) => `End ${when}`,
+  endAtTime: "End at…",
+  removeOvertime: "Remove overtime",
+  removeFrom: "Remove from…",
+  notNow: "Not now",
+  singleTime: "Time",
+  timeKept: "Time kept.",
+  timerEnded: ({ when }) => `Ended ${when}.`,
+  overtimeRemoved: ({ duration }) => `${duration} of overtime removed.`,
+
   // the day
   timelineOf: ({ day }) => `Time of ${day}`,
   blockOf: ({ name, time, duration }) => `${name}, ${time}, ${duration}`,

@@ -19,6 +19,9 @@ const timeDialog = byId("time-dialog", HTMLDialogElement);
 const timeForm = byId("time-form", HTMLFormElement);
 const fields = { since: new TimeField("time-start"), until: new TimeField("time-end") };
 
+/** The label of the start in the page's language. */
+let startText = "";
+
 /** @type {{question: TimeQuestion, resolve: (times: Stretch | null) => void} | null} */
 let asked = null;
 
@@ -33,6 +36,8 @@ export function askForTimes(question) {
   setText(byId("time-title"), title);
   setText(byId("time-error"), "");
   byId("time-end-field").hidden = isSingle;
+  startText ||= byId("time-start-label").textContent;
+  setText(byId("time-start-label"), isSingle ? text("singleTime") : startText);
   fields.since.set(new Date(proposed.since));
   fields.until.set(new Date(proposed.until));
   timeDialog.showModal();
@@ -54,7 +59,8 @@ function read({ isSingle, limits }) {
   if (times.since > times.until) return text("endBeforeStart");
   if (times.since < limits.since || times.until > limits.until) {
     const [from, until] = [limits.since, limits.until].map((instant) => new Date(instant));
-    return text("outsideOf", { time: formats.range("time", from, until) });
+    const format = from.toDateString() === until.toDateString() ? "time" : "moment";
+    return text("outsideOf", { time: formats.range(format, from, until) });
   }
   return times;
 }

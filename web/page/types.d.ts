@@ -24,6 +24,8 @@ export interface Timer extends Durations {
   id: string;
   status: "running" | "paused" | "stopped";
   is_counting: boolean;
+  /** Why a running timer does not count; null if it counts, or if nothing of the user's has happened for long. */
+  waiting_for: "schedule" | "focus" | "break" | null;
   organization: string | null;
   start_time: string;
   end_time: string | null;
@@ -43,6 +45,8 @@ export interface Timer extends Durations {
   description: string;
   source: string;
   stopped_by: string | null;
+  /** The last act, comment or event that shows that somebody works on the issue. */
+  last_sign_at: string;
 }
 
 /** A pause of a timer. The present pause has no end. */

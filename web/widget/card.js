@@ -135,9 +135,10 @@ export function clockTime(seconds) {
  */
 function shortTime(time, language, now) {
   const date = new Date(time);
+  const ahead = date.getTime() - now;
   /** @type {Intl.DateTimeFormatOptions} */
   let day = { month: "short", day: "numeric" };
   if (date.toDateString() === new Date(now).toDateString()) day = {};
-  else if (date.getTime() > now && date.getTime() < now + WEEK_MS) day = { weekday: "long" };
+  else if (ahead > 0 && ahead < WEEK_MS) day = { weekday: "long" };
   return date.toLocaleString(formatLocale(language), { ...day, hour: "numeric", minute: "2-digit" });
 }

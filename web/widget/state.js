@@ -28,7 +28,7 @@ export class TimerState {
   }
 
   /**
-   * Return the open timers as they are shown at a time. A timer that counts is the first.
+   * Return the open timers as they are shown at a time.
    *
    * @param {number} now
    * @returns {Timer[]}
@@ -43,7 +43,7 @@ export class TimerState {
         ...(changeOf(timer) <= now ? advance(timer, now) : timer),
         key: this.#keys.get(timer.id) ?? timer.id,
       }))
-      .sort((one, other) => Number(other.is_counting) - Number(one.is_counting));
+      .sort((one, other) => rank(other) - rank(one));
   }
 
   /**
@@ -126,6 +126,19 @@ export class TimerState {
     this.etag = "";
     return { action: kind, timer, isOwn };
   }
+}
+
+/**
+ * Return a timer's place in the list: what counts is the first, then what will count. During a break, the timer that
+ * was paused last is the first, because people resume it next.
+ *
+ * @param {OpenTimer} timer
+ * @returns {number} greater for earlier places
+ */
+function rank({ is_counting, waiting_for, status, as_of }) {
+  if (is_counting) return Infinity;
+  if (status === "paused") return as_of;
+  return waiting_for === "schedule" || waiting_for === "focus" ? 9e15 : 0;
 }
 
 /**

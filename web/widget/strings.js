@@ -33,7 +33,7 @@ const en = {
   byYou: "by you",
   since: (time) => `since ${time}`,
   noIssue: "Timer without an issue",
-  loading: "Loading your timers…",
+  loading: "Loading…",
   none: "No timer is running.",
   noneHint: "Assign yourself an issue on GitHub, or start one here.",
   signedOut: "Sign in to view and control your timers.",
@@ -68,7 +68,7 @@ const en = {
   },
   problems: {
     refused: "Reverted:",
-    waiting: "Your change is kept and will be sent as soon as possible.",
+    waiting: "Your change will be sent as soon as possible.",
     popup: "The browser blocked the sign-in window. Allow pop-ups for this site and try again.",
     failed: "That did not work:",
   },

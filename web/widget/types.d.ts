@@ -20,7 +20,7 @@ export interface Countable {
   why: Why | null;
   /**
    * The time up to which the durations count, by the server's clock in milliseconds since the epoch. The time
-   * is 0 if the timer does not run. The widget computes the time from the response.
+   * is the beginning of the pause if the timer is paused. The widget computes the time from the response.
    */
   as_of: number;
 }
@@ -51,6 +51,8 @@ export interface OpenTimer extends Countable {
   description: string;
   /** The trigger that started the timer, such as `manual`, `assigned` or `project`. */
   source: string;
+  /** The last act, comment or event that shows that somebody works on the issue. */
+  last_sign_at?: string;
   /** Whether an action is pending. */
   is_pending?: boolean;
 }
@@ -78,7 +80,7 @@ export interface State {
   isBusy: boolean;
   /** While `phase` is `signed-out`: whether the session has expired. */
   isExpired: boolean;
-  /** The open timers, newest first; a timer that counts is before the others. */
+  /** The open timers: what counts, what waits, and what is paused; on a break, what was paused last is the first. */
   timers: Timer[];
   /** The number of pending actions. */
   waiting: number;

@@ -11,6 +11,7 @@ export function stoppedTimer(fields = {}) {
     id: "1-01",
     status: "stopped",
     is_counting: false,
+    waiting_for: null,
     organization: "octo-org",
     start_time: "2026-11-24T09:00:00.000Z",
     end_time: "2026-11-24T10:00:00.000Z",
@@ -30,6 +31,7 @@ export function stoppedTimer(fields = {}) {
     description: "",
     source: "manual",
     stopped_by: "manual",
+    last_sign_at: "2026-11-24T10:00:00.000Z",
     ...fields,
   };
 }

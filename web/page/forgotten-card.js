@@ -1,0 +1,479 @@
+// The card that asks a person who comes back about time that has counted without a sign of life.
+
+import { content, h, isolate, setText } from "../widget/dom.js";
+import { storage } from "../widget/storage.js";
+import { get, getPage } from "./api.js";
+import { addDays, dayOf, MINUTE_MS } from "./calendar.js";
+import { endTimer, takeAway } from "./corrections.js";
+import { byId } from "./elements.js";
+import {
+  endOfConfirmed,
+  forgottenTime,
+  grown,
+  keepingAct,
+  LEAST_MS,
+  lastSign,
+  OFFLINE_MS,
+  proposedEnd,
+} from "./forgotten.js";
+import { formats, text } from "./language.js";
+import { notify } from "./notices.js";
+import { dayInSentence, nameInSentence, pointInTime } from "./reasons.js";
+import { onAction } from "./session.js";
+import { sheetsPath } from "./sheets.js";
+import { askForTimes } from "./time-dialog.js";
+import { cut, secondsOf } from "./timeline.js";
+
+/** @import { TimerManager } from "../timer-manager.js" */
+/** @import { Events, OpenTimer } from "../widget/types.d.ts" */
+/** @import { Send, Undo } from "./corrections.js" */
+/** @import { Question } from "./forgotten.js" */
+/** @import { Block } from "./timeline.js" */
+/** @import { Slice, Timer } from "./types.d.ts" */
+
+// Forgotten time that began earlier is asked about from here on.
+const LOOK_BACK_MS = 31 * 24 * 60 * MINUTE_MS;
+// If the page is visible, but this long nothing happened on it, the machine has slept.
+const SLEEP_MS = 5 * MINUTE_MS;
+// The server's time may be ahead of the estimate.
+const SKEW_MS = 1_000;
+
+/**
+ * What the person has answered, which only this browser knows. Times are in milliseconds since the epoch.
+ *
+ * @typedef {object} Answers
+ * @property {number} [answered] the time before this instant is kept
+ * @property {number} [dismissed] when the last question was dismissed
+ */
+
+export class ForgottenCard {
+  #manager;
+  #correct;
+  #undo;
+  #expectEnd;
+  #key;
+  #element = byId("forgotten");
+  #isDue = false;
+  #isBusy = false;
+  /** No question is possible before this instant, unless timers change. */
+  #askAt = 0;
+  #requests = 0;
+  /** @type {Slice[]} */
+  #slices = [];
+  #loadedAt = 0;
+  /** @type {Map<string, Timer | OpenTimer>} */
+  #timers = new Map();
+  /** The end of the last confirmed day; 0 if there is none. */
+  #confirmed = 0;
+  /** The last sign of life when the person came back. */
+  #sign = 0;
+  /** The question is withdrawn if there is a sign of life later than this. */
+  #known = 0;
+  /** @type {Question | null} */
+  #question = null;
+  #sentence = h("p");
+  /** Identifies the question whose buttons are shown. */
+  #shown = "";
+  /** When the page was last visible, by the server's clock; 0 if it has been visible since it was loaded. */
+  #seen = 0;
+  /** By this machine's clock. */
+  #tickedAt = Date.now();
+
+  /**
+   * @param {object} options
+   * @param {TimerManager} options.manager
+   * @param {number} options.user
+   * @param {(label: string, action: (send: Send) => Promise<Undo>) => Promise<void>} options.correct carries out a
+   *   correction, shows its effect and offers to undo it
+   * @param {() => Promise<void>} options.undo undoes the last correction
+   * @param {(id: string) => void} options.expectEnd is called before a timer is stopped
+   */
+  constructor({ manager, user, correct, undo, expectEnd }) {
+    this.#manager = manager;
+    this.#correct = correct;
+    this.#undo = undo;
+    this.#expectEnd = expectEnd;
+    this.#key = `issue-timer:forgotten:${user}`;
+    this.#element.ariaLabel = text("isTimeRight");
+    manager.addEventListener("change", () => {
+      this.#withdrawAfterSign();
+      if (this.#isDue && manager.state.phase === "ready" && manager.state.isConnected) this.comeBack();
+    });
+    manager.addEventListener("transition", (event) => {
+      const { detail } = /** @type {CustomEvent<Events["transition"]>} */ (event);
+      // A timer may have been started or changed at a time in the past.
+      this.#askAt = 0;
+      if (detail.action === "stop") this.#withdrawAfterStop(detail.timer.id);
+    });
+    manager.addEventListener("tick", () => this.#tick());
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) this.#seen = manager.now;
+      else this.comeBack();
+    });
+  }
+
+  /** Ask about forgotten time, because the person has opened the page or comes back to it. */
+  async comeBack() {
+    this.#isDue = true;
+    this.#tickedAt = Date.now();
+    // Without a connection, ask when there is one again.
+    if (!(await this.#manager.refresh()) || !this.#isDue || this.#isBusy) return;
+    this.#isDue = false;
+    this.forgetUndo();
+    const { phase, timers, waiting } = this.#manager.state;
+    const { now } = this.#manager;
+    const sign = lastSign(timers);
+    // An action that has not been sent yet is a sign of life.
+    if (phase !== "ready" || waiting || now - sign < LEAST_MS || now < this.#askAt) return;
+    if (!(await this.#load(Math.max(sign, now - LOOK_BACK_MS), now))) return;
+    this.#sign = lastSign([...this.#timers.values()]);
+    this.#known = this.#sign;
+    this.#ask(now);
+  }
+
+  /** Remove the question, because nobody is signed in. */
+  clear() {
+    this.#requests++;
+    this.#question = null;
+    this.#timers.clear();
+    this.#hide();
+  }
+
+  /** Do not offer to undo the last answer any more, because another correction was made or undone. */
+  forgetUndo() {
+    if (!this.#question && !this.#isBusy) this.#hide();
+  }
+
+  /**
+   * Load what has counted, and the timers that it counted for. Without a connection, nothing is asked.
+   *
+   * @param {number} since
+   * @param {number} until
+   * @returns {Promise<boolean>}
+   */
+  async #load(since, until) {
+    const number = ++this.#requests;
+    const [from, to] = [since, until].map((instant) => new Date(instant).toISOString());
+    try {
+      const [first, last] = [since, until].map((instant) => dayOf(new Date(instant)));
+      const [{ slices }, { results }, { days }] = await Promise.all([
+        get(`/api/timeline/?${new URLSearchParams({ since: from, until: to })}`),
+        getPage(`/api/timelogs/?${new URLSearchParams({ since: from, page_size: "100" })}`),
+        // The day before has to be known if its time zone is another one.
+        get(sheetsPath(addDays(first, -1), last)),
+      ]);
+      if (number !== this.#requests) return false;
+      this.#confirmed = endOfConfirmed(days);
+      const timers = [...this.#manager.state.timers, ...results];
+      this.#timers = new Map(timers.map((timer) => [timer.id, timer]));
+      this.#slices = slices;
+      this.#loadedAt = until;
+      this.#grow(until);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** @param {number} now */
+  #grow(now) {
+    const isCounting = (/** @type {string} */ id) => this.#timers.get(id)?.is_counting === true;
+    this.#slices = grown(this.#slices, this.#loadedAt, now, isCounting);
+    this.#loadedAt = now;
+  }
+
+  /** @param {number} now */
+  #ask(now) {
+    const { question, askAt } = this.#find(now);
+    this.#askAt = askAt;
+    this.#question = question;
+    if (!question) return this.#hide();
+    // Keep the buttons if the same question is still shown, because one of them may have the focus.
+    if (this.#shown === shownKey(question)) setText(this.#sentence, this.#sentenceOf(question));
+    else this.#show(question);
+  }
+
+  /** @param {number} now */
+  #find(now) {
+    const { answered = 0, dismissed } = this.#answers;
+    const known = { now, sign: this.#sign, answered: Math.max(answered, this.#confirmed), dismissed };
+    return forgottenTime(this.#slices, known);
+  }
+
+  /** @returns {Answers} */
+  get #answers() {
+    return storage.get(this.#key) ?? {};
+  }
+
+  /** @param {Answers} answers */
+  #remember(answers) {
+    storage.set(this.#key, { ...this.#answers, ...answers });
+  }
+
+  #tick() {
+    const isAwake = Date.now() - this.#tickedAt > SLEEP_MS;
+    this.#tickedAt = Date.now();
+    if (isAwake && !document.hidden) this.comeBack();
+    const { now } = this.#manager;
+    if (!this.#question?.isOngoing || this.#isBusy || now < this.#loadedAt + MINUTE_MS) return;
+    setText(this.#sentence, this.#sentenceOf(this.#updated(now)));
+  }
+
+  /**
+   * Return the question with the time that has counted since it was asked.
+   *
+   * @param {number} now
+   */
+  #updated(now) {
+    this.#grow(now);
+    this.#question = this.#find(now).question ?? this.#question;
+    return this.#asked;
+  }
+
+  #withdrawAfterSign() {
+    if (this.#isBusy || !this.#question) return;
+    if (lastSign(this.#manager.state.timers) > this.#known) this.#withdraw();
+  }
+
+  /** @param {string} id */
+  #withdrawAfterStop(id) {
+    if (!this.#isBusy && this.#question?.parts.some(({ timer }) => timer === id)) this.#withdraw();
+  }
+
+  #withdraw() {
+    this.#question = null;
+    this.#hide();
+  }
+
+  // ---------------------------------------------------------------- view
+
+  #hide() {
+    const hadFocus = this.#element.contains(document.activeElement);
+    this.#shown = "";
+    this.#element.hidden = true;
+    this.#element.replaceChildren();
+    setText(byId("forgotten-announcement"), "");
+    if (hadFocus) byId("now-title").focus();
+  }
+
+  /** @param {Question} question */
+  #show(question) {
+    const sentence = this.#sentenceOf(question);
+    const title = text("isTimeRight");
+    setText(this.#sentence, sentence);
+    const isOvertime = question.kind === "overtime";
+    const when = pointInTime(new Date(question.left), this.#present);
+    const end = () => this.#end(this.#asked.left);
+    this.#fill(
+      [h("h2", { id: "forgotten-title", tabIndex: -1 }, title), this.#sentence],
+      this.#button("keep", () => this.#keep()),
+      isOvertime ? this.#button("removeOvertime", end) : this.#button("endThen", end, when),
+      this.#button(isOvertime ? "removeFrom" : "endAtTime", () => this.#endAtOther()),
+      Object.assign(
+        this.#button("notNow", () => this.#dismiss()),
+        { className: "quiet" },
+      ),
+    );
+    this.#shown = shownKey(question);
+    setText(byId("forgotten-announcement"), `${title} ${sentence}`);
+  }
+
+  /**
+   * @param {HTMLElement[]} texts
+   * @param {...HTMLElement} buttons
+   */
+  #fill(texts, ...buttons) {
+    this.#element.replaceChildren(h("div", {}, ...texts), h("div", { className: "buttons" }, ...buttons));
+    this.#element.hidden = false;
+  }
+
+  /**
+   * @param {Parameters<typeof text>[0]} label
+   * @param {() => unknown} action
+   * @param {string} [when]
+   */
+  #button(label, action, when = "") {
+    const button = h("button", { type: "button" }, text(label, { when }));
+    // While an answer is sent, the other buttons do nothing.
+    onAction("click", button, () => this.#isBusy || action());
+    return button;
+  }
+
+  get #present() {
+    return new Date(this.#manager.now);
+  }
+
+  get #asked() {
+    return /** @type {Question} */ (this.#question);
+  }
+
+  /** @param {Question} question */
+  #sentenceOf(question) {
+    const { kind, parts, isOngoing, seconds, until } = question;
+    const now = this.#present;
+    const [since, end] = [parts[0].since, until].map((instant) => new Date(instant));
+    const values = {
+      names: this.#namesOf(question),
+      duration: formats.duration(Math.floor(seconds / 60) * 60),
+      time: isOngoing ? momentOf(since, now) : timeOf(since, end, now),
+    };
+    const counted = kind === "overtime" ? "overtimeCounted" : isOngoing ? "countedSince" : "countedDuring";
+    const sign = text("lastSign", { when: pointInTime(new Date(this.#sign), now) });
+    return `${text(counted, values)} ${sign}`;
+  }
+
+  /** @param {Question} question */
+  #namesOf({ parts }) {
+    const ids = [...new Set(parts.map(({ timer }) => timer))];
+    const names = ids.map((id) => {
+      const timer = this.#timers.get(id);
+      return isolate(timer ? nameInSentence(timer) : text("timerWithoutIssue"));
+    });
+    return formats.all(names);
+  }
+
+  // ---------------------------------------------------------------- answers
+
+  async #keep() {
+    const { now } = this.#manager;
+    const question = this.#updated(now);
+    const act = keepingAct(this.#slices, question, [...this.#timers.values()], now);
+    await this.#answer(async () => {
+      if (act?.at)
+        await this.#manager.api.request("POST", `/api/timelogs/${act.timer}/focus/`, {
+          at: new Date(act.at).toISOString(),
+        });
+      else if (act) this.#manager.focus(act.timer);
+      this.#remember({ answered: question.isOngoing ? now : question.until });
+    });
+    notify(text("timeKept"));
+  }
+
+  async #endAtOther() {
+    const { kind, left, until } = this.#updated(this.#manager.now);
+    const proposed = proposedEnd(this.#asked, this.#seen);
+    const times = await askForTimes({
+      title: text(kind === "overtime" ? "removeFrom" : "endAtTime").replace(/\s?…$/u, ""),
+      proposed: { since: proposed, until: proposed },
+      isSingle: true,
+      // People enter full minutes.
+      limits: { since: Math.floor(left / MINUTE_MS) * MINUTE_MS, until },
+    });
+    if (times && this.#question) await this.#end(Math.max(left, times.since));
+  }
+
+  /**
+   * End the timers, or take the overtime away, from an instant on.
+   *
+   * @param {number} at
+   */
+  async #end(at) {
+    const { kind, parts, until } = this.#updated(this.#manager.now);
+    const counted = parts
+      .map((part) => ({ ...part, ...cut(part, { since: at, until }) }))
+      .filter(({ since, until: end }) => since < end);
+    const isOvertime = kind === "overtime";
+    const label = isOvertime
+      ? text("overtimeRemoved", { duration: formats.duration(secondsOf(counted)) })
+      : text("timerEnded", { when: pointInTime(new Date(at), this.#present) });
+    const ids = isOvertime ? [] : [...new Set(parts.map(({ timer }) => timer))];
+    await this.#answer(async () => {
+      for (const id of ids) this.#expectEnd(id);
+      await this.#correct(label, (send) =>
+        isOvertime ? takeAway(send, counted) : this.#endAll(send, ids, at, counted),
+      );
+      this.#remember({ answered: isOvertime ? until : at });
+    }, label);
+  }
+
+  /**
+   * @param {Send} send
+   * @param {string[]} ids
+   * @param {number} at
+   * @param {Block[]} counted
+   * @returns {Promise<Undo>}
+   */
+  async #endAll(send, ids, at, counted) {
+    /** @type {Undo[]} */
+    const undos = [];
+    const earliest = this.#manager.now - OFFLINE_MS;
+    for (const id of ids) {
+      const own = counted.filter(({ timer }) => timer === id);
+      undos.push(await endTimer(send, { id }, at, own, earliest));
+    }
+    return async () => {
+      for (const undo of undos.reverse()) await undo();
+    };
+  }
+
+  #dismiss() {
+    const { now } = this.#manager;
+    this.#remember({ dismissed: now });
+    this.#askAt = now + LEAST_MS;
+    this.#withdraw();
+  }
+
+  /**
+   * Carry out an answer, then ask about the time that the answer leaves open, or offer to undo it.
+   *
+   * @param {() => Promise<void>} action
+   * @param {string} [label] of a correction
+   */
+  async #answer(action, label) {
+    this.#isBusy = true;
+    try {
+      await action();
+      const { now } = this.#manager;
+      this.#known = now + SKEW_MS;
+      const isLoaded = await this.#load(Math.max(this.#sign, now - LOOK_BACK_MS), now);
+      const { question, askAt } = isLoaded ? this.#find(now) : { question: null, askAt: now };
+      this.#question = question;
+      this.#askAt = askAt;
+    } finally {
+      this.#isBusy = false;
+    }
+    if (this.#question) {
+      this.#show(this.#question);
+      byId("forgotten-title").focus();
+    } else if (label) this.#offerUndo(label);
+    else this.#hide();
+  }
+
+  /** @param {string} label */
+  #offerUndo(label) {
+    const undo = this.#button("undo", () => this.#undo());
+    this.#shown = "";
+    this.#fill([h("p", {}, ...content(label))], undo);
+    undo.focus();
+  }
+}
+
+/** @param {Question} question */
+function shownKey({ kind, left }) {
+  return `${kind} ${left}`;
+}
+
+/**
+ * Return an instant as it is shown after "since".
+ *
+ * @param {Date} instant
+ * @param {Date} now
+ */
+function momentOf(instant, now) {
+  const time = formats.date("time", instant);
+  const day = dayInSentence(instant, now);
+  return day ? text("dayAndTime", { day, time }) : time;
+}
+
+/**
+ * @param {Date} since
+ * @param {Date} until
+ * @param {Date} now
+ */
+function timeOf(since, until, now) {
+  if (since.toDateString() !== until.toDateString())
+    return `${momentOf(since, now)} – ${momentOf(until, now)}`;
+  const time = formats.range("time", since, until);
+  const day = dayInSentence(since, now);
+  return day ? text("dayAndTime", { day, time }) : time;
+}
