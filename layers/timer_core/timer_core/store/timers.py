@@ -7,28 +7,25 @@ condition that it has not changed.
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import replace
 
 from timer_core.domain.changes import touched_spans
-from timer_core.domain.confirmed import OVER_AFTER_MS, first_confirmed
 from timer_core.domain.corrections import Correction, Halves, divided, time_of, with_times
 from timer_core.domain.errors import DayConfirmed, IdempotencyKeyReused, NotFound, OtherTimerOpen
 from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
-from timer_core.domain.own_calendar import OwnCalendar
-from timer_core.domain.schedule import Schedule, Span
+from timer_core.domain.schedule import Span
 from timer_core.domain.state import MANUAL, Action, Transition
 from timer_core.domain.timeline import lasting
 from timer_core.domain.timers import LATEST_MS, Timer, end_of_date
-from timer_core.store.calendars import Calendars, guarded
+from timer_core.store.calendars import Calendars
+from timer_core.store.changes import Changes, TimerChange
 from timer_core.store.confirmed_days import ConfirmedDays
 from timer_core.store.items import TimerItem, locked_until, to_timer, tombstone
 from timer_core.store.keys import idempotency_sk, name_of, slot_key, timer_sk, user_pk
 from timer_core.store.queries import TimerQueries, existing
 from timer_core.store.repositories import Repositories
 from timer_core.store.slots import free_slot, lock_slot, pass_slot, take_slot
-from timer_core.store.stored_days import outdated
 from timer_core.store.table import (
     ConditionFailed,
     Conflict,
@@ -36,7 +33,6 @@ from timer_core.store.table import (
     Table,
     TransactionRefused,
     Write,
-    retry,
     retry_on_conflict,
 )
 from timer_core.store.writes import (
@@ -55,26 +51,6 @@ _KEY_REUSED = "This Idempotency-Key was used for another request."
 Counted = Callable[[Timer], Sequence[Span]]
 
 
-@dataclass(frozen=True, slots=True)
-class TimerChange:
-    """The writes of a change of a person's timers.
-
-    Attributes
-    ----------
-    reaches_ms
-        The earliest instant whose working time may change; `LATEST_MS` if none does.
-    touched
-        For a change by hand, the time that it changes; a confirmed day refuses it. What events and the
-        sweeper change is never refused, so it is not named.
-    """
-
-    user_id: int
-    writes: Sequence[Write]
-    reaches_ms: int
-    now_ms: int
-    touched: Sequence[Span] = ()
-
-
 class TimerStore(TimerQueries):
     """Reads and changes the timers in the table.
 
@@ -89,7 +65,7 @@ class TimerStore(TimerQueries):
     def __init__(self, table: Table, calendars: Calendars | None = None) -> None:
         super().__init__(table)
         self._repositories = Repositories(table)
-        self._calendars = calendars or Calendars(table)
+        self.changes = Changes(table, calendars or Calendars(table))
         self._confirmed = ConfirmedDays(table)
 
     # ------------------------------------------------------------------ starting
@@ -143,7 +119,9 @@ class TimerStore(TimerQueries):
             )
             creation = self._creation(timer, idempotency)
             try:
-                self.write_all(TimerChange(user_id, creation, start_ms, now_ms, [Span(start_ms, now_ms)]))
+                self.changes.execute(
+                    TimerChange(user_id, creation, start_ms, now_ms, [Span(start_ms, now_ms)])
+                )
             except DayConfirmed:
                 # The day may have been confirmed since the first request with the same key.
                 response = idempotency and self.stored_response(user_id, idempotency, now_ms=now_ms)
@@ -207,7 +185,7 @@ class TimerStore(TimerQueries):
             if idempotency is None:
                 return self._update(change)
             response = put_response(timer.user_id, open_ulid, now_ms, idempotency, created=False)
-            self.write_all(replace(change, writes=[note, response]))
+            self.changes.execute(replace(change, writes=[note, response]))
             return self.get(timer.user_id, open_ulid)
         except ConditionFailed as failed:
             item = failed.item
@@ -282,7 +260,9 @@ class TimerStore(TimerQueries):
         touched = touched_spans(None, timer, timer.created_ms)
         try:
             creation = self._creation(timer, idempotency)
-            self.write_all(TimerChange(timer.user_id, creation, timer.start_ms, timer.created_ms, touched))
+            self.changes.execute(
+                TimerChange(timer.user_id, creation, timer.start_ms, timer.created_ms, touched)
+            )
         except DayConfirmed:
             # The day may have been confirmed since an earlier attempt has written the timer.
             earlier = self._added(timer, idempotency)
@@ -464,7 +444,7 @@ class TimerStore(TimerQueries):
             timer.check_request(Action.STOP, at_ms)
             stopped = timer.apply(transition)
             writes, stopped_ms = _closing(stopped, now_ms), stopped.changed_ms
-            self.write_all(TimerChange(user_id, writes, stopped_ms, now_ms, [Span(stopped_ms, now_ms)]))
+            self.changes.execute(TimerChange(user_id, writes, stopped_ms, now_ms, [Span(stopped_ms, now_ms)]))
             return replace(stopped, version=stopped.version + 1)
 
         return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
@@ -493,7 +473,7 @@ class TimerStore(TimerQueries):
             if not timer.is_open or timer.last_sign_until(end_of_date(end_ms)) > sign_ms:
                 return None
             stopped = timer.expire(end_ms, sign_ms)
-            self.write_all(TimerChange(user_id, _closing(stopped, now_ms), end_ms, now_ms))
+            self.changes.execute(TimerChange(user_id, _closing(stopped, now_ms), end_ms, now_ms))
             return replace(stopped, version=stopped.version + 1)
 
         return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
@@ -537,6 +517,23 @@ class TimerStore(TimerQueries):
 
         message = f"The timer could not {transition.action}: others kept changing it."
         return retry_on_conflict(attempt, message)
+
+    def _update(self, change: TimerChange) -> Timer:
+        """Execute a change that is the update of one timer, and return the timer.
+
+        Raises
+        ------
+        DayConfirmed
+            If a change by hand concerns a confirmed day.
+        ConditionFailed
+            If the condition did not hold.
+        """
+        (update,) = change.writes
+        try:
+            item = self.changes.execute(change)
+        except TransactionRefused as refused:
+            raise ConditionFailed(refused.failed.get(0)) from None
+        return self.get(change.user_id, name_of(update.sk)) if item is None else to_timer(item)
 
     # ------------------------------------------------------------------ correcting
 
@@ -707,7 +704,7 @@ class TimerStore(TimerQueries):
             If the timer has changed after its read, or another condition did not hold.
         """
         writes = [put_changed(corrected), *others]
-        self.write_all(TimerChange(read.user_id, writes, reaches_ms, now_ms, touched))
+        self.changes.execute(TimerChange(read.user_id, writes, reaches_ms, now_ms, touched))
         return replace(corrected, version=read.version + 1)
 
     def _confirmed_time(self, timer: Timer) -> list[Span]:
@@ -768,99 +765,9 @@ class TimerStore(TimerQueries):
             if timer.is_open and timer.issue is not None:
                 writes.append(free_slot(timer.issue, user_id, ulid, now_ms))
             touched = self._confirmed_time(timer)
-            self.write_all(TimerChange(user_id, writes, timer.reach.since_ms, now_ms, touched))
+            self.changes.execute(TimerChange(user_id, writes, timer.reach.since_ms, now_ms, touched))
 
         retry_on_conflict(attempt, "The timer could not be deleted: others kept changing it.")
-
-    # ------------------------------------------------------------------ writing
-
-    def write_all(self, change: TimerChange) -> None:
-        """Execute all writes of a change or none. Several writes are executed as one transaction.
-
-        If the change reaches into stored days, it also marks them as outdated.
-
-        Raises
-        ------
-        DayConfirmed
-            If a change by hand concerns a confirmed day.
-        TransactionRefused
-            If a condition did not hold.
-        """
-        self._execute(change)
-
-    def _update(self, change: TimerChange) -> Timer:
-        """Execute a change that is the update of one timer, and return the timer.
-
-        Raises
-        ------
-        DayConfirmed
-            If a change by hand concerns a confirmed day.
-        ConditionFailed
-            If the condition did not hold.
-        """
-        (update,) = change.writes
-        try:
-            item = self._execute(change)
-        except TransactionRefused as refused:
-            raise ConditionFailed(refused.failed.get(0)) from None
-        return self.get(change.user_id, name_of(update.sk)) if item is None else to_timer(item)
-
-    def _execute(self, change: TimerChange) -> RawItem | None:
-        """Execute a change as `write_all`; return the result of a single write, see `Table.write`."""
-
-        def attempt() -> RawItem | None:
-            marks = self._marks(change)
-            writes = [*change.writes, *marks]
-            try:
-                if len(writes) == 1:
-                    return self._table.write(writes[0])
-                self._table.transact(writes)
-            except ConditionFailed as failed:
-                raise TransactionRefused({0: failed.item}) from None
-            except TransactionRefused as refused:
-                others = {i: item for i, item in refused.failed.items() if i < len(change.writes)}
-                if others:
-                    raise TransactionRefused(others) from None
-                raise _DaysConfirmed from None
-            return None
-
-        return retry(attempt, _DaysConfirmed, "Other requests kept confirming days; nothing was changed.")
-
-    def confirmed_day(self, user_id: int, spans: Sequence[Span], *, now_ms: int) -> date | None:
-        """Return the first confirmed date of a person that a span overlaps; None if there is none."""
-        if min(span.since_ms for span in spans) >= now_ms - OVER_AFTER_MS:
-            return None
-        own = self._calendars.own(user_id)
-        return first_confirmed(own.confirmed, spans, self._schedule(own))
-
-    def _schedule(self, own: OwnCalendar) -> Schedule:
-        return own.calendar(self._calendars.organization()).schedule
-
-    def _marks(self, change: TimerChange) -> list[Write]:
-        """Return the writes that mark stored days as outdated, or prevent a concurrent confirmation.
-
-        Raises
-        ------
-        DayConfirmed
-            If a change by hand concerns a confirmed day.
-        """
-        marks = outdated(change.user_id, change.reaches_ms, now_ms=change.now_ms)
-        touched_ms = min((span.since_ms for span in change.touched), default=LATEST_MS)
-        over_ms = change.now_ms - OVER_AFTER_MS
-        if touched_ms >= over_ms:
-            return marks
-        own = self._calendars.own(change.user_id)
-        schedule = self._schedule(own)
-        day = first_confirmed(own.confirmed, change.touched, schedule)
-        if day is not None:
-            raise DayConfirmed(day)
-        if touched_ms >= schedule.starts_at(schedule.day_of(over_ms)):
-            return marks
-        return [guarded(change.user_id, own, change.reaches_ms if marks else None)]
-
-
-class _DaysConfirmed(Exception):
-    """A day was confirmed or reopened since the calendar was read."""
 
 
 def _closing(stopped: Timer, now_ms: int) -> list[Write]:
