@@ -35,16 +35,10 @@ from timer_core.domain.timers import LATEST_MS, Period, Timer
 from timer_core.store.calendars import Calendars, as_confirmed, lower_dirty, set_confirmed
 from timer_core.store.confirmed_days import ConfirmedDays, confirmation, note_confirmed, puts
 from timer_core.store.derived_days import MOST_WRITES, advance, chunks_of, derived_days, stored_until
-from timer_core.store.items import (
-    LOCKED_AFTER_MS,
-)
+from timer_core.store.items import LOCKED_AFTER_MS
 from timer_core.store.keys import CALENDAR_SK, PEOPLE_PK, user_id_of, user_pk
 from timer_core.store.queries import TimerQueries
-from timer_core.store.stored_days import (
-    StoredDays,
-    StoredState,
-    date_of,
-)
+from timer_core.store.stored_days import StoredDays, StoredState, date_of
 from timer_core.store.table import Table, Write, retry_on_conflict
 
 # The machine that made a transition may be ahead of the one that reads it by less than this.
