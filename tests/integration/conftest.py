@@ -88,7 +88,7 @@ def api(timelogs: ModuleType, shared_table: Table, new_person: Callable[[], Pers
         Client(timelogs.handler, tokens.mint(person, name="test", now_ms=now_ms())[1])
         for person in (ann, bob)
     )
-    return Api(as_ann, as_bob, Client(timelogs.handler), timelogs.shared, ann.user_id, tokens)
+    return Api(as_ann, as_bob, Client(timelogs.handler), timelogs, ann.user_id, tokens)
 
 
 @pytest.fixture

@@ -236,7 +236,7 @@ class TestCalls:
     @pytest.fixture
     def calls(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         made: list[str] = []
-        connection = api.module.table.connection
+        connection = api.module.shared.table.connection
         dispatch = connection.dispatch
 
         def count_call(operation: str, *args: Any, **kwargs: Any) -> Any:

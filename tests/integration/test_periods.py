@@ -364,7 +364,7 @@ def test_a_tag_covers_the_parts_but_not_elapsed_time(api: Api, clock: Clock) -> 
 
 @pytest.mark.parametrize("path", ["/api/timelogs/", "/api/timelogs/totals/"])
 def test_a_response_about_a_period_describes_one_moment(
-    api: Api, timelogs: ModuleType, monkeypatch: pytest.MonkeyPatch, path: str
+    api: Api, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     start(api.ann, 1)
     reads: list[int] = []
@@ -373,7 +373,7 @@ def test_a_response_about_a_period_describes_one_moment(
         reads.append(now_ms())
         return reads[-1]
 
-    monkeypatch.setattr(timelogs, "now_ms", read)
+    monkeypatch.setattr(api.module, "now_ms", read)
     query = {"since": time_of(now_ms() - HOUR), "github_repo": "octocat/Hello-World"}
     query |= {"count": "true"} if path == "/api/timelogs/" else {}
     assert api.ann("GET", f"{path}?{urlencode(query)}").status == 200
