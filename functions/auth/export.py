@@ -27,7 +27,7 @@ class TransitionExported(BaseModel):
     by: str
     cause: Annotated[
         str,
-        Field(description="What caused it: a delivery's GUID, a comment, the hash of an Idempotency-Key..."),
+        Field(description="Its cause: a delivery's GUID, a comment, the hash of an Idempotency-Key..."),
     ]
     by_owner: Annotated[bool, Field(description="Whether the event was the timer's owner's.")]
     overtime: Annotated[bool, Field(description="Whether it asked to count after working hours.")]
@@ -162,7 +162,8 @@ class DeletedTimer(BaseModel):
         list[ClaimExported], Field(description="The time of the timer, which no other timer gets.")
     ]
     acts: Annotated[
-        list[ActExported], Field(description="What began breaks (pause) and ended them (focus); with claims.")
+        list[ActExported],
+        Field(description="The acts that began breaks (pause) and ended them (focus); with claims."),
     ]
     kept_until: Annotated[Time | None, Field(description="Null if it has claims.")]
 

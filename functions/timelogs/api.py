@@ -651,8 +651,8 @@ def get_timesheets(
 def confirm_day(date: _Date, if_match: _Match = None) -> Response[TimesheetShown]:
     """Freeze the time of a day that has been over for a minute, until it is reopened.
 
-    What people do by hand and would change the day is refused with 409. Events on GitHub still change the
-    timers; then the day has `changed_since`. Confirming a confirmed day again changes nothing.
+    Changes by hand that would alter the day are refused with 409. Events on GitHub still change the timers;
+    then the day has `changed_since`. Confirming a confirmed day again changes nothing.
     """
     seen, now = required(if_match), now_ms()
     sheet = timesheets.confirm(_caller().user_id, date, partial(_expect, seen=seen, now=now), now_ms=now)

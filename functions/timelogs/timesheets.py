@@ -1,4 +1,4 @@
-"""The bodies of timesheets: what counted on each date, beside the working hours."""
+"""The bodies of timesheets: the working time of each date, beside the working hours."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -84,7 +84,7 @@ class RowShown(BaseModel):
 
 
 class ChangedSince(BaseModel):
-    """What a confirmed day would have if it were not confirmed."""
+    """The time of a confirmed day if it were derived from the timers now."""
 
     model_config = _RARE
 
@@ -111,7 +111,7 @@ class TimesheetShown(BaseModel):
     balance_duration: _Balance
     changed_since: Annotated[
         ChangedSince | None,
-        Field(description="What events have changed since the day was confirmed; null if nothing."),
+        Field(description="The change by events since the day was confirmed; null if there is none."),
     ]
     etag: Annotated[str, Field(description="The value of If-Match to confirm or reopen the day.")]
     issues: Annotated[list[RowShown], Field(description="Longest time first.")]
@@ -187,7 +187,7 @@ def list_tag(shown: TimesheetsShown, user_id: int) -> str:
 
 
 class _Tags(BaseModel):
-    """What the entity tag of a range covers."""
+    """The content that the entity tag of a range covers."""
 
     since: date
     until: date
@@ -195,7 +195,7 @@ class _Tags(BaseModel):
 
 
 class _Tagged(BaseModel):
-    """What the entity tag of a timesheet covers.
+    """The content that the entity tag of a timesheet covers.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a change of a timer means for its owner's timeline."""
+"""The effect of a change of a timer on its owner's timeline."""
 
 from collections.abc import Iterator
 

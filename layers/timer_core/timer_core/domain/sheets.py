@@ -1,4 +1,4 @@
-"""Timesheets: what counted on a person's local dates, and how much time was scheduled."""
+"""Timesheets: a person's working time and scheduled time on local dates."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from timer_core.domain.timers import Timer
 
 
 class Label(NamedTuple):
-    """What people recognize a timer by: its issue, or its description if it has none."""
+    """The issue of a timer, or its description if it has none, by which people recognize it."""
 
     issue: Issue | None
     description: str
@@ -59,8 +59,7 @@ class Sheet:
     zone
         The IANA name of the time zone of the date.
     slices
-        What counted, up to the present, clipped to the date. If the day is confirmed, what counted when it
-        was confirmed.
+        The working time up to the present, clipped to the date. If the day is confirmed, its frozen slices.
     scheduled_ms
         The length of the working hours; None if, during a part of the date, none are set and all time counts.
     scheduled_elapsed_ms
@@ -70,7 +69,7 @@ class Sheet:
     confirmed_ms
         The time at which the day was confirmed; None if it is not confirmed.
     derived
-        What counts according to the present timers, if the day is confirmed and this is different; else None.
+        The slices that follow from the timers now, if the day is confirmed and they are different; else None.
     """
 
     date: date
@@ -133,7 +132,7 @@ def sheets(
     Parameters
     ----------
     slices
-        What counted on these dates, up to the present.
+        The working time of these dates, up to the present.
     dates
         Adjacent dates, in order; at least one.
     confirmed

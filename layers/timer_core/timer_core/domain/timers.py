@@ -70,7 +70,7 @@ class Timer:
     history
         The transitions since the start, including own ones without effect.
     claims
-        What the owner stated about the time of this timer, in order of ``made_ms``.
+        The owner's statements about the time of this timer, in order of ``made_ms``.
     signs
         The last sign of life on the issue of each UTC date, in order (milliseconds since the epoch). The
         transitions in the history are signs of life too, and are not repeated here.

@@ -28,7 +28,7 @@ class DeletedTimer:
     claims
         The time that the timer had, which no other timer gets.
     acts
-        What began and ended breaks.
+        The acts that began and ended breaks.
     kept_until_s
         When the tombstone expires (seconds since the epoch); None if it has claims.
     """

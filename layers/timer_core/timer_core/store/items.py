@@ -551,7 +551,7 @@ def tombstone(
     gaps
         The time of the timer, in order. No other timer gets it, so a tombstone with gaps does not expire.
     history
-        What lasts of the timer's history, if it had time (`timer_core.domain.timeline.lasting`).
+        The lasting part of the timer's history, if it had time (`timer_core.domain.timeline.lasting`).
     """
     item: RawItem = {"pk": {"S": pk}, "sk": {"S": sk}, "deleted_ms": {"N": str(now_ms)}}
     if locked_until_ms is not None:

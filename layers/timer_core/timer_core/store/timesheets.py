@@ -78,7 +78,7 @@ class Worked:
     Attributes
     ----------
     slices
-        What counted, clipped to the period and to the present, sorted by beginning and timer.
+        The time that counted, clipped to the period and to the present, sorted by beginning and timer.
     timers
         The timers from which days were derived. There are none for days that were read.
     state
@@ -519,7 +519,7 @@ class _Day:
     Attributes
     ----------
     content
-        What is stored about the day; None if it has nothing that the day stored before it has not.
+        The content to store for the day; None if the day stored before it has all of it.
     carry
         The state of the timers that reach beyond the day.
     """
