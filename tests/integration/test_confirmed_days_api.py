@@ -343,21 +343,6 @@ class TestFigures:
 class TestCalls:
     """The round trips to DynamoDB with and without confirmed days."""
 
-    @pytest.fixture
-    def calls(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        made: list[str] = []
-        connection = api.module.table.connection
-        dispatch = connection.dispatch
-
-        def count_call(operation: str, *args: Any, **kwargs: Any) -> Any:
-            # The count of the write limit is updated beside the request.
-            if "writes#" not in str(args):
-                made.append(operation)
-            return dispatch(operation, *args, **kwargs)
-
-        monkeypatch.setattr(connection, "dispatch", count_call)
-        return made
-
     def measure(self, api: Api, days: Days, calls: list[str], request: Callable[[], Answer]) -> list[str]:
         """Return the calls of a request, with a cached token."""
         days.clock.advance(120)
