@@ -321,7 +321,7 @@ class TestFigures:
         """A late event ends the timer before the confirmed day."""
         store, table = api.module.timers, api.module.table
         timer = store.get(api.ann_id, running["id"].split("-")[1])
-        assert timer.confirmed == (days.at(-1, 9), days.at(0, 0))
+        assert timer.confirmed_span == (days.at(-1, 9), days.at(0, 0))
         days.clock.advance(1)
         assert timer.issue is not None
         late = Event("late", "closed", days.at(-1, 10))

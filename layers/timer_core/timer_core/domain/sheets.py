@@ -125,7 +125,7 @@ def sheets(
     dates: Sequence[date],
     *,
     now_ms: int,
-    confirmed: Mapping[date, Span] | None = None,
+    confirmed_spans: Mapping[date, Span] | None = None,
 ) -> list[Sheet]:
     """Divide a person's working time into the timesheets of their dates.
 
@@ -135,14 +135,14 @@ def sheets(
         The working time of these dates, up to the present.
     dates
         Adjacent dates, in order; at least one.
-    confirmed
+    confirmed_spans
         The beginnings and ends of confirmed dates when they were confirmed. They are the same now, unless the
         rules of a time zone have been corrected since.
     """
     borders = [schedule.starts_at(day) for day in [*dates, dates[-1] + DAY]]
     for number, day in enumerate(dates):
-        if confirmed and day in confirmed:
-            borders[number : number + 2] = confirmed[day]
+        if confirmed_spans and day in confirmed_spans:
+            borders[number : number + 2] = confirmed_spans[day]
     pieces: list[list[Slice]] = [[] for _ in dates]
     for piece in slices:
         number = max(bisect_right(borders, piece.since_ms) - 1, 0)

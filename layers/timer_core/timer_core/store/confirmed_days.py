@@ -29,10 +29,10 @@ class ConfirmedDays:
 
     def slices_of(self, timer: Timer) -> list[Slice]:
         """Return the slices of a timer on confirmed days."""
-        if timer.confirmed is None:
+        if timer.confirmed_span is None:
             return []
         ulids = {timer.ulid, *timer.absorbed}
-        days = self.between(timer.user_id, *timer.confirmed)
+        days = self.between(timer.user_id, *timer.confirmed_span)
         return [piece for day in days for piece in day.slices if piece.timer in ulids]
 
     def deletes(self, user_id: int, day: date) -> list[Write]:

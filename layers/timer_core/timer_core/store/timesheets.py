@@ -367,7 +367,7 @@ class Timesheets:
         labels = self._labels(user_id, worked, period)
         borders = {day: Span(one.since_ms, one.until_ms) for day, one in confirmed.items()}
         shown, derived = (
-            sheets(slices, schedule, dates, now_ms=now_ms, confirmed=borders)
+            sheets(slices, schedule, dates, now_ms=now_ms, confirmed_spans=borders)
             for slices in (worked.slices, worked.derived if confirmed else ())
         )
         found = []
@@ -583,14 +583,14 @@ def _days(
 
 def _note_confirmed(timer: Timer, span: Span) -> Write:
     """Return the write that notes slices on a confirmed day at their timer."""
-    edges = (*span, *(timer.confirmed or ()))
+    edges = (*span, *(timer.confirmed_span or ()))
     return Write(
         "Update",
         user_pk(timer.user_id),
         timer_sk(timer.ulid),
         TimerItem.version == timer.version,
         [
-            TimerItem.confirmed.set(encode_span(Span(min(edges), max(edges)))),
+            TimerItem.confirmed_span.set(encode_span(Span(min(edges), max(edges)))),
             TimerItem.version.set(timer.version + 1),
         ],
     )
