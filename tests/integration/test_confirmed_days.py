@@ -69,7 +69,7 @@ class ConfirmingOwner(Owner):
     confirmed: dict[date, ConfirmedDay] = field(default_factory=dict)
 
     def write(self, timer: Timer, *, now_ms: int) -> str:
-        """Write a timer as an event changes it: what is confirmed stays."""
+        """Write a timer as an event changes it; its confirmed time stays."""
         before = self.timers.get(timer.ulid)
         if before is not None:
             stored = self.queries.get(self.user_id, timer.ulid)
