@@ -1,4 +1,4 @@
-"""Timesheets: what counted on each date, beside the working hours. Their routes, bodies and ETags."""
+"""The routes, bodies and ETags of timesheets: the working time of each date, beside the working hours."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -114,7 +114,7 @@ class RowShown(BaseModel):
 
 
 class ChangedSince(BaseModel):
-    """What a confirmed day would have if it were not confirmed."""
+    """The time of a confirmed day if it were derived from the timers now."""
 
     model_config = _RARE
 
@@ -141,7 +141,7 @@ class TimesheetShown(BaseModel):
     balance_duration: _Balance
     changed_since: Annotated[
         ChangedSince | None,
-        Field(description="What events have changed since the day was confirmed; null if nothing."),
+        Field(description="The change by events since the day was confirmed; null if there is none."),
     ]
     etag: Annotated[str, Field(description="The value of If-Match to confirm or reopen the day.")]
     issues: Annotated[list[RowShown], Field(description="Longest time first.")]
@@ -267,8 +267,8 @@ def get_timesheets(
 def confirm_day(date: _Date, if_match: _Match = None) -> Response[TimesheetShown]:
     """Freeze the time of a day that has been over for a minute, until it is reopened.
 
-    What people do by hand and would change the day is refused with 409. Events on GitHub still change the
-    timers; then the day has `changed_since`. Confirming a confirmed day again changes nothing.
+    Changes by hand that would alter the day are refused with 409. Events on GitHub still change the timers;
+    then the day has `changed_since`. Confirming a confirmed day again changes nothing.
     """
     seen, now = required(if_match), current_ms()
     sheet = timesheets.confirm(
@@ -343,7 +343,7 @@ def _list_tag(shown: TimesheetsShown, user_id: int) -> str:
 
 
 class _Tags(BaseModel):
-    """What the entity tag of a range covers."""
+    """The content that the entity tag of a range covers."""
 
     since: date
     until: date
@@ -351,7 +351,7 @@ class _Tags(BaseModel):
 
 
 class _Tagged(BaseModel):
-    """What the entity tag of a timesheet covers.
+    """The content that the entity tag of a timesheet covers.
 
     Attributes
     ----------

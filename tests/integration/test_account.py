@@ -102,7 +102,7 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "history": (TimerExported, ["history"]),
             "claims": (TimerExported, ["claims"]),
             "signs": (TimerExported, ["signs_of_life"]),
-            "confirmed": (TimerExported, ["confirmed"]),
+            "confirmed_span": (TimerExported, ["confirmed_span"]),
             "absorbed": (TimerExported, ["absorbed"]),
             "deleted_ms": (DeletedTimer, ["deleted", "locked_until", "claims"]),
             "expires_at": (DeletedTimer, ["kept_until"]),
@@ -187,7 +187,7 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
         {
             "since_ms": (ConfirmedDayExported, ["start"]),
             "until_ms": (ConfirmedDayExported, ["end"]),
-            "confirmed_ms": (ConfirmedDayExported, ["confirmed"]),
+            "confirmed_ms": (ConfirmedDayExported, ["confirmed_at"]),
             "content": (ConfirmedDayExported, ["slices"]),
         },
         set(),
@@ -429,7 +429,7 @@ class TestExport:
             "locked_until": None,
             "claims": [],
             "signs_of_life": [],
-            "confirmed": None,
+            "confirmed_span": None,
             "absorbed": [],
         }
         assert {name: one.pop(name) for name in stopped} == stopped
@@ -525,7 +525,7 @@ class TestExport:
                 "date": str(day),
                 "start": f"{day}T00:00:00.000Z",
                 "end": f"{_date(app, 1)}T00:00:00.000Z",
-                "confirmed": _time(app.clock.ms),
+                "confirmed_at": _time(app.clock.ms),
                 "slices": [
                     {
                         "timer": timer,

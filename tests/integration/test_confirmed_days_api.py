@@ -323,7 +323,7 @@ class TestFigures:
         """A late event ends the timer before the confirmed day."""
         store, table = api.module.shared.timers, api.module.shared.table
         timer = store.get(api.ann_id, running["id"].split("-")[1])
-        assert timer.confirmed == (days.at(-1, 9), days.at(0, 0))
+        assert timer.confirmed_span == (days.at(-1, 9), days.at(0, 0))
         days.clock.advance(1)
         assert timer.issue is not None
         late = Event("late", "closed", days.at(-1, 10))
@@ -344,21 +344,6 @@ class TestFigures:
 
 class TestCalls:
     """The round trips to DynamoDB with and without confirmed days."""
-
-    @pytest.fixture
-    def calls(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        made: list[str] = []
-        connection = api.module.shared.table.connection
-        dispatch = connection.dispatch
-
-        def count_call(operation: str, *args: Any, **kwargs: Any) -> Any:
-            # The count of the write limit is updated beside the request.
-            if "writes#" not in str(args):
-                made.append(operation)
-            return dispatch(operation, *args, **kwargs)
-
-        monkeypatch.setattr(connection, "dispatch", count_call)
-        return made
 
     def measure(self, api: Api, days: Days, calls: list[str], request: Callable[[], Answer]) -> list[str]:
         """Return the calls of a request, with a cached token."""

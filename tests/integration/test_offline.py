@@ -233,21 +233,6 @@ class TestRepetitions:
 class TestCalls:
     """The number of round trips to DynamoDB agrees with docs/performance.md."""
 
-    @pytest.fixture
-    def calls(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        made: list[str] = []
-        connection = api.module.shared.table.connection
-        dispatch = connection.dispatch
-
-        def count_call(operation: str, *args: Any, **kwargs: Any) -> Any:
-            # The update of the write limit's count does not delay the request.
-            if "writes#" not in str(args):
-                made.append(operation)
-            return dispatch(operation, *args, **kwargs)
-
-        monkeypatch.setattr(connection, "dispatch", count_call)
-        return made
-
     def test_an_action_a_moment_ago_costs_no_more_calls_than_one_now(
         self, api: Api, clock: Clock, calls: list[str]
     ) -> None:

@@ -1,7 +1,5 @@
 """Timesheets through the API."""
 
-from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -508,23 +506,9 @@ class TestChangesAfterConfirming:
         assert get_day(api, day)["changed_since"] is None
 
 
-@pytest.fixture
-def calls(api: Api) -> Iterator[Counter[str]]:
-    """The number of requests to DynamoDB of each operation."""
-    counted = Counter[str]()
-
-    def count(model: Any, **_: object) -> None:
-        counted[model.name] += 1
-
-    events = api.module.shared.table.connection.client.meta.events
-    events.register("before-call.dynamodb", count)
-    yield counted
-    events.unregister("before-call.dynamodb", count)
-
-
 @pytest.mark.parametrize("weeks_ago", [0, 20])
 def test_the_number_of_reads_does_not_depend_on_the_history(
-    api: Api, office: Clock, calls: Counter[str], weeks_ago: int
+    api: Api, office: Clock, calls: list[str], weeks_ago: int
 ) -> None:
     """A week is read with the calendar, its days, its timers, and the timers that are present or crossing."""
     monday = day_of(office)
@@ -544,7 +528,7 @@ def test_the_number_of_reads_does_not_depend_on_the_history(
     found = get(api, week, week + timedelta(6))
     numbers = {row["issue"]["github_issue_number"] for day in found["days"] for row in day["issues"]}
     assert numbers == {7, 8}
-    assert calls["GetItem"] == 1
-    assert calls["Query"] <= 3
-    assert calls["BatchGetItem"] <= 1
-    assert calls.total() <= 4
+    assert calls.count("GetItem") == 1
+    assert calls.count("Query") <= 3
+    assert calls.count("BatchGetItem") <= 1
+    assert len(calls) <= 4

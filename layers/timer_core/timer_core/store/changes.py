@@ -23,8 +23,8 @@ class TimerChange:
     reaches_ms
         The earliest instant whose working time may change; `LATEST_MS` if none does.
     touched
-        For a change by hand, the time that it changes; a confirmed day refuses it. What events and the
-        sweeper change is never refused, so it is not named.
+        For a change by hand, the time that it changes; a confirmed day refuses it. Changes by events
+        and the sweeper are never refused, so they state none.
     """
 
     user_id: int

@@ -30,10 +30,10 @@ class ConfirmedDays:
 
     def slices_of(self, timer: Timer) -> list[Slice]:
         """Return the slices of a timer on confirmed days."""
-        if timer.confirmed is None:
+        if timer.confirmed_span is None:
             return []
         ulids = {timer.ulid, *timer.absorbed}
-        days = self.between(timer.user_id, *timer.confirmed)
+        days = self.between(timer.user_id, *timer.confirmed_span)
         return [piece for day in days for piece in day.slices if piece.timer in ulids]
 
     def deletes(self, user_id: int, day: date) -> list[Write]:
@@ -96,14 +96,14 @@ def confirmation(user_id: int, state: StoredState, added: ConfirmedRange) -> Wri
 
 def note_confirmed(timer: Timer, span: Span) -> Write:
     """Return the write that notes slices on a confirmed day at their timer."""
-    edges = (*span, *(timer.confirmed or ()))
+    edges = (*span, *(timer.confirmed_span or ()))
     return Write(
         "Update",
         user_pk(timer.user_id),
         timer_sk(timer.ulid),
         TimerItem.version == timer.version,
         [
-            TimerItem.confirmed.set(encode_span(Span(min(edges), max(edges)))),
+            TimerItem.confirmed_span.set(encode_span(Span(min(edges), max(edges)))),
             TimerItem.version.set(timer.version + 1),
         ],
     )

@@ -38,7 +38,7 @@ class DerivedDay:
     Attributes
     ----------
     content
-        What is stored about the day; None if it has nothing that the day stored before it has not.
+        The content to store for the day; None if the day stored before it has all of it.
     carry
         The state of the timers that reach beyond the day.
     """

@@ -52,7 +52,7 @@ class Worked:
     Attributes
     ----------
     slices
-        What counted, clipped to the period and to the present, sorted by beginning and timer.
+        The time that counted, clipped to the period and to the present, sorted by beginning and timer.
     timers
         The timers from which days were derived. There are none for days that were read.
     state
@@ -341,7 +341,7 @@ class Timesheets:
         labels = self._labels(user_id, worked, period)
         borders = {day: Span(one.since_ms, one.until_ms) for day, one in confirmed.items()}
         shown, derived = (
-            sheets(slices, schedule, dates, now_ms=now_ms, confirmed=borders)
+            sheets(slices, schedule, dates, now_ms=now_ms, confirmed_spans=borders)
             for slices in (worked.slices, worked.derived if confirmed else ())
         )
         found = []
