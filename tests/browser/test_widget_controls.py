@@ -168,7 +168,7 @@ def test_starting_an_issue_with_an_open_timer_resumes_it(ann_widget: Widget) -> 
     ann_widget.expect_sent()
 
 
-def test_several_timers_are_listed_newest_first(ann_widget: Widget) -> None:
+def test_the_timer_that_counts_is_followed_by_those_that_wait_and_those_that_are_paused(ann_widget: Widget) -> None:
     for number in (7, 8):
         ann_widget.start(f"{REPO}#{number}")
         ann_widget.expect_state("Counting", number)
@@ -180,7 +180,7 @@ def test_several_timers_are_listed_newest_first(ann_widget: Widget) -> None:
     ann_widget.page.reload()
     expect(ann_widget.timers).to_have_count(3)
     shown = [ann_widget.timers.nth(place).inner_text() for place in range(3)]
-    assert [re.search(rf"{REPO}#(\d)", text)[1] for text in shown] == ["9", "8", "7"]  # type: ignore[index]
+    assert [re.search(rf"{REPO}#(\d)", text)[1] for text in shown] == ["9", "7", "8"]  # type: ignore[index]
     ann_widget.expect_state("Counting", 9)
     ann_widget.expect_state("Paused", 8)
     ann_widget.expect_state("Waiting", 7)

@@ -155,6 +155,10 @@ def test_the_api_uses_all_of_its_permissions(app: App) -> None:
     assert browser("GET", "/api/timelogs/").status == 200
     assert browser("GET", "/api/timelogs/?end_time__isnull=true").status == 200
     assert browser("DELETE", f"/api/timelogs/{started['id']}/").status == 204
+    (day, *_) = browser("GET", "/api/timesheets/?from=2026-01-01&to=2026-01-01").json()["days"]
+    path = f"/api/timesheets/{day['date']}/confirm/"
+    confirmed = browser("POST", path, if_match=day["etag"])
+    assert browser("DELETE", path, if_match=confirmed.json()["etag"]).status == 200
     admin, _ = app.signed_in(app.new_person("boss"))
     browser("POST", "/api/timelogs/start/", {})
     target: str | None = "/api/admin/timers/"
