@@ -266,12 +266,11 @@ export class DayView {
   /** Show whether the day is confirmed, and the button that confirms or reopens it. */
   #showState() {
     const sheet = this.find(this.#day);
-    const { state, note, action } = sheet ? describeState(sheet) : { state: "", note: "", action: null };
+    const { state = "", at = "", note = "", action = null } = sheet ? describeState(sheet) : {};
     const badge = byId("day-state-badge");
-    badge.className = `badge ${sheet?.state}`;
+    badge.hidden = !state;
     setText(badge, state);
-    const at = sheet?.confirmed_at;
-    setText(byId("day-state-at"), at ? formats.date("moment", new Date(at)) : "");
+    setText(byId("day-state-at"), at);
     setText(byId("day-state-note"), note);
     const button = byId("day-state-button");
     if (action) setText(button, text(action));

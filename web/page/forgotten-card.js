@@ -371,10 +371,11 @@ export class ForgottenCard {
   }
 
   async #endAtOther() {
-    const { kind, left, until } = this.#updated(this.#manager.now);
+    const { kind, parts, left, until } = this.#updated(this.#manager.now);
+    const ids = new Set(parts.map(({ timer }) => timer));
     const proposed = proposedEnd(this.#asked, this.#seen);
     const times = await askForTimes({
-      title: text(kind === "overtime" ? "removeFrom" : "endAtTime").replace(/\s?…$/u, ""),
+      title: kind === "overtime" ? text("removeFromTitle") : text("endAtTimeTitle", { count: ids.size }),
       proposed: { since: proposed, until: proposed },
       isSingle: true,
       // People enter full minutes.
