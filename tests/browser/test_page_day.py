@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -126,6 +126,26 @@ def test_the_day_that_was_chosen_last_is_shown(day: Day) -> None:
     blocked.release()
     expect(day.title).to_contain_text(f"{days_ago(3):%A} {days_ago(3).day} ")
     expect(day.card.get_by_label("Day", exact=True)).to_have_value(days_ago(3).isoformat())
+
+
+def test_entries_that_overlap_are_marked(day: Day, ann_elsewhere: Callable[..., Any]) -> None:
+    expect(day.card.locator(".overlap")).to_have_count(0)
+    start = datetime.combine(days_ago(1), time(10), ZONE)
+    fields = {"github_repo": REPO, "github_issue_number": 9}
+    ann_elsewhere("", {"start_time": start.isoformat(), "duration": 3600} | fields)
+    day.page.reload()
+    day.show(1)
+    expect(day.block("#7, 09:00.10:30.*, overlaps with .*#9.?: both count in full$")).to_be_visible()
+    expect(day.block("#9, 10:00.11:00.*, overlaps with .*#7.?: both count in full$")).to_be_visible()
+    expect(day.block("#8.*20m$")).to_be_visible()
+    mark, first = day.card.locator(".overlap").bounding_box(), day.block("#7").bounding_box()
+    assert mark
+    assert first
+    assert abs(mark["width"] / first["width"] - 30 / 90) < 0.02
+    assert abs(mark["x"] + mark["width"] - first["x"] - first["width"]) < 2
+    day.card.get_by_text("Day as a table").click()
+    expect(day.card.get_by_role("row").filter(has_text="overlaps with")).to_have_count(2)
+    assert violations(day.page) == []
 
 
 def test_a_border_moves_by_keys_and_back_by_undo(day: Day) -> None:

@@ -17,7 +17,16 @@ import { timerName } from "./reasons.js";
 import { onAction, showError } from "./session.js";
 import { confirmedIn, sheetsPath, withGain } from "./sheets.js";
 import { askForTimes } from "./time-dialog.js";
-import { rangeOf, secondsOf, stretchOf, toBlocks, visibleRange, withoutConstantHours } from "./timeline.js";
+import {
+  overlappingTimers,
+  overlapsOf,
+  rangeOf,
+  secondsOf,
+  stretchOf,
+  toBlocks,
+  visibleRange,
+  withoutConstantHours,
+} from "./timeline.js";
 
 /** @import { Timer as OpenTimer } from "../widget/types.d.ts" */
 /** @import { Confirmation } from "./confirmation.js" */
@@ -251,6 +260,8 @@ export class DayView {
       gaps,
       working: working_hours,
       timerOf: (id) => this.#timers.get(id),
+      overlaps: overlapsOf(slices),
+      describe: (block) => this.#describe(block),
       colourOf,
       selected: this.#selected,
       isLocked: (block) => this.#lockOf(block) !== undefined,
@@ -281,6 +292,24 @@ export class DayView {
   /** @param {Stretch} stretch @returns {SheetDay | undefined} the confirmed day because of which a time is fixed */
   #lockOf(stretch) {
     return confirmedIn(this.#sheets, stretch);
+  }
+
+  /** @param {Block} block */
+  #describe(block) {
+    return describeBlock(block, this.#timers.get(block.timer), this.#overlapOf(block));
+  }
+
+  /** @param {Block} block @returns {string} a text about the timers that the block overlaps; "" if there are none */
+  #overlapOf(block) {
+    const others = overlappingTimers(block, overlapsOf(this.#timeline.slices));
+    const names = new Set(others.map((id) => isolate(this.#nameOf(id))));
+    return names.size ? text("overlapsWith", { names: formats.all([...names]), count: others.length }) : "";
+  }
+
+  /** @param {string} id */
+  #nameOf(id) {
+    const timer = this.#timers.get(id);
+    return timer ? timerName(timer) : text("noIssue");
   }
 
   /** @param {string} id @returns {string} a text that identifies what a timer is about */
@@ -336,15 +365,16 @@ export class DayView {
 
   /** @param {Block} block */
   #row(block) {
-    const timer = this.#timers.get(block.timer);
-    const name = timer ? timerName(timer) : text("noIssue");
+    const name = this.#nameOf(block.timer);
     const select = h("button", { type: "button", className: "quiet" }, ...content(isolate(name)));
     select.addEventListener("click", () => {
       this.#select(block);
       this.#bar.focus();
     });
-    const notes = block.overtime ? h("span", { className: "badge" }, text("overtime")) : "";
-    return tableRow(h("th", { scope: "row" }, select, notes), block);
+    const badge = block.overtime && h("span", { className: "badge" }, text("overtime"));
+    const overlap = this.#overlapOf(block);
+    const note = overlap && h("small", { className: "note" }, ...content(overlap));
+    return tableRow(h("th", { scope: "row" }, select, badge || "", note), block);
   }
 
   // ---------------------------------------------------------------- corrections
@@ -368,7 +398,7 @@ export class DayView {
       return hasFocus && byId("day-title").focus();
     }
     group.hidden = false;
-    const label = describeBlock(block, timer);
+    const label = this.#describe(block);
     group.ariaLabel = label;
     const focused = [...group.querySelectorAll("button")].indexOf(
       /** @type {HTMLButtonElement} */ (document.activeElement),

@@ -82,7 +82,8 @@ export const german = {
   keep: "Behalten",
   endThen: ({ when }) => `${capitalized(when)} beenden`,
   endAtTime: "Zu anderer Zeit beenden",
-  endAtTimeTitle: "Timer zu anderer Zeit beenden",
+  endAtTimeTitle: ({ count }) =>
+    count === 1 ? "Den Timer zu anderer Zeit beenden" : "Die Timer zu anderer Zeit beenden",
   removeOvertime: "Überstunden entfernen",
   removeFrom: "Entfernen ab …",
   removeFromTitle: "Überstunden ab einer Zeit entfernen",
@@ -102,6 +103,8 @@ export const german = {
   startOf: ({ name }) => `Beginn von ${name}`,
   endOf: ({ name }) => `Ende von ${name}`,
   overtime: "Überstunden",
+  overlapsWith: ({ names, count }) =>
+    `überschneidet sich mit ${names}: ${count === 1 ? "beide zählen" : "alle zählen"} voll`,
   worked: ({ duration }) => `${duration} gearbeitet`,
   ofItOvertime: ({ duration }) => `davon ${duration} Überstunden`,
   notRecorded: ({ duration }) => `${duration} der Arbeitszeit nicht erfasst`,

@@ -76,6 +76,8 @@ export const english = {
   startOf: ({ name }) => `Start of ${name}`,
   endOf: ({ name }) => `End of ${name}`,
   overtime: "overtime",
+  overlapsWith: ({ names, count }) =>
+    `overlaps with ${names}: ${count === 1 ? "both count" : "all count"} in full`,
   worked: ({ duration }) => `${duration} worked`,
   ofItOvertime: ({ duration }) => `${duration} of it overtime`,
   notRecorded: ({ duration }) => `${duration} of working hours not recorded`,
