@@ -7,6 +7,7 @@ import { notify, warn } from "./notices.js";
 import { setConfirmed, sheetsPath } from "./sheets.js";
 
 /** @import { Day, SheetDay } from "./types.d.ts" */
+/** @import { UndoStack } from "./undo-stack.js" */
 
 /**
  * The part of the page that shows the days.
@@ -15,8 +16,7 @@ import { setConfirmed, sheetsPath } from "./sheets.js";
  * @property {() => Promise<unknown>} refresh loads the days again
  * @property {(day: Day) => Promise<unknown>} show loads the days again, and lets the user check one of them
  * @property {(day: Day) => SheetDay | undefined} find returns a day as it was loaded last
- * @property {(label: string, undo: () => Promise<void>, isDone: () => boolean) => unknown} addUndo offers to undo an
- *   action until `isDone`
+ * @property {UndoStack} undos
  * @property {() => unknown} changed is called after the time of a day has changed
  */
 
@@ -97,7 +97,7 @@ export class Confirmation {
       if (failed) throw failed.error;
       if (changed.length) throw new Error(this.#changedText(changed[0]));
     };
-    this.#shown.addUndo(label, undo, () => !dates.size);
+    this.#shown.undos.add(label, undo, () => !dates.size);
   }
 
   /** @param {SheetDay} day */
