@@ -33,7 +33,7 @@ _BASES = ("boto3.client('dynamodb')", "boto3.client('sqs')")
 _BACKGROUND = ("TimerCoreLayer", "BackgroundLayer")
 # For each module, the function's package and layers, and the program that loads it.
 _MODULES = {
-    "timelogs.api": ("TimelogsFunction", _BACKGROUND[:1], "handler.table.connection.client"),
+    "timelogs.api": ("TimelogsFunction", _BACKGROUND[:1], "handler.shared.table.connection.client"),
     "auth.api": ("AuthFunction", _BACKGROUND[:1], "handler.table.connection.client"),
     "schedule.api": (
         "ScheduleFunction",

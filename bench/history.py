@@ -45,7 +45,7 @@ def _costs(*, before: int, after: int) -> dict[str, str]:
     on = stage()
     person, api = on.new_person()
     many_timers.put(on.database, on.table_name, _timers(person.user_id, before, after))
-    on.timelogs.timesheets.refresh(person.user_id, now_ms=now_ms())
+    on.timelogs.shared.timesheets.refresh(person.user_id, now_ms=now_ms())
     # The first request of a token reads the token.
     api("GET", _READS["totals"])
     return {name: _cost(on.meter, api, target) for name, target in _READS.items()}

@@ -110,10 +110,10 @@ class Stage:
         """Register a new person; return the person and an API client that sends the person's token."""
         user_id = next(self._user_ids)
         person = Person(user_id, f"octocat-{user_id}")
-        people = PeopleStore(self.timelogs.table)
+        people = PeopleStore(self.timelogs.shared.table)
         # Register at time 0, because events before a person's registration are ignored.
         people.register(person.user_id, person.login, now_ms=0)
-        _, token = TokenStore(self.timelogs.table).mint(person, name="bench", now_ms=now_ms())
+        _, token = TokenStore(self.timelogs.shared.table).mint(person, name="bench", now_ms=now_ms())
         return person, Client(self.timelogs.handler, token)
 
 
@@ -130,6 +130,6 @@ def stage() -> Stage:
         importlib.import_module, ("timelogs.api", "webhook.process", "stale_sweeper.sweep")
     )
     meter = Meter()
-    for module in (timelogs, process, sweep):
+    for module in (timelogs.shared, process, sweep):
         meter.watch(module.table.connection.client)
     return Stage(timelogs, process, sweep, meter, database, name)

@@ -241,7 +241,7 @@ def _delay() -> str:
 
 
 def _timesheets(on: Stage) -> Timesheets:
-    table = on.timelogs.table
+    table = on.timelogs.shared.table
     timesheets = Timesheets(table, TimerQueries(table), Calendars(table))
     # The organization's settings are cached for a minute.
     timesheets.present(0, now_ms=now_ms())

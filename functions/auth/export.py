@@ -27,7 +27,7 @@ class TransitionExported(BaseModel):
     by: str
     cause: Annotated[
         str,
-        Field(description="What caused it: a delivery's GUID, a comment, the hash of an Idempotency-Key..."),
+        Field(description="Its cause: a delivery's GUID, a comment, the hash of an Idempotency-Key..."),
     ]
     by_owner: Annotated[bool, Field(description="Whether the event was the timer's owner's.")]
     overtime: Annotated[bool, Field(description="Whether it asked to count after working hours.")]
@@ -74,7 +74,7 @@ class TimerExported(TimerFacts):
     signs_of_life: Annotated[
         list[Time], Field(description="The last one of each day (UTC) that changed nothing.")
     ]
-    confirmed: Annotated[
+    confirmed_span: Annotated[
         IntervalExported | None, Field(description="The interval of its time on confirmed days.")
     ]
     absorbed: Annotated[
@@ -106,8 +106,10 @@ class TimerExported(TimerFacts):
             history=history,
             claims=[ClaimExported.of(claim) for claim in timer.claims],
             signs_of_life=[to_time(sign) for sign in timer.signs],
-            confirmed=timer.confirmed
-            and IntervalExported(start=to_time(timer.confirmed[0]), end=to_time(timer.confirmed[1])),
+            confirmed_span=timer.confirmed_span
+            and IntervalExported(
+                start=to_time(timer.confirmed_span[0]), end=to_time(timer.confirmed_span[1])
+            ),
             absorbed=[timer_id(timer.user_id, ulid) for ulid in timer.absorbed],
         )
 
@@ -162,7 +164,8 @@ class DeletedTimer(BaseModel):
         list[ClaimExported], Field(description="The time of the timer, which no other timer gets.")
     ]
     acts: Annotated[
-        list[ActExported], Field(description="What began breaks (pause) and ended them (focus); with claims.")
+        list[ActExported],
+        Field(description="The acts that began breaks (pause) and ended them (focus); with claims."),
     ]
     kept_until: Annotated[Time | None, Field(description="Null if it has claims.")]
 
@@ -261,7 +264,7 @@ class ConfirmedDayExported(IntervalExported):
     """A confirmed day, and its time when it was confirmed."""
 
     date: date
-    confirmed: Time
+    confirmed_at: Time
     slices: list[SliceExported]
 
     @classmethod
@@ -271,7 +274,7 @@ class ConfirmedDayExported(IntervalExported):
             date=day.date,
             start=to_time(day.since_ms),
             end=to_time(day.until_ms),
-            confirmed=to_time(day.confirmed_ms),
+            confirmed_at=to_time(day.confirmed_ms),
             slices=[
                 SliceExported(
                     timer=timer_id(user_id, piece.timer),
@@ -366,7 +369,7 @@ class Export(BaseModel):
                 for one in page.changes
             ],
             calendar=None if page.calendar is None else CalendarExported.of(page.calendar),
-            confirmed_days=[ConfirmedDayExported.of(day, caller.user_id) for day in page.confirmed],
+            confirmed_days=[ConfirmedDayExported.of(day, caller.user_id) for day in page.confirmed_days],
             next=following,
         )
 

@@ -86,7 +86,7 @@ def put_schedule(
     """Change what the body contains.
 
     `week` and `time_zone` hold from the first instant of `valid_from` in this time zone until the next
-    version; a version with the same date is replaced. What was before `valid_from` does not change. A change
+    version; a version with the same date is replaced. The time before `valid_from` does not change. A change
     that would alter the working hours or the borders of a confirmed day is refused (409).
 
     With `preview=true`, nothing changes. The response has the dates whose working time the change would
@@ -241,7 +241,7 @@ def get_settings() -> Response[models.OrganizationSettings]:
 def put_settings(
     request: Annotated[models.SettingsRequest, Body()],
 ) -> Response[models.OrganizationSettings]:
-    """Change what the body contains, from now on. What was before keeps the settings that held then."""
+    """Change the settings in the body, from now on. The past keeps the settings that held then."""
     _caller().require_admin()
     changes = request.changes()
     policies = calendars.put_policy(lambda policy: replace(policy, **changes), now_ms=now_ms())

@@ -107,7 +107,7 @@ class ExceptionIn(ExceptionHours):
 
 
 class ScheduleRequest(_Request):
-    """A change of one's working hours, exceptions and settings. What is omitted does not change."""
+    """A change of one's working hours, exceptions and settings. Omitted members do not change."""
 
     valid_from: Annotated[
         DateIn | None,
@@ -155,7 +155,7 @@ class ExceptionShown(BaseModel):
 
 
 class OwnPart(BaseModel):
-    """What a person can change of their schedule."""
+    """The part of a schedule that its person can change."""
 
     versions: list[VersionShown]
     exceptions: list[ExceptionShown]
@@ -243,7 +243,7 @@ class DayPreview(BaseModel):
 
 
 class SchedulePreview(BaseModel):
-    """What a change of the schedule would alter. Nothing is stored."""
+    """The effects of a change of the schedule. Nothing is stored."""
 
     days: Annotated[
         list[DayPreview], Field(description="The dates, up to today, whose working time would differ.")
@@ -330,7 +330,7 @@ _StaleAfterHours = Annotated[
 
 
 class SettingsRequest(_Request):
-    """A change of the organization's settings, from now on. What is omitted does not change."""
+    """A change of the organization's settings, from now on. Omitted members do not change."""
 
     working_hours: Annotated[
         WorkingHours | None,

@@ -1,15 +1,27 @@
-"""The body of the timeline: which time counted, and for which timer."""
+"""The timeline: which time counted, and for which timer. Its route and its body."""
 
+from http import HTTPStatus
 from typing import Annotated
 
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from timer_core.api.models import Time, to_time
+from timelogs.periods import elapsed_part, limit_long, period_between
+from timelogs.shared import app, calendars, current_caller, current_ms, response, timesheets
+from timer_core.api import requests
+from timer_core.api.models import Time, TimeIn, to_ms, to_time
+from timer_core.api.responses import responses
+from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.ids import timer_id
-from timer_core.domain.schedule import Span
+from timer_core.domain.schedule import DAY, DAY_MS, Span
 from timer_core.domain.timeline import Rule, Slice
 from timer_core.domain.timers import Period, without
 from timer_core.store.timesheets import Worked
+
+_LONGEST_TIMELINE_MS = 366 * DAY_MS
+# The beginning of the year 2200, in which calendars end.
+_CALENDAR_END_MS = 7_258_118_400_000
 
 _RARE = ConfigDict(defer_build=True, serialize_by_alias=True)
 
@@ -87,3 +99,44 @@ class TimelineShown(BaseModel):
             gaps=[SpanShown.of(span) for span in without(elapsed, counted)],
             working_hours=[SpanShown.of(span) for span in working],
         )
+
+
+@app.get(
+    "/api/timeline/",
+    summary="Get your working time as intervals",
+    operation_id="timeline",
+    responses=responses(200, 400, 401, 403),
+    tags=["working time"],
+)
+def get_timeline(
+    since: Annotated[
+        TimeIn | None,
+        Query(description="The start of the period; by default the beginning of the day of until"),
+    ] = None,
+    until: Annotated[
+        TimeIn | None,
+        Query(description="The end of the period; by default the end of the day of since, or today"),
+    ] = None,
+) -> Response[TimelineShown]:
+    """Return which time counted, and for which timer. Days are those of your working hours' time zone.
+
+    The period has at most 366 days, and ends before 2200. Requests for periods longer than a week count
+    toward the write limit.
+    """
+    requests.refuse_unknown_parameters(app.current_event, get_timeline)
+    now, user_id = current_ms(), current_caller().user_id
+    for field, time in (("since", since), ("until", until)):
+        if time is not None and to_ms(time) > _CALENDAR_END_MS:
+            raise InvalidInput(field, "Must not be after 2199.", ErrorCode.OUT_OF_RANGE)
+    schedule = calendars.of(user_id).schedule
+    if since is None:
+        since_ms = schedule.starts_at(schedule.day_of(now if until is None else to_ms(until) - 1))
+    else:
+        since_ms = to_ms(since)
+    until_ms = schedule.starts_at(schedule.day_of(since_ms) + DAY) if until is None else to_ms(until)
+    period = period_between(since_ms, until_ms)
+    if until_ms - since_ms > _LONGEST_TIMELINE_MS:
+        raise InvalidInput("since", "Must be at most 366 days before until.", ErrorCode.OUT_OF_RANGE)
+    limit_long(elapsed_part(period, now), now)
+    shown = TimelineShown.of(timesheets.worked(user_id, period, now_ms=now), period, user_id, now)
+    return response(HTTPStatus.OK, shown)

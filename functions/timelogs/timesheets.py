@@ -1,19 +1,41 @@
-"""The bodies of timesheets: what counted on each date, beside the working hours."""
+"""The routes, bodies and ETags of timesheets: the working time of each date, beside the working hours."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from enum import StrEnum
+from functools import partial
+from http import HTTPStatus
 from typing import Annotated
 
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Header, Query
+from aws_lambda_powertools.event_handler.openapi.params import Path as ApiPath
 from pydantic import BaseModel, ConfigDict, Field
 
-from timer_core.api.conditional import entity_tag
-from timer_core.api.models import Seconds, Time, to_time
+from timelogs.shared import (
+    IfNoneMatch,
+    app,
+    calendars,
+    current_caller,
+    current_ms,
+    guard,
+    names,
+    response,
+    timesheets,
+)
+from timer_core.api import requests
+from timer_core.api.conditional import entity_tag, matches, refuse_unmodified, require_match, required
+from timer_core.api.models import DateIn, Seconds, Time, to_time
+from timer_core.api.responses import responses
+from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import Issue
-from timer_core.domain.schedule import MINUTE_MS
-from timer_core.domain.sheets import Row, Sheet
+from timer_core.domain.schedule import DAY, MINUTE_MS
+from timer_core.domain.sheets import Label, Row, Sheet
+
+_MOST_TIMESHEETS = 366
+_WEEK_DAYS = 7
 
 _RARE = ConfigDict(defer_build=True, serialize_by_alias=True)
 
@@ -25,6 +47,14 @@ _Balance = Annotated[
     float | None,
     Field(description="The working time minus the working hours up to now; null where all time counts."),
 ]
+_Match = Annotated[
+    str | None,
+    Header(
+        alias="if-match",
+        description="The etag of the day as it was read: 412 if it has changed since, 428 without it",
+    ),
+]
+_Date = Annotated[DateIn, ApiPath(examples=["2026-11-23"])]
 
 
 class DayState(StrEnum):
@@ -84,7 +114,7 @@ class RowShown(BaseModel):
 
 
 class ChangedSince(BaseModel):
-    """What a confirmed day would have if it were not confirmed."""
+    """The time of a confirmed day if it were derived from the timers now."""
 
     model_config = _RARE
 
@@ -111,7 +141,7 @@ class TimesheetShown(BaseModel):
     balance_duration: _Balance
     changed_since: Annotated[
         ChangedSince | None,
-        Field(description="What events have changed since the day was confirmed; null if nothing."),
+        Field(description="The change by events since the day was confirmed; null if there is none."),
     ]
     etag: Annotated[str, Field(description="The value of If-Match to confirm or reopen the day.")]
     issues: Annotated[list[RowShown], Field(description="Longest time first.")]
@@ -180,14 +210,140 @@ class TimesheetsShown(BaseModel):
         )
 
 
-def list_tag(shown: TimesheetsShown, user_id: int) -> str:
+@app.get(
+    "/api/timesheets/",
+    summary="Get your timesheets",
+    operation_id="timesheets",
+    responses=responses(200, 304, 400, 401, 403),
+    tags=["working time"],
+)
+def get_timesheets(
+    from_: Annotated[
+        DateIn | None,
+        Query(
+            alias="from", description="The first date; by default the Monday of the week of to, or of today"
+        ),
+    ] = None,
+    to: Annotated[
+        DateIn | None, Query(description="The last date; by default the sixth day after from")
+    ] = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response[TimesheetsShown]:
+    """Return what counted on each date, for which issue, beside the working hours.
+
+    Dates are those of the time zone of the working hours that hold on them. A range has at most 366 days.
+    Requests for more than a week count toward the write limit.
+
+    The days add up to the range, and the issues to the day, to the millisecond. Scheduled time and balance of
+    a range are the sums of the days that have working hours.
+    """
+    requests.refuse_unknown_parameters(app.current_event, get_timesheets)
+    now, user_id = current_ms(), current_caller().user_id
+    first = from_ or _monday(to or calendars.of(user_id).schedule.day_of(now))
+    last = to or first + (_WEEK_DAYS - 1) * DAY
+    days = (last - first).days + 1
+    if days < 1:
+        raise InvalidInput("from", "Must not be after to.", ErrorCode.END_BEFORE_START)
+    if days > _MOST_TIMESHEETS:
+        raise InvalidInput("from", "Must be at most 365 days before to.", ErrorCode.OUT_OF_RANGE)
+    if days > _WEEK_DAYS:
+        guard.count_write(current_caller(), now_ms=now)
+    sheets = _with_present_names(
+        timesheets.days(user_id, [first + n * DAY for n in range(days)], now_ms=now), now
+    )
+    shown = TimesheetsShown.of(sheets, user_id, now)
+    tag = _list_tag(shown, user_id)
+    refuse_unmodified(tag, if_none_match)
+    return response(HTTPStatus.OK, shown, {"ETag": tag})
+
+
+@app.post(
+    "/api/timesheets/<date>/confirm/",
+    summary="Confirm a day",
+    operation_id="confirm_day",
+    responses=responses(200, 400, 401, 403, 404, 412, 428),
+    tags=["working time"],
+)
+def confirm_day(date: _Date, if_match: _Match = None) -> Response[TimesheetShown]:
+    """Freeze the time of a day that has been over for a minute, until it is reopened.
+
+    Changes by hand that would alter the day are refused with 409. Events on GitHub still change the timers;
+    then the day has `changed_since`. Confirming a confirmed day again changes nothing.
+    """
+    seen, now = required(if_match), current_ms()
+    sheet = timesheets.confirm(
+        current_caller().user_id, date, partial(_expect, seen=seen, now=now), now_ms=now
+    )
+    return _sheet_response(sheet, now)
+
+
+@app.delete(
+    "/api/timesheets/<date>/confirm/",
+    summary="Reopen a confirmed day",
+    operation_id="reopen_day",
+    responses=responses(200, 400, 401, 403, 404, 412, 428),
+    tags=["working time"],
+)
+def reopen_day(date: _Date, if_match: _Match = None) -> Response[TimesheetShown]:
+    """Derive the time of a confirmed day from the timers again."""
+    seen, now = required(if_match), current_ms()
+
+    def expect(sheet: Sheet) -> None:
+        require_match(_shown_sheet(sheet, now).etag, seen)
+
+    return _sheet_response(timesheets.reopen(current_caller().user_id, date, expect, now_ms=now), now)
+
+
+def _monday(day: date) -> date:
+    """Return the first day of a date's week (ISO 8601)."""
+    return day - day.weekday() * DAY
+
+
+def _with_present_names(sheets: Sequence[Sheet], now: int) -> list[Sheet]:
+    """Return timesheets with the present names of the repositories."""
+    labels = {ulid: label for sheet in sheets for ulid, label in sheet.labels.items()}
+    issues = {ulid: label.issue for ulid, label in labels.items() if label.issue}
+    present = names.issues([*issues.values()], now_ms=now)
+    labels |= {
+        ulid: Label(issue, labels[ulid].description) for ulid, issue in zip(issues, present, strict=True)
+    }
+    return [replace(sheet, labels=labels) for sheet in sheets]
+
+
+def _shown_sheet(sheet: Sheet, now: int) -> TimesheetShown:
+    (named,) = _with_present_names([sheet], now)
+    return TimesheetShown.of(named, current_caller().user_id, now)
+
+
+def _expect(sheet: Sheet, *, seen: str, now: int) -> None:
+    """Compare a day to confirm with the tag of the day as the person saw it.
+
+    The tag from before the confirmation is also valid, so that a request whose response was lost can be
+    repeated.
+
+    Raises
+    ------
+    PreconditionFailed
+        If the day has changed since.
+    """
+    unconfirmed = replace(sheet, confirmed_ms=None, derived=None)
+    if sheet.confirmed_ms is None or not matches(_shown_sheet(unconfirmed, now).etag, seen):
+        require_match(_shown_sheet(sheet, now).etag, seen)
+
+
+def _sheet_response(sheet: Sheet, now: int) -> Response[TimesheetShown]:
+    shown = _shown_sheet(sheet, now)
+    return response(HTTPStatus.OK, shown, {"ETag": shown.etag})
+
+
+def _list_tag(shown: TimesheetsShown, user_id: int) -> str:
     """Return the entity tag of a range, which the elapsed time does not change."""
     tags = _Tags(since=shown.since, until=shown.until, tags=[day.etag for day in shown.days])
     return entity_tag(tags, user_id)
 
 
 class _Tags(BaseModel):
-    """What the entity tag of a range covers."""
+    """The content that the entity tag of a range covers."""
 
     since: date
     until: date
@@ -195,7 +351,7 @@ class _Tags(BaseModel):
 
 
 class _Tagged(BaseModel):
-    """What the entity tag of a timesheet covers.
+    """The content that the entity tag of a timesheet covers.
 
     Attributes
     ----------

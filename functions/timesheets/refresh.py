@@ -126,7 +126,7 @@ def _change(images: Mapping[str, Any]) -> Change | None:
     key, old, new = images["Keys"], images.get("OldImage"), images.get("NewImage")
     user_id = user_id_of(key["pk"]["S"])
     if key["sk"]["S"] == CALENDAR_SK:
-        # What else changes in this item is the result of storing days.
+        # Other changes of this item result from storing days.
         return Change(user_id, LATEST_MS) if new and "dirty_days" in new else None
     if not new:
         return None

@@ -88,8 +88,13 @@ def openapi_document() -> str:
     import auth.api
     import schedule.api
     import timelogs.api
+    import timelogs.shared
 
-    document = _describe(timelogs.api.app)
+    document = _describe(timelogs.shared.app)
+    # These routes come from several modules, whose order has no meaning.
+    document["paths"] = {
+        path: dict(sorted(operations.items())) for path, operations in sorted(document["paths"].items())
+    }
     for app in (auth.api.app, schedule.api.app):
         others = _describe(app)
         document["paths"] |= others["paths"]

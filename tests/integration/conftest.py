@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from itertools import count
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from pynamodb.connection import Connection
@@ -89,6 +89,23 @@ def api(timelogs: ModuleType, shared_table: Table, new_person: Callable[[], Pers
         for person in (ann, bob)
     )
     return Api(as_ann, as_bob, Client(timelogs.handler), timelogs, ann.user_id, tokens)
+
+
+@pytest.fixture
+def calls(api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The operations of the API's requests to DynamoDB, without the counts of the write limit."""
+    made: list[str] = []
+    connection = api.module.table.connection
+    dispatch = connection.dispatch
+
+    def count_call(operation: str, *args: Any, **kwargs: Any) -> Any:
+        # These counts are updated beside the request, which does not wait for them.
+        if "writes#" not in str(args):
+            made.append(operation)
+        return dispatch(operation, *args, **kwargs)
+
+    monkeypatch.setattr(connection, "dispatch", count_call)
+    return made
 
 
 @pytest.fixture

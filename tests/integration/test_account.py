@@ -102,7 +102,7 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "history": (TimerExported, ["history"]),
             "claims": (TimerExported, ["claims"]),
             "signs": (TimerExported, ["signs_of_life"]),
-            "confirmed": (TimerExported, ["confirmed"]),
+            "confirmed_span": (TimerExported, ["confirmed_span"]),
             "absorbed": (TimerExported, ["absorbed"]),
             "deleted_ms": (DeletedTimer, ["deleted", "locked_until", "claims"]),
             "expires_at": (DeletedTimer, ["kept_until"]),
@@ -187,7 +187,7 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
         {
             "since_ms": (ConfirmedDayExported, ["start"]),
             "until_ms": (ConfirmedDayExported, ["end"]),
-            "confirmed_ms": (ConfirmedDayExported, ["confirmed"]),
+            "confirmed_ms": (ConfirmedDayExported, ["confirmed_at"]),
             "content": (ConfirmedDayExported, ["slices"]),
         },
         set(),
@@ -429,7 +429,7 @@ class TestExport:
             "locked_until": None,
             "claims": [],
             "signs_of_life": [],
-            "confirmed": None,
+            "confirmed_span": None,
             "absorbed": [],
         }
         assert {name: one.pop(name) for name in stopped} == stopped
@@ -525,7 +525,7 @@ class TestExport:
                 "date": str(day),
                 "start": f"{day}T00:00:00.000Z",
                 "end": f"{_date(app, 1)}T00:00:00.000Z",
-                "confirmed": _time(app.clock.ms),
+                "confirmed_at": _time(app.clock.ms),
                 "slices": [
                     {
                         "timer": timer,
@@ -946,12 +946,12 @@ class TestAccountDeletion:
     def test_two_concurrent_deletion_requests_both_succeed(self, app: App) -> None:
         browser, _ = app.signed_in()
         kept = dict(browser.cookies)
-        warm = app.auth.guard
+        warm = dict(vars(app.auth.guard))
         browser("GET", ME)
         app.cold_start()
         browser("DELETE", ME)
         # Another instance of the function still has the session in its cache.
-        vars(app.auth).update(guard=warm)
+        vars(app.auth.guard).update(warm)
         browser.cookies = kept
         assert browser("DELETE", ME).status == 204
 
@@ -1071,7 +1071,7 @@ class TestWriteLimit:
     def test_a_change_does_not_wait_for_its_count(self, strict: App) -> None:
         """The update of the count is blocked until the change has been sent."""
         browser, _ = strict.signed_in()
-        network, is_sent, waited = Network(strict.timelogs.table.connection), threading.Event(), []
+        network, is_sent, waited = Network(strict.timelogs.shared.table.connection), threading.Event(), []
 
         def hold_back(operation: str, send: Send) -> Any:
             if operation == "UpdateItem":
@@ -1093,7 +1093,7 @@ class TestWriteLimit:
         browser, _ = strict.signed_in()
         for _ in range(8):
             browser("POST", START, {})
-        network = Network(strict.timelogs.table.connection)
+        network = Network(strict.timelogs.shared.table.connection)
         try:
             browser("POST", START, {})
         finally:
@@ -1102,7 +1102,7 @@ class TestWriteLimit:
 
     def test_a_failed_count_does_not_fail_the_change(self, strict: App) -> None:
         browser, ann = strict.signed_in()
-        network = Network(strict.timelogs.table.connection)
+        network = Network(strict.timelogs.shared.table.connection)
         fail = refusal("InternalServerError", 500)
         network.every_write = lambda operation, send: (
             fail(operation, send) if operation == "UpdateItem" else send()

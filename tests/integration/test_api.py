@@ -1160,7 +1160,7 @@ class TestHealth:
         assert answer.status == 200
         assert answer.json() == {
             "status": "ok",
-            "version": module.__version__,
+            "version": module.operation.__version__,
             "open_timers": 2,
             "stale_timers": 1,
             "webhook_success_rate": None,

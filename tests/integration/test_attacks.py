@@ -590,7 +590,7 @@ def test_a_token_is_looked_up_by_its_hash_and_never_compared(app: App) -> None:
     browser, _ = app.signed_in()
     text = app.token(browser)
     asked: list[str] = []
-    events = app.timelogs.table.connection.client.meta.events
+    events = app.timelogs.shared.table.connection.client.meta.events
 
     def note(request: Any, **_: object) -> None:
         asked.append(request.body.decode())

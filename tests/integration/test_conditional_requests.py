@@ -150,7 +150,7 @@ def test_a_conditional_request_reads_what_the_tag_depends_on_once(
     timer = start(api.ann, 7)
     tags = {target: tag_of(api.ann, target) for target in (LIST, url(timer))}
     calls: list[str] = []
-    connection = api.module.table.connection
+    connection = api.module.shared.table.connection
     dispatch = connection.dispatch
 
     def counted(name: str, *arguments: Any) -> Any:

@@ -69,12 +69,14 @@ class ConfirmingOwner(Owner):
     confirmed: dict[date, ConfirmedDay] = field(default_factory=dict)
 
     def write(self, timer: Timer, *, now_ms: int) -> str:
-        """Write a timer as an event changes it: what is confirmed stays."""
+        """Write a timer as an event changes it; its confirmed time stays."""
         before = self.timers.get(timer.ulid)
         if before is not None:
             stored = self.queries.get(self.user_id, timer.ulid)
             version = stored.version + 1
-            timer = replace(timer, confirmed=stored.confirmed, absorbed=stored.absorbed, version=version)
+            timer = replace(
+                timer, confirmed_span=stored.confirmed_span, absorbed=stored.absorbed, version=version
+            )
         return super().write(timer, now_ms=now_ms)
 
     def stop(self, ulid: str, at_ms: int) -> None:
@@ -83,8 +85,8 @@ class ConfirmingOwner(Owner):
     def confirm(self, day: date, *, now_ms: int) -> Sheet:
         sheet = self.timesheets.confirm(self.user_id, day, anything, now_ms=now_ms)
         for ulid in {piece.timer for piece in sheet.slices}:
-            confirmed = self.queries.get(self.user_id, ulid).confirmed
-            self.timers[ulid] = replace(self.timers[ulid], confirmed=confirmed)
+            confirmed_span = self.queries.get(self.user_id, ulid).confirmed_span
+            self.timers[ulid] = replace(self.timers[ulid], confirmed_span=confirmed_span)
         assert sheet.confirmed_ms is not None
         self.confirmed[day] = ConfirmedDay(
             day, sheet.since_ms, sheet.until_ms, sheet.confirmed_ms, sheet.slices
@@ -103,9 +105,9 @@ class ConfirmingOwner(Owner):
         """Make a timer part of another one, as a late event does."""
         merged = replace(
             other,
-            confirmed=_hull(other.confirmed, vanished.confirmed),
+            confirmed_span=_hull(other.confirmed_span, vanished.confirmed_span),
             absorbed=(*other.absorbed, vanished.ulid, *vanished.absorbed)
-            if vanished.confirmed
+            if vanished.confirmed_span
             else other.absorbed,
         )
         pk = f"user#{self.user_id}"
@@ -215,7 +217,7 @@ def test_an_event_changes_the_timer_and_not_the_confirmed_day(
     owner.timesheets.refresh(owner.user_id, now_ms=now_ms)
     sheet = owner.confirm(MONDAY, now_ms=now_ms)
     assert (worked_ms(sheet.slices), sheet.confirmed_ms) == ({ulid: 3 * HOUR_MS}, now_ms)
-    assert owner.timers[ulid].confirmed == (FIRST + 9 * HOUR_MS, FIRST + 12 * HOUR_MS)
+    assert owner.timers[ulid].confirmed_span == (FIRST + 9 * HOUR_MS, FIRST + 12 * HOUR_MS)
     owner.write(running.stop(FIRST + 10 * HOUR_MS, "closed"), now_ms=now_ms)
     for _ in range(2):
         sheet = owner.sheet(MONDAY, now_ms=now_ms)
@@ -268,7 +270,7 @@ def test_a_day_with_very_many_timers_and_slices_can_be_confirmed(owner: Confirmi
     now_ms = FIRST + DAY_MS + HOUR_MS
     sheet = owner.confirm(MONDAY, now_ms=now_ms)
     assert len(sheet.slices) > 30_000
-    assert all(timer.confirmed for timer in owner.timers.values())
+    assert all(timer.confirmed_span for timer in owner.timers.values())
     (read,) = owner.timesheets.days(owner.user_id, [MONDAY], now_ms=now_ms)
     assert read == sheet
     owner.reopen(MONDAY, now_ms=now_ms)

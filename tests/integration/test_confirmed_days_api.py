@@ -41,13 +41,15 @@ class Days:
 
     def confirm(self, day: int = -1) -> Sheet:
         dates = self.yesterday + timedelta(days=day + 1)
-        sheet: Sheet = self.api.module.timesheets.confirm(
+        sheet: Sheet = self.api.module.shared.timesheets.confirm(
             self.api.ann_id, dates, anything, now_ms=self.clock.ms
         )
         return sheet
 
     def reopen(self) -> None:
-        self.api.module.timesheets.reopen(self.api.ann_id, self.yesterday, anything, now_ms=self.clock.ms)
+        self.api.module.shared.timesheets.reopen(
+            self.api.ann_id, self.yesterday, anything, now_ms=self.clock.ms
+        )
 
     def working(self) -> float:
         """Return the working time of yesterday in hours, by the totals."""
@@ -268,7 +270,7 @@ def test_the_first_confirmed_day_is_named(api: Api, days: Days) -> None:
 def test_an_admin_cannot_change_a_confirmed_day_either(
     api: Api, days: Days, running: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api.module.guard.authenticator, "_is_admin", lambda _: True)
+    monkeypatch.setattr(api.module.shared.guard.authenticator, "_is_admin", lambda _: True)
     at = {"at": time_of(days.at(-1, 20))}
     days.check_refused(api.bob("POST", f"/api/timelogs/{running['id']}/stop/", at))
 
@@ -319,9 +321,9 @@ class TestFigures:
         self, api: Api, days: Days, running: dict[str, Any]
     ) -> None:
         """A late event ends the timer before the confirmed day."""
-        store, table = api.module.timers, api.module.table
+        store, table = api.module.shared.timers, api.module.shared.table
         timer = store.get(api.ann_id, running["id"].split("-")[1])
-        assert timer.confirmed == (days.at(-1, 9), days.at(0, 0))
+        assert timer.confirmed_span == (days.at(-1, 9), days.at(0, 0))
         days.clock.advance(1)
         assert timer.issue is not None
         late = Event("late", "closed", days.at(-1, 10))
@@ -342,21 +344,6 @@ class TestFigures:
 
 class TestCalls:
     """The round trips to DynamoDB with and without confirmed days."""
-
-    @pytest.fixture
-    def calls(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        made: list[str] = []
-        connection = api.module.table.connection
-        dispatch = connection.dispatch
-
-        def count_call(operation: str, *args: Any, **kwargs: Any) -> Any:
-            # The count of the write limit is updated beside the request.
-            if "writes#" not in str(args):
-                made.append(operation)
-            return dispatch(operation, *args, **kwargs)
-
-        monkeypatch.setattr(connection, "dispatch", count_call)
-        return made
 
     def measure(self, api: Api, days: Days, calls: list[str], request: Callable[[], Answer]) -> list[str]:
         """Return the calls of a request, with a cached token."""
@@ -391,6 +378,6 @@ class TestCalls:
         assert [call for call in corrected if call not in {"GetItem", "Query"}] == ["PutItem"]
         # When yesterday is stored, nothing reads the confirmed day.
         days.go_to(2, 12)
-        api.module.timesheets.refresh(api.ann_id, now_ms=days.clock.ms)
+        api.module.shared.timesheets.refresh(api.ann_id, now_ms=days.clock.ms)
         poll = self.measure(api, days, calls, lambda: api.ann("GET", "/api/timelogs/?end_time__isnull=true"))
         assert poll == ["GetItem", "Query"]

@@ -526,7 +526,7 @@ OUTCOMES = st.sampled_from(["once", "once", "twice", "thrice", "failed"])
 ARRIVES = st.sampled_from(["once", "twice", "thrice"])
 ONE_IN_THREE = st.sampled_from([False, False, True])
 COPIES = {"once": 1, "twice": 2, "thrice": 3, "failed": 0, "lost": 0}
-# What happens after a delivery has been sent.
+# The processing after a delivery has been sent.
 AFTERWARDS = st.sampled_from(["queue", "queue", "process", "process", "store days", "change hours"])
 
 

@@ -8,9 +8,10 @@ from timer_core.domain.events import Event
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
 from timer_core.services.issue_timers import IssueTimers
+from timer_core.store.changes import TimerChange
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
-from timer_core.store.timers import TimerChange, TimerStore
+from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Idempotency, Patch
 
 # This time is far in the future, so that no back end's TTL deletes the tests' items.
@@ -126,15 +127,15 @@ def test_a_start_and_stop_while_an_event_is_processed_count(
     ann: AnnsTimers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first write of the derived timer is refused, because the slot has changed since it was read."""
-    write_all = ann.store.write_all
+    execute = ann.store.changes.execute
 
     def interrupted(change: TimerChange) -> None:
-        monkeypatch.setattr(ann.store, "write_all", write_all)
+        monkeypatch.setattr(ann.store.changes, "execute", execute)
         timer, _ = ann.start(10)
         ann.act("stop", timer, 11)
-        write_all(change)
+        execute(change)
 
-    monkeypatch.setattr(ann.store, "write_all", interrupted)
+    monkeypatch.setattr(ann.store.changes, "execute", interrupted)
     ann.deliver("assigned", 0, received=12)
     assert ann.spans() == [(0, 11, 11)]
 

@@ -117,7 +117,7 @@ def product_metrics(shared_table: Table, github: FakeGitHub) -> set[Metric]:
             api = Client(timelogs.handler, token)
             statuses = [api("POST", "/api/timelogs/start/").status for _ in range(5)]
             assert (statuses[0], statuses[-1]) == (201, 429)
-            patch.setattr(timelogs.timers, "page", lambda *_arguments, **_options: 1 / 0)
+            patch.setattr(timelogs.shared.timers, "page", lambda *_arguments, **_options: 1 / 0)
             assert api("GET", "/api/timelogs/").status == 500
         with product(shared_table, github.url, STACK_NAME=STACK) as running:
             team = new_team(github, running, size=1, t0=ago(2 * DAY // 60))

@@ -204,11 +204,11 @@ class TestRepetitions:
         timers = [store.start(user_id=user_id, now_ms=now_ms)[0] for _ in range(8)]
         key = Idempotency("k", "request")
         with ThreadPoolExecutor(8) as pool:
-            responses = list(pool.map(lambda timer: store.store_response(timer, key, now_ms=now_ms), timers))
+            responses = list(pool.map(lambda timer: store.responses.store(timer, key, now_ms=now_ms), timers))
         assert len({timer.ulid for timer, _ in responses}) == 1
-        assert store.stored_response(user_id, key, now_ms=now_ms) == responses[0] == (responses[0][0], False)
+        assert store.responses.stored(user_id, key, now_ms=now_ms) == responses[0] == (responses[0][0], False)
         with pytest.raises(IdempotencyKeyReused):
-            store.store_response(timers[0], Idempotency("k", "other"), now_ms=now_ms)
+            store.responses.store(timers[0], Idempotency("k", "other"), now_ms=now_ms)
 
     def test_the_same_key_with_another_time_is_another_request(self, api: Api, clock: Clock) -> None:
         for at_ms in (clock.ms - 5_000, clock.ms - 3_600_000):
@@ -232,21 +232,6 @@ class TestRepetitions:
 
 class TestCalls:
     """The number of round trips to DynamoDB agrees with docs/performance.md."""
-
-    @pytest.fixture
-    def calls(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        made: list[str] = []
-        connection = api.module.table.connection
-        dispatch = connection.dispatch
-
-        def count_call(operation: str, *args: Any, **kwargs: Any) -> Any:
-            # The update of the write limit's count does not delay the request.
-            if "writes#" not in str(args):
-                made.append(operation)
-            return dispatch(operation, *args, **kwargs)
-
-        monkeypatch.setattr(connection, "dispatch", count_call)
-        return made
 
     def test_an_action_a_moment_ago_costs_no_more_calls_than_one_now(
         self, api: Api, clock: Clock, calls: list[str]

@@ -60,7 +60,7 @@ REQUESTS = [
 @pytest.fixture
 def network(api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
     monkeypatch.setattr("time.sleep", lambda _: None)
-    between = Network(api.module.table.connection)
+    between = Network(api.module.shared.table.connection)
     yield between
     between.close()
 
@@ -129,7 +129,7 @@ def test_the_error_is_logged_under_the_request_id_of_the_response(
     network.every_request = lost_request
     answer = api.ann("GET", "/api/timelogs/")
     (record,) = [each for each in caplog.records if each.getMessage() == "Unexpected error"]
-    line = json.loads(api.module.logger.registered_formatter.format(record))
+    line = json.loads(api.module.shared.logger.registered_formatter.format(record))
     assert line["correlation_id"] == answer.json()["request_id"]
     assert "Read timeout" in line["exception"]
 

@@ -19,7 +19,7 @@ import pytest
 from deployed_stack import DeployedStack, session_key
 from deployed_stack.errors import ToolError
 from deployed_stack.secret_pair import SecretPair
-from tests.support.app import EMBEDDER, KEY, App, open_app
+from tests.support.app import EMBEDDER, KEY, App, forget_callers, open_app
 from tests.support.browser import ORIGIN, redirect_target
 from tests.support.fake_github import FakeGitHub, faults
 from tests.support.network import Network, refusal
@@ -749,7 +749,7 @@ class TestKeys:
         with pytest.MonkeyPatch.context() as patch:
             # Only one of the two functions has a cold start.
             patch.setattr(request_guard, "sessions", lambda: read_before)
-            vars(app.timelogs).update(guard=request_guard.RequestGuard(app.table, app.timelogs.logger))
+            forget_callers(app.timelogs.shared)
             junk = jwt.encode({}, "f" * 64, headers={"kid": "f" * 16})
             assert app.caller(junk, "Bearer")("GET", TIMERS).status == 401
             assert new("GET", TIMERS).status == 200
@@ -786,7 +786,7 @@ class TestKeys:
         new, _ = app.signed_in(ann)
         # Only one of the two functions has a cold start.
         monkeypatch.setattr(request_guard, "sessions", lambda: read_before)
-        vars(app.timelogs).update(guard=request_guard.RequestGuard(app.table, app.timelogs.logger))
+        forget_callers(app.timelogs.shared)
         assert new("GET", TIMERS).status == 200
         assert old("GET", TIMERS).status == 401
 
@@ -867,7 +867,7 @@ class TestReads:
         # This request records that the token was used today.
         ask()
         app.cold_start()
-        network = Network(app.timelogs.table.connection)
+        network = Network(app.timelogs.shared.table.connection)
         try:
             assert ask().status == 200
             cold, network.requests = network.requests, []
@@ -879,7 +879,7 @@ class TestReads:
 
     def test_the_use_of_a_token_is_written_during_its_request(self, app: App) -> None:
         ask = self._ask(app, "token")
-        network, is_answered = Network(app.timelogs.table.connection), threading.Event()
+        network, is_answered = Network(app.timelogs.shared.table.connection), threading.Event()
 
         def hold_back(operation: str, send: Send) -> Any:
             if operation == "UpdateItem":
@@ -898,7 +898,7 @@ class TestReads:
     def test_the_use_of_a_token_is_written_even_if_it_is_forbidden(self, app: App) -> None:
         browser, _ = app.signed_in()
         caller = app.caller(app.token(browser, scope="read"))
-        network, noted = Network(app.timelogs.table.connection), []
+        network, noted = Network(app.timelogs.shared.table.connection), []
 
         def slowly(operation: str, send: Send) -> Any:
             if operation != "UpdateItem":
@@ -918,7 +918,7 @@ class TestReads:
     def test_a_failed_write_of_the_use_is_logged_and_does_not_fail_the_request(self, app: App) -> None:
         ask, written = self._ask(app, "token"), io.StringIO()
         handler = app.timelogs.logger.registered_handler
-        before, network = handler.setStream(written), Network(app.timelogs.table.connection)
+        before, network = handler.setStream(written), Network(app.timelogs.shared.table.connection)
         network.every_write = refusal("InternalServerError", 500)
         try:
             assert ask().status == 200
@@ -928,7 +928,7 @@ class TestReads:
         assert "Failed to record the use of a token" in written.getvalue()
         # A function that has not cached the token tries again.
         app.cold_start()
-        network = Network(app.timelogs.table.connection)
+        network = Network(app.timelogs.shared.table.connection)
         try:
             ask()
         finally:
@@ -936,7 +936,7 @@ class TestReads:
         assert "UpdateItem" in network.requests
 
     def test_malformed_credentials_are_refused_without_a_read(self, app: App) -> None:
-        network = Network(app.timelogs.table.connection)
+        network = Network(app.timelogs.shared.table.connection)
         try:
             for text in ("itt_" + "0" * 38, "a.b.c", "nothing"):
                 assert app.caller(text)("GET", TIMERS).status == 401

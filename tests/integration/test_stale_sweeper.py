@@ -20,13 +20,13 @@ from timer_core.domain.schedule import DayException, local_date
 from timer_core.domain.timers import Timer
 from timer_core.store.account_deletion import PendingDeletion
 from timer_core.store.calendars import lower_dirty
+from timer_core.store.derived_days import stored_until
 from timer_core.store.keys import OPEN_SHARDS, PENDING_DELETIONS_PK, PEOPLE_PK
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.queries import Filters
 from timer_core.store.stored_days import StoredDays
 from timer_core.store.table import Table, Write
 from timer_core.store.timers import TimerStore
-from timer_core.store.timesheets import stored_until
 from timer_core.store.tokens import TokenStore
 from timer_core.store.writes import Patch
 

@@ -18,12 +18,13 @@ from timer_core.domain.state import MANUAL, Action, Transition
 from timer_core.domain.timeline import timeline
 from timer_core.domain.timers import Claim, Period, Timer
 from timer_core.store.calendars import Calendars
+from timer_core.store.derived_days import stored_until
 from timer_core.store.items import timer_item
 from timer_core.store.people import Person
 from timer_core.store.queries import Filters, TimerQueries
 from timer_core.store.stored_days import StoredDays, outdated
 from timer_core.store.table import RawItem, Table, Write
-from timer_core.store.timesheets import Timesheets, stored_until
+from timer_core.store.timesheets import Timesheets
 
 # A Monday.
 FIRST = instant("UTC", date(2026, 3, 2), 0)

@@ -52,7 +52,7 @@ def office(api: Api, shared_table: Table, monday: Clock) -> Clock:
 def shared_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """The organization's policy ``shared``, at all times."""
     policies = (Policy(concurrent_timers=ConcurrentTimers.SHARED),)
-    monkeypatch.setattr(api.module.calendars, "organization", lambda **_: policies)
+    monkeypatch.setattr(api.module.shared.calendars, "organization", lambda **_: policies)
 
 
 def open_timers(api: Api) -> dict[str, dict[str, Any]]:
@@ -153,7 +153,7 @@ def test_a_page_derives_the_working_time_once(
 
     The search for timers that started before a period also reads which days are stored.
     """
-    store = api.module.timesheets
+    store = api.module.shared.timesheets
     act(api.ann, start(api.ann, 7), "stop")
     monday.advance(4 * DAY)
     store.refresh(api.ann_id, now_ms=monday.ms)
@@ -185,7 +185,7 @@ def test_a_page_of_a_long_period_reads_only_the_days_of_its_timers(
         act(api.ann, timer, "stop")
         monday.advance(DAY)
     monday.advance(2 * DAY)
-    api.module.timesheets.refresh(api.ann_id, now_ms=monday.ms)
+    api.module.shared.timesheets.refresh(api.ann_id, now_ms=monday.ms)
     read: list[str] = []
     contents = StoredDays.contents
 
@@ -352,7 +352,7 @@ class TestClocks:
     def test_days_that_a_fast_machine_has_stored_too_early_are_derived(self, api: Api, office: Clock) -> None:
         timer = start(api.ann, 7)
         office.advance(HOUR)
-        api.module.timesheets.refresh(api.ann_id, now_ms=office.ms + 10 * DAY * 1000)
+        api.module.shared.timesheets.refresh(api.ann_id, now_ms=office.ms + 10 * DAY * 1000)
         assert get(api, timer)["working_duration"] == HOUR
         act(api.ann, timer, "pause")
         office.advance(HOUR)

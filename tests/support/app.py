@@ -187,8 +187,8 @@ class App:
 
     def cold_start(self) -> None:
         """Empty the functions' caches of callers and session keys."""
-        for function in (self.auth, self.schedule, self.timelogs):
-            vars(function).update(guard=request_guard.RequestGuard(function.table, function.logger))
+        for function in (self.auth, self.schedule, self.timelogs.shared):
+            forget_callers(function)
         request_guard.sessions.cache_clear()
 
     def sign_with(self, current: str, previous: str = "") -> None:
@@ -222,6 +222,11 @@ class App:
             function = self.schedule
         answer: dict[str, Any] = function.handler(event, context)
         return answer
+
+
+def forget_callers(function: ModuleType) -> None:
+    """Empty a function's cache of callers, in the object that its modules share."""
+    vars(function.guard).update(vars(request_guard.RequestGuard(function.table, function.logger)))
 
 
 @contextmanager

@@ -17,13 +17,16 @@ from timer_core import settings
 
 @contextmanager
 def loaded(name: str, table_name: str, **variables: str) -> Iterator[ModuleType]:
-    """Import a handler's module again, as a cold start does, and apply its function's policies to it."""
+    """Import a function's modules again, as a cold start does, and apply the function's policies to it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TABLE_NAME", table_name)
         patch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
         for variable, value in variables.items():
             patch.setenv(variable, value)
-        patch.delitem(sys.modules, name, raising=False)
+        package = name.partition(".")[0]
+        for known in [*sys.modules]:
+            if known.partition(".")[0] == package:
+                patch.delitem(sys.modules, known)
         settings.settings.cache_clear()
         module = importlib.import_module(name)
         patch.setattr(module, "handler", _as_function(name, module.handler))

@@ -110,7 +110,7 @@ class TestTimeline:
         one = timer("A", ("2026-11-02 09:00", "start by lead"))
         until = at("2026-11-04 12:00")
         frozen = confirmed(timeline([one], OFFICE, until).slices, 0)
-        late = replace(one.stop(at("2026-11-02 10:00"), "closed"), confirmed=Span(*range_of(0)[2:]))
+        late = replace(one.stop(at("2026-11-02 10:00"), "closed"), confirmed_span=Span(*range_of(0)[2:]))
         found = confirmed_timeline([late], OFFICE, until, days=[frozen])
         assert (hours(found.slices), hours(found.derived or ())) == ({"A": 8}, {"A": 1})
         assert found.carry.timers["A"].working_ms == 8 * HOUR_MS
@@ -150,7 +150,7 @@ class TestTimeline:
     def test_shared_milliseconds_add_up_wherever_the_timeline_is_cut(self, cut: str) -> None:
         shared = calendar(concurrent_timers=ConcurrentTimers.SHARED, stale_after_ms=9 * DAY)
         three = [
-            replace(timer(ulid, ("2026-11-02 08:59", "start by lead")), confirmed=Span(*range_of(0)[2:]))
+            replace(timer(ulid, ("2026-11-02 08:59", "start by lead")), confirmed_span=Span(*range_of(0)[2:]))
             for ulid in "ABC"
         ]
         until = at("2026-11-03 12:00") + 1
@@ -168,7 +168,7 @@ class TestTimeline:
         frozen = confirmed(timeline([part], OFFICE, until).slices, 0)
         whole = replace(
             timer("A", ("2026-11-01 10:00", "start by lead")),
-            confirmed=Span(*range_of(0)[2:]),
+            confirmed_span=Span(*range_of(0)[2:]),
             absorbed=("B",),
         )
         found = confirmed_timeline([whole], OFFICE, until, days=[frozen])
@@ -177,11 +177,13 @@ class TestTimeline:
 
     def test_a_timer_that_was_derived_again_has_its_own_confirmed_time(self) -> None:
         until = at("2026-11-03 12:00")
-        again = replace(timer("B", ("2026-11-02 10:00", "start by lead")), confirmed=Span(*range_of(0)[2:]))
+        again = replace(
+            timer("B", ("2026-11-02 10:00", "start by lead")), confirmed_span=Span(*range_of(0)[2:])
+        )
         frozen = confirmed(timeline([again], OFFICE, until).slices, 0)
         other = replace(
             timer("A", ("2026-11-01 10:00", "start by lead"), ("2026-11-02 09:00", "stop by closed")),
-            confirmed=Span(*range_of(0)[2:]),
+            confirmed_span=Span(*range_of(0)[2:]),
             absorbed=("B",),
         )
         found = confirmed_timeline([other, again], OFFICE, until, days=[frozen])

@@ -193,7 +193,7 @@ class TestDates:
             night.schedule,
             dates("2026-11-01", "2026-11-03"),
             now_ms=at("2026-11-05 00:00"),
-            confirmed=borders,
+            confirmed_spans=borders,
         )
         assert [hours(sheet.until_ms - sheet.since_ms) for sheet in found] == [23, 24, 25]
         assert [hours(sheet.working_ms) for sheet in found] == [3, 24, 4]

@@ -7,7 +7,7 @@ import { cut, secondsOf, toBlocks } from "./timeline.js";
 /** @import { SheetDay, Slice, Timer } from "./types.d.ts" */
 
 /**
- * What is known when a person comes back. All times are in milliseconds since the epoch, by the server's clock.
+ * The facts known when a person comes back. All times are in milliseconds since the epoch, by the server's clock.
  *
  * @typedef {object} Return
  * @property {number} now

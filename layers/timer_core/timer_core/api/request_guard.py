@@ -43,7 +43,7 @@ class RequestGuard:
         now_ms: int,
         is_public: Callable[[str], bool] = lambda _path: False,
     ) -> dict[str, Any]:
-        """Answer a request of API Gateway; a route finds the caller in the app's context.
+        """Answer a request of API Gateway; a route finds the caller and the time in the app's context.
 
         Parameters
         ----------
@@ -60,7 +60,7 @@ class RequestGuard:
             caller = None if is_public(event["rawPath"]) else self.before_request(event, now_ms=now_ms)
         except Exception as error:
             return errors.error_response(error, event, self._logger)
-        app.context["caller"] = caller
+        app.context.update(caller=caller, now_ms=now_ms)
         response = resolve()
         return response if caller is None else self.after_request(response, caller, now_ms=now_ms)
 

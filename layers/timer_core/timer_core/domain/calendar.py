@@ -1,4 +1,4 @@
-"""What decides which time of a person counts: the organization's policy and the person's own settings."""
+"""The settings that decide which time of a person counts, of the organization and of the person."""
 
 from bisect import bisect_right
 from collections.abc import Mapping

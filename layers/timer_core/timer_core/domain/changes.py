@@ -1,4 +1,4 @@
-"""What a change of a timer means for its owner's timeline."""
+"""The effect of a change of a timer on its owner's timeline."""
 
 from collections.abc import Iterator
 
@@ -39,9 +39,9 @@ def _times(timer: Timer | None) -> Iterator[tuple[int, object]]:
         yield min(claim.since_ms, claim.made_ms), claim
     for sign_ms in timer.signs:
         yield sign_ms, "sign"
-    if timer.confirmed is not None:
+    if timer.confirmed_span is not None:
         # The slices of another timer on confirmed days belong to this one.
-        yield from ((timer.confirmed.since_ms, ulid) for ulid in timer.absorbed)
+        yield from ((timer.confirmed_span.since_ms, ulid) for ulid in timer.absorbed)
 
 
 def touched_spans(before: Timer | None, after: Timer, now_ms: int) -> list[Span]:

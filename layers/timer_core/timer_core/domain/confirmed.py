@@ -180,8 +180,9 @@ def _heirs(timers: Iterable[Timer], day: ConfirmedDay) -> Mapping[str, str]:
     present = [
         timer
         for timer in timers
-        if timer.confirmed
-        and max(timer.confirmed.since_ms, day.since_ms) < min(timer.confirmed.until_ms, day.until_ms)
+        if timer.confirmed_span
+        and max(timer.confirmed_span.since_ms, day.since_ms)
+        < min(timer.confirmed_span.until_ms, day.until_ms)
     ]
     absorbed = {ulid: timer.ulid for timer in present for ulid in timer.absorbed}
     return {ulid: heir for ulid, heir in absorbed.items() if all(ulid != timer.ulid for timer in present)}

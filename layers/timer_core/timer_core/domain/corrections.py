@@ -274,7 +274,7 @@ def divided(timer: Timer, at_ms: int, *, ulid: str, now_ms: int) -> Halves:
         claims=_cut_claims(timer.claims, at_ms, LATEST_MS),
         signs=tuple(sign for sign in timer.signs if sign >= at_ms),
         # A timer is not divided in or before its confirmed time.
-        confirmed=None,
+        confirmed_span=None,
         absorbed=(),
     )
     ended = replace(

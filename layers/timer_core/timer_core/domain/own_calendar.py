@@ -157,7 +157,7 @@ def differing_days(
     Parameters
     ----------
     before, after
-        What counts without and with the change.
+        The calendars without and with the change.
     schedule
         The working hours after the change, whose dates are used for both.
     """

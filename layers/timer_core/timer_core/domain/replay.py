@@ -480,12 +480,12 @@ def _with_parts(timer: Timer, others: Sequence[Timer]) -> Timer:
     if claims:
         claims.update(timer.claims)
         timer = replace(timer, claims=tuple(sorted(claims, key=lambda claim: claim.made_ms)))
-    confirmed = [other for other in others if other.confirmed is not None]
+    confirmed = [other for other in others if other.confirmed_span is not None]
     if confirmed:
-        edges = [edge for one in (timer, *confirmed) for edge in one.confirmed or ()]
+        edges = [edge for one in (timer, *confirmed) for edge in one.confirmed_span or ()]
         ulids = {ulid for other in confirmed for ulid in (other.ulid, *other.absorbed)}
         absorbed = tuple(sorted({*timer.absorbed, *ulids} - {timer.ulid}))
-        timer = replace(timer, confirmed=Span(min(edges), max(edges)), absorbed=absorbed)
+        timer = replace(timer, confirmed_span=Span(min(edges), max(edges)), absorbed=absorbed)
     return timer
 
 
@@ -514,7 +514,7 @@ def _with_attributes_of(old: Timer, timer: Timer) -> Timer:
         organization=organization,
         description=old.description,
         claims=old.claims,
-        confirmed=old.confirmed,
+        confirmed_span=old.confirmed_span,
         absorbed=old.absorbed,
         version=old.version,
         unknown_attributes=old.unknown_attributes,

@@ -1,4 +1,4 @@
-"""Timesheets: what counted on a person's local dates, and how much time was scheduled."""
+"""Timesheets: a person's working time and scheduled time on local dates."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from timer_core.domain.timers import Timer
 
 
 class Label(NamedTuple):
-    """What people recognize a timer by: its issue, or its description if it has none."""
+    """The issue of a timer, or its description if it has none, by which people recognize it."""
 
     issue: Issue | None
     description: str
@@ -59,8 +59,7 @@ class Sheet:
     zone
         The IANA name of the time zone of the date.
     slices
-        What counted, up to the present, clipped to the date. If the day is confirmed, what counted when it
-        was confirmed.
+        The working time up to the present, clipped to the date. If the day is confirmed, its frozen slices.
     scheduled_ms
         The length of the working hours; None if, during a part of the date, none are set and all time counts.
     scheduled_elapsed_ms
@@ -70,7 +69,7 @@ class Sheet:
     confirmed_ms
         The time at which the day was confirmed; None if it is not confirmed.
     derived
-        What counts according to the present timers, if the day is confirmed and this is different; else None.
+        The slices that follow from the timers now, if the day is confirmed and they are different; else None.
     """
 
     date: date
@@ -126,24 +125,24 @@ def sheets(
     dates: Sequence[date],
     *,
     now_ms: int,
-    confirmed: Mapping[date, Span] | None = None,
+    confirmed_spans: Mapping[date, Span] | None = None,
 ) -> list[Sheet]:
     """Divide a person's working time into the timesheets of their dates.
 
     Parameters
     ----------
     slices
-        What counted on these dates, up to the present.
+        The working time of these dates, up to the present.
     dates
         Adjacent dates, in order; at least one.
-    confirmed
+    confirmed_spans
         The beginnings and ends of confirmed dates when they were confirmed. They are the same now, unless the
         rules of a time zone have been corrected since.
     """
     borders = [schedule.starts_at(day) for day in [*dates, dates[-1] + DAY]]
     for number, day in enumerate(dates):
-        if confirmed and day in confirmed:
-            borders[number : number + 2] = confirmed[day]
+        if confirmed_spans and day in confirmed_spans:
+            borders[number : number + 2] = confirmed_spans[day]
     pieces: list[list[Slice]] = [[] for _ in dates]
     for piece in slices:
         number = max(bisect_right(borders, piece.since_ms) - 1, 0)

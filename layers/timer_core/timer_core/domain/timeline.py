@@ -230,7 +230,7 @@ def standings(timers: Iterable[Timer], calendar: Calendar, carry: Carry) -> dict
 
 
 def lasting(timer: Timer, counted: Sequence[Span]) -> tuple[Transition, ...]:
-    """Return what still matters after the deletion of a timer: what begins and ends breaks.
+    """Return the transitions that begin and end breaks, which still matter after a timer is deleted.
 
     Parameters
     ----------
@@ -406,7 +406,7 @@ class _Segment(NamedTuple):
     counting
         The timers that count automatically, in the order of their shares.
     slices
-        What counts, automatically or because of a claim.
+        The slices that count, automatically or because of a claim.
     """
 
     since_ms: int

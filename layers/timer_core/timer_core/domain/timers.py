@@ -70,11 +70,11 @@ class Timer:
     history
         The transitions since the start, including own ones without effect.
     claims
-        What the owner stated about the time of this timer, in order of ``made_ms``.
+        The owner's statements about the time of this timer, in order of ``made_ms``.
     signs
         The last sign of life on the issue of each UTC date, in order (milliseconds since the epoch). The
         transitions in the history are signs of life too, and are not repeated here.
-    confirmed
+    confirmed_span
         The interval that contains the slices of this timer on confirmed days, and perhaps on days that were
         reopened; None if there are none. It keeps them, wherever events move the timer.
     absorbed
@@ -104,7 +104,7 @@ class Timer:
     history: tuple[Transition, ...] = field(default=(), repr=False)
     claims: tuple[Claim, ...] = ()
     signs: tuple[int, ...] = field(default=(), repr=False)
-    confirmed: Span | None = None
+    confirmed_span: Span | None = None
     absorbed: tuple[str, ...] = ()
     version: int = 1
     unknown_attributes: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -156,7 +156,11 @@ class Timer:
         It contains the history and the claims, also those outside of a corrected start and end, and the
         slices on confirmed days.
         """
-        times = [self.start_ms, *(transition.at_ms for transition in self.history), *(self.confirmed or ())]
+        times = [
+            self.start_ms,
+            *(transition.at_ms for transition in self.history),
+            *(self.confirmed_span or ()),
+        ]
         times += [edge for claim in self.claims for edge in (claim.since_ms, claim.until_ms)]
         return Span(min(times), max([*times, self.end_ms]) if self.end_ms is not None else LATEST_MS)
 

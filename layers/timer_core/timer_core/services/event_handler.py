@@ -192,7 +192,7 @@ class EventHandler:
         for event in events:
             if event.kind == LOG and not self._timers.get_all(user_id, [_logged_ulid(event, user_id)]):
                 spans = [Span(event.at_ms - event.duration_ms, event.at_ms)]
-                if (day := self._timers.confirmed_day(user_id, spans, now_ms=now_ms)) is not None:
+                if (day := self._timers.changes.confirmed_day(user_id, spans, now_ms=now_ms)) is not None:
                     found[event.delivery] = day
         return found
 

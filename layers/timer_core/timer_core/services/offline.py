@@ -56,14 +56,14 @@ class OfflineActions:
             If other writers kept changing the same items; a retry is safe.
         """
         if issue is not None:
-            response = idempotency and self._timers.stored_response(user_id, idempotency, now_ms=now_ms)
+            response = idempotency and self._timers.responses.stored(user_id, idempotency, now_ms=now_ms)
             if response:
                 # The first request with this key may have been interrupted before the rederivation.
                 return self.rederive(response[0], now_ms=now_ms), response[1]
             issue = self._issue_timers.home(issue)
             already_open = self._open_timer_after_another(user_id, issue, at_ms=at_ms)
             if already_open and idempotency:
-                return self._timers.store_response(already_open, idempotency, now_ms=now_ms)
+                return self._timers.responses.store(already_open, idempotency, now_ms=now_ms)
             if already_open:
                 return already_open, False
         timer, created = self._timers.start(

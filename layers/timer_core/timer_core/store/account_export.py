@@ -28,7 +28,7 @@ class DeletedTimer:
     claims
         The time that the timer had, which no other timer gets.
     acts
-        What began and ended breaks.
+        The acts that began and ended breaks.
     kept_until_s
         When the tombstone expires (seconds since the epoch); None if it has claims.
     """
@@ -91,7 +91,7 @@ class ExportPage:
         The person's slots on the issues of this page's timers.
     calendar
         The person's working hours, exceptions and settings, on the page that has them.
-    confirmed
+    confirmed_days
         The confirmed days.
     next
         The position of the next page; None if this is the last page.
@@ -103,7 +103,7 @@ class ExportPage:
     requests: list[KeyedRequest] = field(default_factory=list)
     changes: list[Changes] = field(default_factory=list)
     calendar: OwnCalendar | None = None
-    confirmed: list[ConfirmedDay] = field(default_factory=list)
+    confirmed_days: list[ConfirmedDay] = field(default_factory=list)
     next: ExportPosition | None = None
 
     def add(self, item: RawItem) -> None:
@@ -150,7 +150,7 @@ class AccountExport:
         # A day may have several items, the last of which are on the next page.
         days = [date.fromisoformat(name) for name in _names(items, "confirmed") if "#" not in name]
         if days:
-            page.confirmed = list(self._confirmed.of_dates(user_id, days[0], days[-1]))
+            page.confirmed_days = list(self._confirmed.of_dates(user_id, days[0], days[-1]))
         page.slots = self._slots(user_id, page.timers)
         return page
 

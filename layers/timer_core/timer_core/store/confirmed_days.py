@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import groupby
 
-from timer_core.domain.confirmed import ConfirmedDay
-from timer_core.domain.schedule import DAY, local_date
+from timer_core.domain.confirmed import ConfirmedDay, ConfirmedRange, with_range
+from timer_core.domain.schedule import DAY, Span, local_date
 from timer_core.domain.timeline import Carry, Slice
 from timer_core.domain.timers import Timer
-from timer_core.store.items import ConfirmedDayItem, raw
-from timer_core.store.keys import confirmed_sk, day_of, user_pk
-from timer_core.store.stored_days import StoredDay, decode_day, encode_day, parts_of
+from timer_core.store.calendars import as_confirmed, set_confirmed
+from timer_core.store.items import CalendarItem, ConfirmedDayItem, TimerItem, as_read, encode_span, raw
+from timer_core.store.keys import CALENDAR_SK, confirmed_sk, day_of, timer_sk, user_pk
+from timer_core.store.stored_days import StoredDay, StoredState, decode_day, encode_day, parts_of
 from timer_core.store.table import RawItem, Table, Write
 
 
@@ -29,10 +30,10 @@ class ConfirmedDays:
 
     def slices_of(self, timer: Timer) -> list[Slice]:
         """Return the slices of a timer on confirmed days."""
-        if timer.confirmed is None:
+        if timer.confirmed_span is None:
             return []
         ulids = {timer.ulid, *timer.absorbed}
-        days = self.between(timer.user_id, *timer.confirmed)
+        days = self.between(timer.user_id, *timer.confirmed_span)
         return [piece for day in days for piece in day.slices if piece.timer in ulids]
 
     def deletes(self, user_id: int, day: date) -> list[Write]:
@@ -79,3 +80,30 @@ def puts(user_id: int, day: ConfirmedDay) -> Iterator[Write]:
             content=part,
         )
         yield Write("Put", item.pk, item.sk, item=raw(item))
+
+
+def confirmation(user_id: int, state: StoredState, added: ConfirmedRange) -> Write:
+    """Return the write that adds a day to the confirmed ones, if the day was not changed by hand."""
+    own = state.own
+    unchanged = (
+        as_confirmed(own)
+        & as_read(CalendarItem.dirty_changes, state.changes or None)
+        & as_read(CalendarItem.version, own.version or None)
+    )
+    actions = set_confirmed(with_range(own.confirmed, added))
+    return Write("Update", user_pk(user_id), CALENDAR_SK, unchanged, actions)
+
+
+def note_confirmed(timer: Timer, span: Span) -> Write:
+    """Return the write that notes slices on a confirmed day at their timer."""
+    edges = (*span, *(timer.confirmed_span or ()))
+    return Write(
+        "Update",
+        user_pk(timer.user_id),
+        timer_sk(timer.ulid),
+        TimerItem.version == timer.version,
+        [
+            TimerItem.confirmed_span.set(encode_span(Span(min(edges), max(edges)))),
+            TimerItem.version.set(timer.version + 1),
+        ],
+    )

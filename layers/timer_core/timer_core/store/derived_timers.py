@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from timer_core.domain.events import Event
 from timer_core.domain.replay import Outcome
 from timer_core.domain.timers import Timer
+from timer_core.store.changes import TimerChange
 from timer_core.store.issue_history import IssueHistory
 from timer_core.store.items import (
     EMPTY_SLOT_DAYS,
@@ -22,7 +23,7 @@ from timer_core.store.items import (
 from timer_core.store.keys import PROFILE_SK, name_of, timer_sk, user_pk
 from timer_core.store.slots import Slot, update_slot
 from timer_core.store.table import RawItem, Table, Write
-from timer_core.store.timers import TimerChange, TimerStore
+from timer_core.store.timers import TimerStore
 from timer_core.store.writes import put_changed, put_new, set_or_remove
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class DerivedTimers:
         """
         writes = self._timer_writes(outcome, now_ms) + _slot_writes(slots, outcome, now_ms)
         if writes:
-            self._timers.write_all(TimerChange(slots[0].user_id, writes, outcome.reaches_ms, now_ms))
+            self._timers.changes.execute(TimerChange(slots[0].user_id, writes, outcome.reaches_ms, now_ms))
         return [replace(timer, version=timer.version + 1) for timer in outcome.changed]
 
     def _timer_writes(self, outcome: Outcome, now_ms: int) -> list[Write]:

@@ -89,7 +89,7 @@ class TimerItem(Model):
     causes = UnicodeSetAttribute(null=True)
     claims: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
     signs: ListAttribute[Any] = ListAttribute(of=NumberAttribute, null=True)
-    confirmed = UnicodeAttribute(null=True)
+    confirmed_span = UnicodeAttribute(null=True)
     absorbed: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
     deleted_ms = NumberAttribute(null=True)
     expires_at = NumberAttribute(null=True)
@@ -458,7 +458,7 @@ def timer_item(timer: Timer) -> RawItem:
         causes={cause_of(transition) for transition in timer.history} or None,
         claims=[encode_claim(claim) for claim in timer.claims] or None,
         signs=list(timer.signs) or None,
-        confirmed=encode_span(timer.confirmed) if timer.confirmed else None,
+        confirmed_span=encode_span(timer.confirmed_span) if timer.confirmed_span else None,
         absorbed=list(timer.absorbed) or None,
     )
     if timer.issue is not None:
@@ -494,7 +494,7 @@ def to_timer(item: RawItem) -> Timer:
         history=history_of(item),
         claims=claims_of(item),
         signs=tuple(int(sign) for sign in row.signs or ()),
-        confirmed=decode_span(row.confirmed) if row.confirmed else None,
+        confirmed_span=decode_span(row.confirmed_span) if row.confirmed_span else None,
         absorbed=tuple(row.absorbed or ()),
         version=int(row.version),
         unknown_attributes={name: value for name, value in item.items() if name not in _TIMER_ATTRIBUTES},
@@ -551,7 +551,7 @@ def tombstone(
     gaps
         The time of the timer, in order. No other timer gets it, so a tombstone with gaps does not expire.
     history
-        What lasts of the timer's history, if it had time (`timer_core.domain.timeline.lasting`).
+        The lasting part of the timer's history, if it had time (`timer_core.domain.timeline.lasting`).
     """
     item: RawItem = {"pk": {"S": pk}, "sk": {"S": sk}, "deleted_ms": {"N": str(now_ms)}}
     if locked_until_ms is not None:

@@ -483,7 +483,7 @@ def _crosses(item: RawItem, at_ms: int) -> bool:
         return False
     if "end_ms" not in item or _number(item, "end_ms") > at_ms:
         return True
-    return "confirmed" in item and decode_span(item["confirmed"]["S"]).until_ms > at_ms
+    return "confirmed_span" in item and decode_span(item["confirmed_span"]["S"]).until_ms > at_ms
 
 
 def _selects(filters: Filters, item: RawItem) -> bool:

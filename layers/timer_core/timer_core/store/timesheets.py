@@ -23,52 +23,26 @@ from timer_core.domain.confirmed import (
     confirmed_timeline,
     is_confirmed,
     overlaps,
-    with_range,
     without_range,
 )
 from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 from timer_core.domain.own_calendar import OwnCalendar
-from timer_core.domain.schedule import DAY, DAY_MS, Span, midnight
+from timer_core.domain.schedule import DAY, Span, midnight
 from timer_core.domain.sheets import Label, Sheet, sheets
 from timer_core.domain.state import SWEEPER
 from timer_core.domain.timeline import Carry, Slice, clipped, timeline
 from timer_core.domain.timers import LATEST_MS, Period, Timer
 from timer_core.store.calendars import Calendars, as_confirmed, lower_dirty, set_confirmed
-from timer_core.store.confirmed_days import ConfirmedDays, puts
-from timer_core.store.items import (
-    LOCKED_AFTER_MS,
-    CalendarItem,
-    PersonItem,
-    TimerItem,
-    as_read,
-    encode_span,
-    raw,
-)
-from timer_core.store.keys import CALENDAR_SK, PEOPLE_PK, timer_sk, user_id_of, user_pk
+from timer_core.store.confirmed_days import ConfirmedDays, confirmation, note_confirmed, puts
+from timer_core.store.derived_days import MOST_WRITES, advance, chunks_of, derived_days, stored_until
+from timer_core.store.items import LOCKED_AFTER_MS
+from timer_core.store.keys import CALENDAR_SK, PEOPLE_PK, user_id_of, user_pk
 from timer_core.store.queries import TimerQueries
-from timer_core.store.stored_days import (
-    StoredDay,
-    StoredDays,
-    StoredState,
-    date_of,
-    day_items,
-    differences,
-    encode_day,
-    midnight_of,
-)
+from timer_core.store.stored_days import StoredDays, StoredState, date_of
 from timer_core.store.table import Table, Write, retry_on_conflict
-from timer_core.store.writes import set_or_remove
 
-# A writer does not mark days that are not stored yet. Its clock may differ, and its write may take a while,
-# so a day is stored an hour later than writers assume.
-_MARGIN_MS = 3_600_000
 # The machine that made a transition may be ahead of the one that reads it by less than this.
 _AHEAD_MS = 60_000
-# The state of people with very many open timers does not fit into the item of the calendar.
-_MOST_CARRY_BYTES = 40_000
-# A transaction has at most 100 writes and 4 MB (AWS, "DynamoDB quotas").
-_MOST_WRITES = 90
-_MOST_BYTES = 3_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +52,7 @@ class Worked:
     Attributes
     ----------
     slices
-        What counted, clipped to the period and to the present, sorted by beginning and timer.
+        The time that counted, clipped to the period and to the present, sorted by beginning and timer.
     timers
         The timers from which days were derived. There are none for days that were read.
     state
@@ -316,12 +290,12 @@ class Timesheets:
                 return sheet
             confirmed = ConfirmedDay(day, sheet.since_ms, sheet.until_ms, now_ms, sheet.slices)
             marks = self._timer_writes(user_id, confirmed, worked.timers)
-            while len(marks) > _MOST_WRITES:
+            while len(marks) > MOST_WRITES:
                 # An interval of confirmed time that is too long does no harm.
-                self._table.transact(marks[:_MOST_WRITES])
-                marks = marks[_MOST_WRITES:]
+                self._table.transact(marks[:MOST_WRITES])
+                marks = marks[MOST_WRITES:]
             self._table.transact(
-                [self._confirmation(user_id, state, confirmed.range), *puts(user_id, confirmed), *marks]
+                [confirmation(user_id, state, confirmed.range), *puts(user_id, confirmed), *marks]
             )
             return replace(sheet, confirmed_ms=now_ms)
 
@@ -367,7 +341,7 @@ class Timesheets:
         labels = self._labels(user_id, worked, period)
         borders = {day: Span(one.since_ms, one.until_ms) for day, one in confirmed.items()}
         shown, derived = (
-            sheets(slices, schedule, dates, now_ms=now_ms, confirmed=borders)
+            sheets(slices, schedule, dates, now_ms=now_ms, confirmed_spans=borders)
             for slices in (worked.slices, worked.derived if confirmed else ())
         )
         found = []
@@ -406,21 +380,10 @@ class Timesheets:
         others = self._timers.get_all(user_id, reached.keys() - known_timers.keys())
         known_timers |= {timer.ulid: timer for timer in others}
         return [
-            _note_confirmed(known_timers[ulid], span)
+            note_confirmed(known_timers[ulid], span)
             for ulid, span in sorted(reached.items())
             if ulid in known_timers
         ]
-
-    def _confirmation(self, user_id: int, state: StoredState, added: ConfirmedRange) -> Write:
-        """Return the write that adds a day to the confirmed ones, if the day was not changed by hand."""
-        own = state.own
-        unchanged = (
-            as_confirmed(own)
-            & as_read(CalendarItem.dirty_changes, state.changes or None)
-            & as_read(CalendarItem.version, own.version or None)
-        )
-        actions = set_confirmed(with_range(own.confirmed, added))
-        return Write("Update", user_pk(user_id), CALENDAR_SK, unchanged, actions)
 
     # ------------------------------------------------------------------ storing
 
@@ -487,143 +450,8 @@ class Timesheets:
         if not timers and not existing and state.is_valid:
             return False
         carry = state.carry or replace(last.carry if last else Carry(), at_ms=since_ms)
-        days = _days(timers, confirmed, self._calendar(state), carry, since_ms, until_ms)
-        for chunk in _chunks(user_id, {day.since_ms: day for day in days}, existing, carry, until_ms):
-            self._table.transact([*self._advance(user_id, state, chunk), *chunk.writes])
+        days = derived_days(timers, confirmed, self._calendar(state), carry, since_ms, until_ms)
+        for chunk in chunks_of(user_id, {day.since_ms: day for day in days}, existing, carry, until_ms):
+            self._table.transact([*advance(user_id, state, chunk), *chunk.writes])
             state = replace(state, stored_until_ms=chunk.until_ms)
         return True
-
-    def _advance(self, user_id: int, state: StoredState, chunk: "_Chunk") -> Iterator[Write]:
-        """Yield the writes that make the days of a chunk valid."""
-        carry = encode_day(StoredDay((), chunk.carry))
-        yield Write(
-            "Update",
-            user_pk(user_id),
-            CALENDAR_SK,
-            as_read(CalendarItem.dirty_changes, state.changes or None),
-            [
-                CalendarItem.stored_until_ms.set(chunk.until_ms),
-                set_or_remove(CalendarItem.carry, carry if len(carry) <= _MOST_CARRY_BYTES else None),
-                CalendarItem.dirty_days.remove(),
-            ],
-        )
-        if state.stored_until_ms == 0:
-            person = PersonItem(pk=PEOPLE_PK, sk=user_pk(user_id))
-            yield Write("Put", person.pk, person.sk, item=raw(person))
-
-
-@dataclass(frozen=True, slots=True)
-class _Day:
-    """A UTC day that timers reach into.
-
-    Attributes
-    ----------
-    content
-        What is stored about the day; None if it has nothing that the day stored before it has not.
-    carry
-        The state of the timers that reach beyond the day.
-    """
-
-    since_ms: int
-    content: StoredDay | None
-    carry: Carry
-
-
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    """The writes of adjacent days, their end, and the state of the timeline at their end."""
-
-    writes: list[Write]
-    until_ms: int
-    carry: Carry
-
-
-def stored_until(now_ms: int) -> int:
-    """Return the UTC midnight before which days are over for good: all but yesterday and today."""
-    return midnight(now_ms - DAY_MS - _MARGIN_MS)
-
-
-def _days(
-    timers: Sequence[Timer],
-    confirmed: Sequence[ConfirmedDay],
-    calendar: Calendar,
-    carry: Carry,
-    since_ms: int,
-    until_ms: int,
-) -> Iterator[_Day]:
-    """Derive the UTC days between two midnights that timers reach into."""
-    waiting = sorted(timers, key=lambda timer: timer.reach.since_ms, reverse=True)
-    present: list[Timer] = []
-    # The state of the timers in the day that was stored last.
-    stored = carry.timers
-    while present or waiting:
-        if not present:
-            since_ms = max(since_ms, midnight(waiting[-1].reach.since_ms))
-        if since_ms >= until_ms:
-            return
-        end_ms = since_ms + DAY_MS
-        while waiting and waiting[-1].reach.since_ms < end_ms:
-            present.append(waiting.pop())
-        frozen = [day for day in confirmed if day.since_ms < end_ms and since_ms < day.until_ms]
-        derived = confirmed_timeline(present, calendar, end_ms, replace(carry, at_ms=since_ms), frozen)
-        remaining = [timer for timer in present if timer.reach.until_ms >= end_ms]
-        has_changed = derived.carry.break_ms != carry.break_ms or any(
-            stored.get(ulid) != state for ulid, state in derived.carry.timers.items()
-        )
-        content = None
-        if derived.slices or has_changed or len(remaining) < len(present):
-            content = StoredDay(derived.slices, derived.carry, derived.derived)
-            stored = derived.carry.timers
-        carry = replace(
-            derived.carry, timers={timer.ulid: derived.carry.timers[timer.ulid] for timer in remaining}
-        )
-        yield _Day(since_ms, content, carry)
-        since_ms, present = end_ms, remaining
-
-
-def _note_confirmed(timer: Timer, span: Span) -> Write:
-    """Return the write that notes slices on a confirmed day at their timer."""
-    edges = (*span, *(timer.confirmed or ()))
-    return Write(
-        "Update",
-        user_pk(timer.user_id),
-        timer_sk(timer.ulid),
-        TimerItem.version == timer.version,
-        [
-            TimerItem.confirmed.set(encode_span(Span(min(edges), max(edges)))),
-            TimerItem.version.set(timer.version + 1),
-        ],
-    )
-
-
-def _chunks(
-    user_id: int, days: Mapping[int, _Day], existing: Mapping[str, bytes], carry: Carry, until_ms: int
-) -> Iterator[_Chunk]:
-    """Yield the writes of days, as many at a time as fit into a transaction.
-
-    Parameters
-    ----------
-    days
-        The new days, by their beginnings.
-    existing
-        The existing items of the time in which the days lie, by sort key.
-    carry
-        The state of the timeline at the beginning of this time.
-    until_ms
-        The end of this time.
-    """
-    writes: list[Write] = []
-    size = 0
-    outdated = {midnight_of(sk) for sk in existing}
-    for since_ms in sorted(days.keys() | outdated):
-        day = days.get(since_ms)
-        items = dict(day_items(user_id, since_ms, day.content)) if day and day.content else {}
-        writes += differences(user_id, existing, items, since_ms)
-        size += sum(len(item["content"]["B"]) for item in items.values())
-        if day:
-            carry = day.carry
-        if len(writes) >= _MOST_WRITES or size >= _MOST_BYTES:
-            end_ms = since_ms + DAY_MS
-            yield _Chunk(writes, end_ms, replace(carry, at_ms=end_ms))
-            writes, size = [], 0
-    yield _Chunk(writes, until_ms, replace(carry, at_ms=until_ms))

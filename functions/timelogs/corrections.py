@@ -1,0 +1,250 @@
+"""The routes by which people state when they worked: they add, correct, divide and delete timers."""
+
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+from aws_lambda_powertools.event_handler.openapi.params import Path as ApiPath
+
+from timelogs.shared import (
+    TIMER,
+    IdempotencyKey,
+    app,
+    cause_of,
+    current_caller,
+    current_ms,
+    idempotency_of,
+    location,
+    own_timer,
+    response,
+    time_log,
+    time_logs,
+    timers,
+    timesheets,
+)
+from timer_core.api.models import (
+    AddRequest,
+    PatchRequest,
+    PauseChange,
+    PauseRequest,
+    SplitRequest,
+    SplitTimeLog,
+    TimeLog,
+    to_ms,
+)
+from timer_core.api.problems import HttpError
+from timer_core.api.responses import responses
+from timer_core.domain.corrections import Correction, with_changed_pause, with_pause, without_pause
+from timer_core.domain.ids import new_ulid
+from timer_core.domain.schedule import Span, joined
+from timer_core.domain.timers import MAX_OF_EACH_KIND, Period, Timer, check_span, finished, past_ms, without
+from timer_core.store.writes import Idempotency, Patch
+
+_PauseNumber = Annotated[int, ApiPath(ge=0, lt=MAX_OF_EACH_KIND * 2)]
+
+
+@app.post(
+    "/api/timelogs/",
+    summary="Add a stopped timer",
+    operation_id="add",
+    responses=responses(201, 400, 401, 403, 409, 413, 415, model=TimeLog),
+    tags=["timers"],
+)
+def add_timer(
+    request: Annotated[AddRequest, Body()],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[TimeLog]:
+    """Add a stopped timer; requests with the same Idempotency-Key add it once."""
+    now = current_ms()
+    start_ms, end_ms = request.span_ms
+    start_ms = past_ms(start_ms, now, field="start_time")
+    end_ms = past_ms(end_ms, now, field="end_time" if request.duration is None else "duration")
+    timer = finished(
+        user_id=current_caller().user_id,
+        ulid=new_ulid(start_ms),
+        start_ms=start_ms,
+        end_ms=end_ms,
+        now_ms=now,
+        issue=request.issue,
+        organization=request.organization,
+        description=request.description,
+    )
+    added = timers.add(timer, idempotency_of(idempotency_key, "add", request))
+    return response(HTTPStatus.CREATED, time_log(added, now), location(added))
+
+
+@app.post(
+    TIMER + "pauses/",
+    summary="Insert a pause",
+    operation_id="insert_pause",
+    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
+    tags=["timers"],
+)
+def insert_pause(
+    timer_id: str, request: Annotated[PauseRequest, Body()], idempotency_key: IdempotencyKey = None
+) -> Response[TimeLog]:
+    """Insert a pause into a timer, open or stopped.
+
+    Where the timer counted alone, nothing counts during the pause. Where others counted too, they still
+    count.
+    """
+    now = current_ms()
+    pause = past_ms(to_ms(request.start), now, field="start"), past_ms(to_ms(request.end), now, field="end")
+    cause = cause_of(idempotency_key, request)
+    return _correct(
+        timer_id,
+        lambda timer: with_pause(timer, *pause, now, cause),
+        idempotency_of(idempotency_key, f"insert pause {timer_id}", request),
+        now,
+    )
+
+
+@app.put(
+    TIMER + "pauses/<number>/",
+    summary="Correct a pause",
+    operation_id="change_pause",
+    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
+    tags=["timers"],
+)
+def change_pause(
+    timer_id: str,
+    number: _PauseNumber,
+    request: Annotated[PauseChange, Body()],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[TimeLog]:
+    """Change the start and the end of a pause.
+
+    The number is the position in the timer's `pauses`, from 0. To end the present pause, resume the timer.
+    """
+    now = current_ms()
+    start = past_ms(to_ms(request.start), now, field="start")
+    end = None if request.end is None else past_ms(to_ms(request.end), now, field="end")
+    return _correct(
+        timer_id,
+        lambda timer: with_changed_pause(timer, number, start, end, now),
+        idempotency_of(idempotency_key, f"change pause {timer_id} {number}", request),
+        now,
+    )
+
+
+@app.delete(
+    TIMER + "pauses/<number>/",
+    summary="Remove a pause",
+    operation_id="remove_pause",
+    responses=responses(200, 400, 401, 403, 404, 409),
+    tags=["timers"],
+)
+def remove_pause(
+    timer_id: str, number: _PauseNumber, idempotency_key: IdempotencyKey = None
+) -> Response[TimeLog]:
+    """Remove a pause, so that its time counts. If it is the present pause, the timer runs again.
+
+    The number is the position in the timer's `pauses`, from 0. The pauses after it get other numbers, so
+    repeat this request only with an Idempotency-Key.
+    """
+    now = current_ms()
+    return _correct(
+        timer_id,
+        lambda timer: without_pause(timer, number, now),
+        idempotency_of(idempotency_key, f"remove pause {timer_id} {number}", None),
+        now,
+    )
+
+
+@app.post(
+    TIMER + "split/",
+    summary="Divide a timer in two",
+    operation_id="split",
+    responses=responses(201, 400, 401, 403, 404, 409, 413, 415, model=SplitTimeLog),
+    tags=["timers"],
+)
+def split_timer(
+    timer_id: str, request: Annotated[SplitRequest, Body()], idempotency_key: IdempotencyKey = None
+) -> Response[SplitTimeLog]:
+    """Divide a timer at a time between its start and its end, without changing its active time.
+
+    The timer ends there, and a new timer continues; it is open if the timer was. Each can then be corrected
+    on its own, for example moved to another issue.
+    """
+    now, at_ms = current_ms(), to_ms(request.at)
+    halves = timers.split(
+        *own_timer(timer_id),
+        at_ms,
+        now_ms=now,
+        idempotency=idempotency_of(idempotency_key, f"split {timer_id}", request),
+    )
+    first, second = time_logs(halves, now)
+    shown = SplitTimeLog.model_construct(first=first, second=second)
+    return response(HTTPStatus.CREATED, shown, location(halves.second))
+
+
+@app.patch(
+    TIMER,
+    summary="Correct a timer",
+    operation_id="patch",
+    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
+    tags=["timers"],
+)
+def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Response[TimeLog]:
+    """Change the issue, organization, description and start of a timer and, if it is stopped, its end."""
+    now = current_ms()
+    start_ms, end_ms = (
+        None if time is None else past_ms(to_ms(time), now, field=field)
+        for field, time in (("start_time", request.start_time), ("end_time", request.end_time))
+    )
+    check_span(start_ms, end_ms, now)
+    if not request.model_fields_set:
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The body must contain a field to correct.")
+    unlinks = "github_issue_url" in request.model_fields_set and request.github_issue_url is None
+    patch = Patch(
+        issue=(request.issue,) if unlinks or request.issue is not None else None,
+        organization=request.organization,
+        description=request.description,
+        start_ms=start_ms,
+        end_ms=end_ms,
+    )
+    timer = timers.patch(*own_timer(timer_id), patch, now_ms=now, counted=partial(_counted, now=now))
+    return response(HTTPStatus.OK, time_log(timer, now))
+
+
+@app.delete(
+    TIMER,
+    summary="Delete a timer",
+    operation_id="delete",
+    responses=responses(204, 401, 403, 404, 409),
+    tags=["timers"],
+)
+def delete_timer(timer_id: str) -> Response[str]:
+    """Delete a timer permanently, open or stopped.
+
+    Time in which it counted alone counts for no other timer.
+    """
+    now = current_ms()
+    timers.delete(*own_timer(timer_id), now_ms=now, counted=partial(_counted, now=now))
+    return Response(HTTPStatus.NO_CONTENT.value, body="")
+
+
+def _correct(
+    timer_id: str, correct: Callable[[Timer], Correction], idempotency: Idempotency | None, now: int
+) -> Response[TimeLog]:
+    timer = timers.correct(
+        *own_timer(timer_id),
+        correct,
+        now_ms=now,
+        idempotency=idempotency,
+        counted=partial(_counted, now=now),
+    )
+    return response(HTTPStatus.OK, time_log(timer, now))
+
+
+def _counted(timer: Timer, *, now: int) -> list[Span]:
+    """Return the time that counts for a timer and for no other one."""
+    reach = timer.reach
+    period = Period(reach.since_ms, min(reach.until_ms, now))
+    own, others = list[Span](), list[Span]()
+    for piece in timesheets.worked(timer.user_id, period, now_ms=now).slices:
+        (own if piece.timer == timer.ulid else others).append(Span(piece.since_ms, piece.until_ms))
+    return list(joined(without(own, others)))

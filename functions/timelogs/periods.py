@@ -1,0 +1,40 @@
+"""The periods that requests name, and the limit of those that read much."""
+
+from timelogs.shared import current_caller, guard
+from timer_core.domain.errors import ErrorCode, InvalidInput
+from timer_core.domain.schedule import DAY_MS
+from timer_core.domain.timers import Period
+
+# A request that adds up or counts the timers of a longer period counts as a write, because the request reads
+# as much as a page of the export.
+_CHEAP_PERIOD_MS = 7 * DAY_MS
+# A period ends at most this long after the present, so that open timers do not belong to future periods. The
+# machine on which a timer was started may be ahead by less.
+_AHEAD_MS = 60_000
+
+
+def period_between(since_ms: int, until_ms: int) -> Period:
+    """Return a requested period.
+
+    Raises
+    ------
+    InvalidInput
+        If the period ends before it begins, or is empty.
+    """
+    if since_ms >= until_ms:
+        raise InvalidInput("since", "Must be before until.", ErrorCode.END_BEFORE_START)
+    return Period(since_ms, until_ms)
+
+
+def elapsed_part(period: Period, now: int) -> Period:
+    """Return the part of a period up to the present. It is empty if the period lies in the future."""
+    return period._replace(until_ms=min(period.until_ms, now + _AHEAD_MS))
+
+
+def limit_long(elapsed: Period | None, now: int) -> None:
+    """Count a request that reads all timers of a long period towards the write limit.
+
+    ``elapsed`` is the elapsed part of the period; None means that the period is not limited.
+    """
+    if elapsed is None or elapsed.until_ms - elapsed.since_ms > _CHEAP_PERIOD_MS + _AHEAD_MS:
+        guard.count_write(current_caller(), now_ms=now)

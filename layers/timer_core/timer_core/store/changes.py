@@ -1,0 +1,122 @@
+"""The execution of changes of timers, which marks stored days as outdated and spares confirmed days."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from timer_core.domain.confirmed import OVER_AFTER_MS, first_confirmed
+from timer_core.domain.errors import DayConfirmed
+from timer_core.domain.own_calendar import OwnCalendar
+from timer_core.domain.schedule import Schedule, Span
+from timer_core.domain.timers import LATEST_MS
+from timer_core.store.calendars import Calendars, guarded
+from timer_core.store.stored_days import outdated
+from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionRefused, Write, retry
+
+
+@dataclass(frozen=True, slots=True)
+class TimerChange:
+    """The writes of a change of a person's timers.
+
+    Attributes
+    ----------
+    reaches_ms
+        The earliest instant whose working time may change; `LATEST_MS` if none does.
+    touched
+        For a change by hand, the time that it changes; a confirmed day refuses it. Changes by events
+        and the sweeper are never refused, so they state none.
+    """
+
+    user_id: int
+    writes: Sequence[Write]
+    reaches_ms: int
+    now_ms: int
+    touched: Sequence[Span] = ()
+
+
+class Changes:
+    """Executes changes of timers in the table.
+
+    Parameters
+    ----------
+    table
+        The table.
+    calendars
+        The calendars in the same table.
+    """
+
+    def __init__(self, table: Table, calendars: Calendars) -> None:
+        self._table = table
+        self._calendars = calendars
+
+    def execute(self, change: TimerChange) -> RawItem | None:
+        """Execute all writes of a change or none. Several writes are executed as one transaction.
+
+        If the change reaches into stored days, it also marks them as outdated.
+
+        Returns
+        -------
+        RawItem or None
+            The result of a single write, see `Table.write`; None after a transaction.
+
+        Raises
+        ------
+        DayConfirmed
+            If a change by hand concerns a confirmed day.
+        TransactionRefused
+            If a condition did not hold.
+        """
+
+        def attempt() -> RawItem | None:
+            marks = self._marks(change)
+            writes = [*change.writes, *marks]
+            try:
+                if len(writes) == 1:
+                    return self._table.write(writes[0])
+                self._table.transact(writes)
+            except ConditionFailed as failed:
+                raise TransactionRefused({0: failed.item}) from None
+            except TransactionRefused as refused:
+                others = {i: item for i, item in refused.failed.items() if i < len(change.writes)}
+                if others:
+                    raise TransactionRefused(others) from None
+                raise _DaysConfirmed from None
+            return None
+
+        return retry(attempt, _DaysConfirmed, "Other requests kept confirming days; nothing was changed.")
+
+    def confirmed_day(self, user_id: int, spans: Sequence[Span], *, now_ms: int) -> date | None:
+        """Return the first confirmed date of a person that a span overlaps; None if there is none."""
+        if min(span.since_ms for span in spans) >= now_ms - OVER_AFTER_MS:
+            return None
+        own = self._calendars.own(user_id)
+        return first_confirmed(own.confirmed, spans, self._schedule(own))
+
+    def _schedule(self, own: OwnCalendar) -> Schedule:
+        return own.calendar(self._calendars.organization()).schedule
+
+    def _marks(self, change: TimerChange) -> list[Write]:
+        """Return the writes that mark stored days as outdated, or prevent a concurrent confirmation.
+
+        Raises
+        ------
+        DayConfirmed
+            If a change by hand concerns a confirmed day.
+        """
+        marks = outdated(change.user_id, change.reaches_ms, now_ms=change.now_ms)
+        touched_ms = min((span.since_ms for span in change.touched), default=LATEST_MS)
+        over_ms = change.now_ms - OVER_AFTER_MS
+        if touched_ms >= over_ms:
+            return marks
+        own = self._calendars.own(change.user_id)
+        schedule = self._schedule(own)
+        day = first_confirmed(own.confirmed, change.touched, schedule)
+        if day is not None:
+            raise DayConfirmed(day)
+        if touched_ms >= schedule.starts_at(schedule.day_of(over_ms)):
+            return marks
+        return [guarded(change.user_id, own, change.reaches_ms if marks else None)]
+
+
+class _DaysConfirmed(Exception):
+    """A day was confirmed or reopened since the calendar was read."""

@@ -1,0 +1,295 @@
+"""Corrections of timers: their times, texts, pauses, division and deletion.
+
+A correction reads the timer, and writes it on the condition that it has not changed.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from timer_core.domain.changes import touched_spans
+from timer_core.domain.corrections import Correction, Halves, divided, time_of, with_times
+from timer_core.domain.errors import OtherTimerOpen
+from timer_core.domain.ids import new_ulid, timer_id
+from timer_core.domain.issues import Issue
+from timer_core.domain.schedule import Span
+from timer_core.domain.timeline import lasting
+from timer_core.domain.timers import LATEST_MS, Timer
+from timer_core.store.calendars import Calendars
+from timer_core.store.changes import Changes, TimerChange
+from timer_core.store.confirmed_days import ConfirmedDays
+from timer_core.store.idempotency import Responses
+from timer_core.store.items import TimerItem, locked_until, to_timer, tombstone
+from timer_core.store.keys import slot_key, timer_sk, user_pk
+from timer_core.store.queries import TimerQueries, existing
+from timer_core.store.repositories import Repositories
+from timer_core.store.slots import free_slot, lock_slot, pass_slot, take_slot
+from timer_core.store.table import Table, TransactionRefused, Write, retry_on_conflict
+from timer_core.store.writes import Idempotency, Patch, put_changed, put_new, put_response
+
+# Returns the time that counts for a timer and for no other one, in order.
+Counted = Callable[[Timer], Sequence[Span]]
+
+
+class TimerCorrections(TimerQueries):
+    """Reads and corrects the timers in the table.
+
+    Parameters
+    ----------
+    table
+        The table.
+    calendars
+        The calendars in the same table.
+    """
+
+    def __init__(self, table: Table, calendars: Calendars | None = None) -> None:
+        super().__init__(table)
+        self._repositories = Repositories(table)
+        self.changes = Changes(table, calendars or Calendars(table))
+        self.responses = Responses(table)
+        self._confirmed = ConfirmedDays(table)
+
+    def patch(
+        self, user_id: int, ulid: str, patch: Patch, *, now_ms: int, counted: Counted | None = None
+    ) -> Timer:
+        """Correct a timer and return it.
+
+        Parameters
+        ----------
+        counted
+            The time that becomes a gap if the correction removes it; by default, all time of the timer.
+
+        Raises
+        ------
+        DayConfirmed
+            If the change concerns a confirmed day.
+        NotFound
+            If there is no such timer.
+        TransitionNotAllowed
+            If the patch corrects the end of an open timer.
+        InvalidInput
+            If the new end is before the new start, or the pauses do not fit between start and end.
+        OtherTimerOpen
+            If the patch moves an open timer to an issue on which the person has another open timer.
+        """
+
+        def attempt() -> Timer:
+            timer = self.get(user_id, ulid)
+            identified = self._identified(patch)
+            correction = Correction(timer, LATEST_MS, 0)
+            if patch.corrects_time:
+                correction = with_times(timer, patch.start_ms, patch.end_ms, now_ms)
+                correction = correction.taking_only(counted(timer), timer) if counted else correction
+            patched = identified.texts_of(correction.timer)
+            if patch.issue is not None and timer.end_ms is not None and timer.locked_until_ms is None:
+                patched = replace(patched, locked_until_ms=patched.end_ms)
+            if timer.is_open and _key(timer.issue) != _key(patched.issue):
+                slots = _moved_slot(timer, patched, now_ms)
+            else:
+                slots = self._lock(timer, correction)
+            touched = touched_spans(timer, patched, now_ms)
+            if _key(timer.issue) != _key(patched.issue):
+                touched += self._confirmed_time(timer)
+            try:
+                return self._put(timer, patched, slots, correction.reaches_ms, now_ms, touched)
+            except TransactionRefused as refused:
+                for item in [] if 0 in refused.failed else refused.failed.values():
+                    other = item.get("open_ulid") if item else None
+                    if other and other["S"] != timer.ulid:
+                        raise OtherTimerOpen(timer_id(user_id, other["S"])) from None
+                raise
+
+        return retry_on_conflict(attempt, "The timer could not be corrected: others kept changing it.")
+
+    def correct(
+        self,
+        user_id: int,
+        ulid: str,
+        correct: Callable[[Timer], Correction],
+        *,
+        now_ms: int,
+        idempotency: Idempotency | None = None,
+        counted: Counted | None = None,
+    ) -> Timer:
+        """Correct the pauses of a timer and return the timer.
+
+        If an earlier request with the same key corrected the timer, return the timer without a change.
+
+        Parameters
+        ----------
+        correct
+            The correction, one of `timer_core.domain.corrections`.
+        counted
+            The time that becomes a gap if the correction removes it; by default, all time of the timer.
+
+        Raises
+        ------
+        DayConfirmed
+            If the change concerns a confirmed day.
+        NotFound
+            If there is no such timer or pause.
+        InvalidInput, TooManyTransitions
+            If the correction does not fit the timer.
+        IdempotencyKeyReused
+            If the key was used for another request before.
+        """
+
+        def attempt() -> Timer:
+            if response := idempotency and self.responses.stored(user_id, idempotency, now_ms=now_ms):
+                return response[0]
+            timer = self.get(user_id, ulid)
+            correction = correct(timer)
+            correction = correction.taking_only(counted(timer), timer) if counted else correction
+            writes = self._lock(timer, correction)
+            if idempotency is not None:
+                writes.append(put_response(user_id, ulid, now_ms, idempotency, created=False))
+            touched = touched_spans(timer, correction.timer, now_ms)
+            try:
+                return self._put(timer, correction.timer, writes, correction.reaches_ms, now_ms, touched)
+            except TransactionRefused as refused:
+                item = refused.failed.get(0)
+                written = replace(correction.timer, version=timer.version + 1)
+                if writes or item is None or "deleted_ms" in item or to_timer(item) != written:
+                    raise
+                # An earlier attempt has written the timer, and the response of the database was lost.
+                return written
+
+        return retry_on_conflict(attempt, "The timer could not be corrected: others kept changing it.")
+
+    def split(
+        self,
+        user_id: int,
+        ulid: str,
+        at_ms: int,
+        *,
+        now_ms: int,
+        idempotency: Idempotency | None = None,
+    ) -> Halves:
+        """Divide a timer at an instant, see `timer_core.domain.corrections.divided`.
+
+        If an earlier request with the same key divided the timer, return the two timers.
+
+        Raises
+        ------
+        DayConfirmed
+            If the change concerns a confirmed day.
+        NotFound
+            If there is no such timer.
+        InvalidInput
+            If the instant does not lie inside the timer.
+        IdempotencyKeyReused
+            If the key was used for another request before.
+        """
+        second_ulid = new_ulid(at_ms)
+
+        def attempt() -> Halves:
+            if response := idempotency and self.responses.stored(user_id, idempotency, now_ms=now_ms):
+                return Halves(self.responses.still_existing(user_id, ulid), response[0])
+            timer = self.get(user_id, ulid)
+            first, second = divided(timer, at_ms, ulid=second_ulid, now_ms=now_ms)
+            writes = [put_new(second)]
+            if timer.is_open and timer.issue is not None:
+                writes.append(pass_slot(timer.issue, user_id, ulid, second_ulid))
+            if idempotency is not None:
+                writes.append(put_response(user_id, second_ulid, now_ms, idempotency, created=True))
+            # The confirmed time belongs to the first timer.
+            confirmed = [span for span in self._confirmed_time(timer) if span.until_ms > at_ms]
+            touched = [Span(at_ms, at_ms + 1), *confirmed]
+            return Halves(self._put(timer, first, writes, at_ms, now_ms, touched), second)
+
+        return retry_on_conflict(attempt, "The timer could not be divided: others kept changing it.")
+
+    def _put(
+        self,
+        read: Timer,
+        corrected: Timer,
+        others: Sequence[Write],
+        reaches_ms: int,
+        now_ms: int,
+        touched: Sequence[Span],
+    ) -> Timer:
+        """Write a corrected timer and return it with its new version.
+
+        Raises
+        ------
+        TransactionRefused
+            If the timer has changed after its read, or another condition did not hold.
+        """
+        writes = [put_changed(corrected), *others]
+        self.changes.execute(TimerChange(read.user_id, writes, reaches_ms, now_ms, touched))
+        return replace(corrected, version=read.version + 1)
+
+    def _confirmed_time(self, timer: Timer) -> list[Span]:
+        """Return the time of a timer on confirmed days."""
+        return [Span(piece.since_ms, piece.until_ms) for piece in self._confirmed.slices_of(timer)]
+
+    def _lock(self, timer: Timer, correction: Correction) -> list[Write]:
+        """Return the writes that keep events from undoing the correction of an open timer."""
+        if not timer.is_open or timer.issue is None or correction.reaches_ms == LATEST_MS:
+            return []
+        read = self._table.get(*slot_key(timer.issue, timer.user_id))
+        return lock_slot(timer.issue, timer.user_id, timer.ulid, correction.locked_until_ms, read)
+
+    def _identified(self, patch: Patch) -> Patch:
+        """Return a patch with the id of its issue's repository, if the id is known."""
+        (issue,) = patch.issue or (None,)
+        return patch if issue is None else replace(patch, issue=(self._repositories.identify(issue),))
+
+    def delete(
+        self,
+        user_id: int,
+        ulid: str,
+        *,
+        now_ms: int,
+        counted: Counted | None = None,
+    ) -> None:
+        """Delete an open or a stopped timer. Its time becomes a gap, which no other timer gets.
+
+        Breaks that its pauses began, or its owner's acts ended, stay.
+
+        Parameters
+        ----------
+        counted
+            The time that becomes a gap; by default, all time of the timer.
+
+        Raises
+        ------
+        DayConfirmed
+            If the change concerns a confirmed day.
+        NotFound
+            If there is no such timer.
+        """
+        pk, sk = user_pk(user_id), timer_sk(ulid)
+
+        def attempt() -> None:
+            item = self._table.get(pk, sk)
+            if item and item.get("deleted_ms") == {"N": str(now_ms)}:
+                # An earlier attempt has deleted the timer, and the response of the database was lost.
+                return
+            timer = existing(item)
+            locked_until_ms = now_ms if timer.is_open else locked_until(item or {})
+            spans = time_of(timer, now_ms) if counted is None else counted(timer)
+            gaps = (Span(*claim[:2]) for claim in timer.claims if not claim.counts)
+            deleted = tombstone(
+                pk, sk, now_ms, locked_until_ms, sorted([*spans, *gaps]), lasting(timer, spans)
+            )
+            writes = [Write("Put", pk, sk, TimerItem.version == timer.version, item=deleted)]
+            if timer.is_open and timer.issue is not None:
+                writes.append(free_slot(timer.issue, user_id, ulid, now_ms))
+            touched = self._confirmed_time(timer)
+            self.changes.execute(TimerChange(user_id, writes, timer.reach.since_ms, now_ms, touched))
+
+        retry_on_conflict(attempt, "The timer could not be deleted: others kept changing it.")
+
+
+def _moved_slot(timer: Timer, moved: Timer, now_ms: int) -> list[Write]:
+    """Return the writes that move the slot of an open timer to another issue."""
+    writes: list[Write] = []
+    if timer.issue is not None:
+        writes.append(free_slot(timer.issue, timer.user_id, timer.ulid, now_ms, locks=True))
+    if moved.issue is not None:
+        writes += take_slot(moved.issue, timer.user_id, timer.ulid, locked_until_ms=now_ms)
+    return writes
+
+
+def _key(issue: Issue | None) -> str | None:
+    return None if issue is None else issue.key
