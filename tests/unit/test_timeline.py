@@ -801,7 +801,9 @@ def test_a_sign_of_life_of_a_timer_without_time_changes_nothing(
     """Whether such a timer is read depends on where the derivation begins."""
     policies = tuple(replace(one, concurrent_timers=ConcurrentTimers.SHARED) for one in calendar.policies)
     shared, until_ms = replace(calendar, policies=policies), FIRST + MINUTES * MINUTE
-    past = finished(user_id=1, ulid="Z", start_ms=FIRST - 2, end_ms=FIRST - 1, now_ms=FIRST + sign, by="manual")
+    past = finished(
+        user_id=1, ulid="Z", start_ms=FIRST - 2, end_ms=FIRST - 1, now_ms=FIRST + sign, by="manual"
+    )
     without_it, with_it = timeline(timers, shared, until_ms), timeline([*timers, past], shared, until_ms)
     assert with_it.slices == (
         Slice("Z", FIRST - 2, FIRST - 1, with_it.slices[0].rule, overtime=with_it.slices[0].overtime),

@@ -50,7 +50,7 @@ class Slice:
         The timer's ULID.
     position, of
         The timer's share: one of ``of`` equal parts. A millisecond belongs to the position that is its
-        remainder modulo ``of``, so the parts of all timers add up to the slice, and a cut changes none of them.
+        remainder modulo ``of``. So the parts of all timers add up to the slice, and a cut changes none.
     overtime
         Whether the slice lies outside of working hours.
     """
