@@ -95,7 +95,7 @@ def api(timelogs: ModuleType, shared_table: Table, new_person: Callable[[], Pers
 def calls(api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The operations of the API's requests to DynamoDB, without the counts of the write limit."""
     made: list[str] = []
-    connection = api.module.table.connection
+    connection = api.module.shared.table.connection
     dispatch = connection.dispatch
 
     def count_call(operation: str, *args: Any, **kwargs: Any) -> Any:
