@@ -1,7 +1,6 @@
 """The routes that read timers: the list, a single timer, and totals."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlencode
@@ -208,12 +207,8 @@ def get_totals(
     filters = Filters(repo_keys=_repo_keys(github_repo, now), number=github_issue_number, period=elapsed)
     limit_long(elapsed, now)
     user_id = current_caller().user_id
-    found, complete = timers.in_period(user_id, filters)
     worked = timesheets.worked(user_id, elapsed, now_ms=now)
-    # Events may have moved a timer out of the period in which it has confirmed time.
-    moved = {piece.timer for piece in worked.slices} - {piece.timer for piece in worked.derived}
-    unlisted = moved - {timer.ulid for timer in found}
-    found += timers.get_all(user_id, unlisted, replace(filters, period=None))
+    found, complete = timers.in_period(user_id, filters, worked.only_confirmed)
     totals = add_up(names.of(found, now_ms=now), worked.slices, period, zone, now)
     return response(HTTPStatus.OK, TimeTotals.of(totals, period, time_zone=time_zone, complete=complete))
 

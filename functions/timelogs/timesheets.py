@@ -25,7 +25,7 @@ from timelogs.shared import (
     timesheets,
 )
 from timer_core.api import requests
-from timer_core.api.conditional import entity_tag, matches, refuse_unmodified, require_match, required
+from timer_core.api.conditional import matches, refuse_unmodified, require_match, required, tag_of
 from timer_core.api.models import DateIn, Seconds, Time, to_time
 from timer_core.api.responses import responses
 from timer_core.domain.errors import ErrorCode, InvalidInput
@@ -149,13 +149,6 @@ class TimesheetShown(BaseModel):
     @classmethod
     def of(cls, sheet: Sheet, user_id: int, now_ms: int) -> "TimesheetShown":
         """Return the representation of a timesheet, with its entity tag."""
-        shown = cls.untagged(sheet, user_id, now_ms)
-        shown.etag = _tag(sheet, user_id, now_ms)
-        return shown
-
-    @classmethod
-    def untagged(cls, sheet: Sheet, user_id: int, now_ms: int) -> "TimesheetShown":
-        """Return the representation of a timesheet without its entity tag."""
         changed_ms = sheet.derived_ms
         return cls(
             date=sheet.date,
@@ -174,7 +167,7 @@ class TimesheetShown(BaseModel):
                 working_duration=changed_ms / 1000,
                 difference_duration=(changed_ms - sheet.working_ms) / 1000,
             ),
-            etag="",
+            etag=_tag(sheet, user_id, now_ms),
             issues=[RowShown.of(row, user_id) for row in sheet.rows],
         )
 
@@ -338,47 +331,31 @@ def _sheet_response(sheet: Sheet, now: int) -> Response[TimesheetShown]:
 
 def _list_tag(shown: TimesheetsShown, user_id: int) -> str:
     """Return the entity tag of a range, which the elapsed time does not change."""
-    tags = _Tags(since=shown.since, until=shown.until, tags=[day.etag for day in shown.days])
-    return entity_tag(tags, user_id)
-
-
-class _Tags(BaseModel):
-    """The content that the entity tag of a range covers."""
-
-    since: date
-    until: date
-    tags: list[str]
-
-
-class _Tagged(BaseModel):
-    """The content that the entity tag of a timesheet covers.
-
-    Attributes
-    ----------
-    balance_minutes
-        The balance, which also changes while nothing counts in working hours.
-    counting_since
-        The beginnings of the slices that are counting; in ``sheet``, these have a fixed length.
-    """
-
-    sheet: TimesheetShown
-    balance_minutes: int | None
-    counting_since: list[int]
+    return tag_of(f"{shown.since} {shown.until} {[day.etag for day in shown.days]}", user_id)
 
 
 def _tag(sheet: Sheet, user_id: int, now_ms: int) -> str:
-    counting = [piece for piece in sheet.slices if piece.until_ms == now_ms]
+    """Return the entity tag of a timesheet, which the time of counting slices does not change.
+
+    The balance changes it each minute, also while nothing counts in working hours.
+    """
+    counting = [piece.since_ms for piece in sheet.slices if piece.until_ms == now_ms]
+    fixed = sheet
+    if counting:
+        slices = (
+            replace(piece, until_ms=piece.since_ms + piece.of) if piece.until_ms == now_ms else piece
+            for piece in sheet.slices
+        )
+        fixed = replace(sheet, slices=tuple(slices))
     balance_ms = sheet.balance_ms
-    fixed = tuple(
-        replace(piece, until_ms=piece.since_ms + piece.of) if piece.until_ms == now_ms else piece
-        for piece in sheet.slices
+    content = (
+        (sheet.date.isoformat(), sheet.since_ms, sheet.until_ms, sheet.zone),
+        (str(_state(sheet, now_ms)), sheet.confirmed_ms, sheet.scheduled_ms, sheet.derived_ms),
+        fixed.rows,
+        balance_ms and balance_ms // MINUTE_MS,
+        counting,
     )
-    tagged = _Tagged(
-        sheet=TimesheetShown.untagged(replace(sheet, slices=fixed, scheduled_elapsed_ms=0), user_id, now_ms),
-        balance_minutes=None if balance_ms is None else balance_ms // MINUTE_MS,
-        counting_since=[piece.since_ms for piece in counting],
-    )
-    return entity_tag(tagged, user_id)
+    return tag_of(repr(content), user_id)
 
 
 def _state(sheet: Sheet, now_ms: int) -> DayState:

@@ -32,10 +32,13 @@ from timer_core.domain.ids import new_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import DAY_MS, ScheduleVersion, Span, Week
 from timer_core.domain.sheets import Sheet
+from timer_core.domain.state import Status
 from timer_core.domain.timeline import Slice, timeline
-from timer_core.domain.timers import Period, Timer, end_of_date
+from timer_core.domain.timers import Period, Timer, end_of_date, finished
 from timer_core.domain.totals import add_up, part_of
+from timer_core.observability import make_logger
 from timer_core.services.issue_timers import IssueTimers
+from timer_core.services.stale_timers import StaleTimerStopper
 from timer_core.store.calendars import Calendars
 from timer_core.store.items import timer_item
 from timer_core.store.people import Person
@@ -260,6 +263,60 @@ def test_confirming_again_changes_nothing(owner: ConfirmingOwner) -> None:
 def test_a_day_that_is_not_confirmed_cannot_be_reopened(owner: ConfirmingOwner) -> None:
     with pytest.raises(NotFound):
         owner.timesheets.reopen(owner.user_id, MONDAY, anything, now_ms=FIRST + DAY_MS + HOUR_MS)
+
+
+@pytest.mark.parametrize("odd", [0, 1])
+def test_a_shared_day_does_not_change_when_its_days_are_stored(owner: ConfirmingOwner, odd: int) -> None:
+    """The entry is read only until the days are stored; it was made at an odd or an even instant."""
+    owner.calendars.policies = (
+        Policy(concurrent_timers=ConcurrentTimers.SHARED, stale_after_ms=1000 * HOUR_MS),
+    )
+    owner.start(FIRST)
+    owner.start(FIRST)
+    made_ms = FIRST + DAY_MS + 6 * HOUR_MS + odd
+    entry = finished(
+        user_id=owner.user_id,
+        ulid=new_ulid(made_ms),
+        start_ms=FIRST + HOUR_MS,
+        end_ms=FIRST + 2 * HOUR_MS,
+        now_ms=made_ms,
+    )
+    owner.write(entry, now_ms=made_ms)
+    confirmed = owner.confirm(MONDAY + DAY, now_ms=FIRST + 2 * DAY_MS + 2 * MINUTE_MS)
+    assert [row.working_ms for row in confirmed.rows] == [24 * HOUR_MS]
+    for number in (2, 3, 4):
+        now_ms = FIRST + number * DAY_MS + 3 * HOUR_MS
+        owner.timesheets.refresh(owner.user_id, now_ms=now_ms)
+        assert owner.sheet(MONDAY + DAY, now_ms=now_ms).derived is None
+
+
+def test_a_stale_shared_timer_is_stopped_once(owner: ConfirmingOwner) -> None:
+    owner.calendars.policies = (Policy(concurrent_timers=ConcurrentTimers.SHARED),)
+    store = TimerStore(owner.table, owner.calendars)
+    ulids = [owner.start(FIRST), owner.start(FIRST)]
+    made_ms = FIRST + DAY_MS + 6 * HOUR_MS + 1
+    store.add(
+        finished(
+            user_id=owner.user_id,
+            ulid=new_ulid(made_ms),
+            start_ms=FIRST + HOUR_MS,
+            end_ms=FIRST + 2 * HOUR_MS,
+            now_ms=made_ms,
+        )
+    )
+    sweeper = StaleTimerStopper(
+        store, IssueTimers(owner.table, store), owner.timesheets, make_logger("stale-sweeper")
+    )
+    versions = []
+    for number in range(2, 7):
+        now_ms = FIRST + number * DAY_MS + 3 * HOUR_MS
+        owner.timesheets.refresh(owner.user_id, now_ms=now_ms)
+        sweeper.run(after=owner.user_id - 1, now_ms=now_ms, has_time=lambda: True, dry_run=False)
+        stopped = [store.get(owner.user_id, ulid) for ulid in ulids]
+        versions.append([(timer.status, timer.version) for timer in stopped])
+        assert not owner.timesheets.not_stale(owner.user_id, now_ms=now_ms)
+    assert all(status is Status.STOPPED for status, _ in versions[0])
+    assert all(one == versions[0] for one in versions)
 
 
 def test_a_day_with_very_many_timers_and_slices_can_be_confirmed(owner: ConfirmingOwner) -> None:

@@ -1,6 +1,6 @@
 """Changes by hand of a confirmed day are refused, whatever the route, until the day is reopened."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,13 +8,15 @@ import pytest
 
 from tests.integration.conftest import Api
 from tests.integration.test_api import act, add, get, patch, problem, start, time_of
+from tests.support.calendars import put_version
 from tests.support.gateway import Answer
 from tests.support.handlers import Clock
 from tests.support.repositories import identified
 from timer_core.domain.events import Event
-from timer_core.domain.schedule import DAY_MS, local_date, midnight
+from timer_core.domain.schedule import DAY_MS, ScheduleVersion, Week, local_date, midnight
 from timer_core.domain.sheets import Sheet
 from timer_core.services.issue_timers import IssueTimers
+from timer_core.store.table import Write
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
@@ -381,3 +383,49 @@ class TestCalls:
         api.module.shared.timesheets.refresh(api.ann_id, now_ms=days.clock.ms)
         poll = self.measure(api, days, calls, lambda: api.ann("GET", "/api/timelogs/?end_time__isnull=true"))
         assert poll == ["GetItem", "Query"]
+
+
+def test_an_entry_without_time_on_a_confirmed_day_is_refused(api: Api, days: Days) -> None:
+    days.go_to(0, 12)
+    days.confirm()
+    body = {"start_time": time_of(days.at(-1, 9)), "duration": 0}
+    days.check_refused(api.ann("POST", "/api/timelogs/", body))
+
+
+def test_a_confirmation_in_the_first_minute_does_not_miss_a_change_of_the_day(
+    api: Api, days: Days, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day can be confirmed from 00:01 on. An entry of 00:00:59.9 is written while that happens."""
+    days.go_to(0, 0)
+    midnight_ms, table = days.clock.ms, api.module.shared.table
+    transact, answers = table.transact, list[Answer]()
+
+    def interrupted(writes: Sequence[Write]) -> None:
+        monkeypatch.setattr(table, "transact", transact)
+        days.clock.ms = midnight_ms + 59_900
+        body = {"start_time": time_of(days.at(-1, 15)), "duration": HOUR}
+        answers.append(api.ann("POST", "/api/timelogs/", body))
+        days.clock.ms = midnight_ms + 60_000
+        transact(writes)
+
+    days.clock.ms = midnight_ms + 60_000
+    monkeypatch.setattr(table, "transact", interrupted)
+    sheet = days.confirm()
+    assert answers[0].status == 201
+    assert sheet.working_ms == HOUR * 1000
+    assert days.working() == 1
+
+
+def test_a_date_that_does_not_exist_cannot_be_confirmed(api: Api, days: Days) -> None:
+    """A person moves over the date line, to the west."""
+    calendars, now_ms = api.module.shared.calendars, days.clock.ms
+    moved = local_date("UTC", now_ms) - timedelta(days=10)
+    for since, zone in ((moved - timedelta(days=999), "Pacific/Pago_Pago"), (moved, "Pacific/Kiritimati")):
+        put_version(calendars, api.ann_id, ScheduleVersion(since, Week(zone)), now_ms=now_ms)
+    skipped = moved - timedelta(days=1)
+    answer = api.ann("POST", f"/api/timesheets/{skipped}/confirm/", if_match="*")
+    (error,) = problem(answer, 400)["errors"]
+    assert (error["loc"], error["code"]) == (["path", "date"], "invalid_date")
+    assert error["msg"] == "This date does not exist in your time zone."
+    assert calendars.own(api.ann_id).confirmed == ()
+    assert api.ann("POST", f"/api/timesheets/{moved}/confirm/", if_match="*").status == 200

@@ -18,7 +18,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.state import Action, Transition
 from timer_core.domain.timers import finished
 from timer_core.store import queries, writes
-from timer_core.store.changes import TimerChange
+from timer_core.store.changes import NOT_BY_HAND, TimerChange
 from timer_core.store.queries import Filters, Page
 from timer_core.store.table import RawItem, Table, Write
 from timer_core.store.timers import TimerStore
@@ -152,7 +152,7 @@ class TestManyTransitions:
         for number in range(6):
             action = Action.RESUME if number % 2 else Action.PAUSE
             timer = timer.apply(Transition(T0 + number, action, f"comment.{action}", f"event{number}"))
-        store.changes.execute(TimerChange(ANN, [writes.put_changed(timer)], T0, T0))
+        store.changes.execute(TimerChange(ANN, [writes.put_changed(timer)], T0, T0, NOT_BY_HAND))
         return ulid
 
     def test_transitions_by_events_leave_the_manual_ones_their_places(self, store: TimerStore) -> None:

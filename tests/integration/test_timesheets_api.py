@@ -404,7 +404,7 @@ class TestConfirming:
         office.advance(14 * HOUR + seconds)
         for unfinished in (day, day + timedelta(1)):
             (error,) = problem(confirm(api, unfinished, "*"), 400)["errors"]
-            assert (error["loc"][-1], error["code"]) == ("date", "day_not_over")
+            assert (error["loc"], error["code"]) == (["path", "date"], "day_not_over")
         office.advance(60 - seconds)
         assert confirmed(api, day)["state"] == "confirmed"
 

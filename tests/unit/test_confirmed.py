@@ -62,6 +62,10 @@ class TestRanges:
             ranges = with_range(ranges, range_of(day))
         assert ranges == (range_of(1, 3), range_of(5))
 
+    def test_a_day_is_in_one_range_however_often_it_is_added(self) -> None:
+        empty = range_of(2)._replace(until_ms=range_of(2).since_ms)
+        assert with_range(with_range([range_of(1)], empty), empty) == with_range([range_of(1)], empty)
+
     def test_days_with_a_gap_between_their_instants_are_two_ranges(self) -> None:
         moved = range_of(2)._replace(since_ms=range_of(2).since_ms + HOUR_MS)
         assert with_range([range_of(1)], moved) == (range_of(1), moved)

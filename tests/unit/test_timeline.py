@@ -561,18 +561,21 @@ def calendars(draw: st.DrawFn) -> Calendar:
 
 
 @st.composite
-def people(draw: st.DrawFn) -> list[Timer]:
-    """Return the timers of a person, with times in whole minutes."""
-    moments = st.integers(0, MINUTES - 1).map(lambda minute: FIRST + minute * MINUTE)
+def people(draw: st.DrawFn, unit_ms: int = MINUTE) -> list[Timer]:
+    """Return the timers of a person, with times that are multiples of a unit.
+
+    In whole minutes, all claims were made after the range. In milliseconds, they were made within it.
+    """
+    moments = st.integers(0, MINUTES * MINUTE // unit_ms - 1).map(lambda number: FIRST + number * unit_ms)
     timers = []
-    for number in range(draw(st.integers(1, 4))):
+    for index in range(draw(st.integers(1, 4))):
         times = sorted(draw(st.lists(moments, min_size=1, max_size=6)))
         kinds = st.sampled_from(
             [("manual", False), ("assigned", True), ("assigned", False), ("comment.start", True)]
         )
         by, own = draw(kinds)
         made = replace(
-            Timer.start(user_id=1, ulid=f"T{number}", at_ms=times[0], now_ms=times[0], by=by),
+            Timer.start(user_id=1, ulid=f"T{index}", at_ms=times[0], now_ms=times[0], by=by),
             history=(Transition(times[0], Action.START, by, by_owner=own),),
         )
         for time in times[1:]:
@@ -581,9 +584,10 @@ def people(draw: st.DrawFn) -> list[Timer]:
             step = Transition(time, action, by, by_owner=own, overtime=draw(st.booleans()))
             made = made.apply(step) if made.state.allows(action) else made.note(step)
         claims = []
-        for made_ms in range(draw(st.integers(0, 2))):
+        for number in range(draw(st.integers(0, 2))):
             since, until = sorted(draw(st.sets(moments, min_size=2, max_size=2)))
-            claims.append(Claim(since, until, FIRST + (MINUTES + made_ms) * MINUTE, draw(st.booleans())))
+            made_ms = FIRST + (MINUTES + number) * MINUTE if unit_ms == MINUTE else draw(moments)
+            claims.append(Claim(since, until, made_ms, draw(st.booleans())))
         signs = tuple(sorted(draw(st.sets(moments, max_size=2))))
         timers.append(replace(made, claims=tuple(claims), signs=signs))
     return timers
@@ -766,7 +770,11 @@ def test_the_timeline_is_that_of_the_reference(timers: list[Timer], calendar: Ca
     assert minutes_of(slices) == reference(timers, calendar, until_ms)
 
 
-@given(people(), calendars(), st.lists(st.integers(0, MINUTES * MINUTE), max_size=4))
+@given(
+    st.one_of(people(), people(unit_ms=1)),
+    calendars(),
+    st.lists(st.integers(0, MINUTES * MINUTE), max_size=4),
+)
 def test_a_timeline_can_be_continued_at_any_midnight(
     timers: list[Timer], calendar: Calendar, cuts: list[int]
 ) -> None:
@@ -784,6 +792,24 @@ def test_a_timeline_can_be_continued_at_any_midnight(
     assert sorted(slices, key=lambda piece: (piece.since_ms, piece.timer)) == list(whole.slices)
     assert carry.break_ms == whole.carry.break_ms
     assert all(whole.carry.timers[ulid] == state for ulid, state in carry.timers.items())
+
+
+@given(people(unit_ms=1), calendars(), st.integers(0, MINUTES * MINUTE))
+def test_a_sign_of_life_of_a_timer_without_time_changes_nothing(
+    timers: list[Timer], calendar: Calendar, sign: int
+) -> None:
+    """Whether such a timer is read depends on where the derivation begins."""
+    policies = tuple(replace(one, concurrent_timers=ConcurrentTimers.SHARED) for one in calendar.policies)
+    shared, until_ms = replace(calendar, policies=policies), FIRST + MINUTES * MINUTE
+    past = finished(
+        user_id=1, ulid="Z", start_ms=FIRST - 2, end_ms=FIRST - 1, now_ms=FIRST + sign, by="manual"
+    )
+    without_it, with_it = timeline(timers, shared, until_ms), timeline([*timers, past], shared, until_ms)
+    assert with_it.slices == (
+        Slice("Z", FIRST - 2, FIRST - 1, with_it.slices[0].rule, overtime=with_it.slices[0].overtime),
+        *without_it.slices,
+    )
+    assert {**with_it.carry.timers, "Z": None} == {**without_it.carry.timers, "Z": None}
 
 
 @given(people(), calendars())

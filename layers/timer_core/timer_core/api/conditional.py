@@ -43,7 +43,12 @@ def entity_tag(representation: BaseModel, caller_id: int) -> str:
         The user id of the caller. It makes the tags of two people differ even if both lists are empty, in
         case another person signs in to the same browser.
     """
-    content = f"{caller_id} {representation.model_dump_json()}"
+    return tag_of(representation.model_dump_json(), caller_id)
+
+
+def tag_of(content: str, caller_id: int) -> str:
+    """Return a tag as `entity_tag` does, from a text that differs if the representation does."""
+    content = f"{caller_id} {content}"
     return f'W/"{sha256(content.encode()).hexdigest()[:32]}"'
 
 

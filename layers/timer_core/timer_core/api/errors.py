@@ -104,7 +104,8 @@ def error_response(
 
     An unexpected error is logged with the id of the request, which the response also contains.
     """
-    part = "query" if event["requestContext"]["http"]["method"] == "GET" else "body"
+    is_read = event["requestContext"]["http"]["method"] == "GET"
+    part = "query" if is_read else "body" if event.get("body") else "path"
     refusal = _refusal(error, part)
     if refusal is None:
         logger.error("Unexpected error", exc_info=error)

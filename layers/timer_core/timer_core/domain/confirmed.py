@@ -49,9 +49,9 @@ class ConfirmedDay:
 
 
 def with_range(ranges: Iterable[ConfirmedRange], added: ConfirmedRange) -> tuple[ConfirmedRange, ...]:
-    """Return sorted ranges with another one. Adjacent ranges become one."""
+    """Return sorted ranges with another one, which replaces its dates. Adjacent ranges become one."""
     found: list[ConfirmedRange] = []
-    for one in sorted([*ranges, added]):
+    for one in sorted([*without_range(ranges, added), added]):
         before = found[-1] if found else None
         if before and before.last + DAY == one.first and before.until_ms == one.since_ms:
             found[-1] = before._replace(last=one.last, until_ms=one.until_ms)

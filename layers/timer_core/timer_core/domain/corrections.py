@@ -564,18 +564,7 @@ class _Parts:
             elif transition is not self.start and (allows or not _is_kept(transition, state)):
                 continue
             history.append(transition)
-        is_stopped = state.status is Status.STOPPED
-        return replace(
-            timer,
-            status=state.status,
-            clock_ms=state.clock_ms,
-            changed_ms=state.changed_ms,
-            last_pause_ms=state.last_pause_ms,
-            paused_by=state.paused_by,
-            end_ms=state.changed_ms if is_stopped else None,
-            stopped_by=self.stop.by if self.stop else None,
-            history=tuple(history),
-        )
+        return timer.with_state(state, tuple(history))
 
 
 def _is_kept(transition: Transition, state: State) -> bool:

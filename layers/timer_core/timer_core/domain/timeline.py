@@ -49,8 +49,8 @@ class Slice:
     timer
         The timer's ULID.
     position, of
-        The timer's share: one of ``of`` equal parts. The milliseconds of the slice are dealt in turn,
-        beginning with position 0, so that the parts of all timers add up to it, however it is cut.
+        The timer's share: one of ``of`` equal parts. A millisecond belongs to the position that is its
+        remainder modulo ``of``. So the parts of all timers add up to the slice, and a cut changes none.
     overtime
         Whether the slice lies outside of working hours.
     """
@@ -74,7 +74,8 @@ class Slice:
         return self._dealt(last_ms) - self._dealt(first_ms) if first_ms < last_ms else 0
 
     def _dealt(self, at_ms: int) -> int:
-        return (at_ms - self.since_ms + self.of - 1 - self.position) // self.of
+        """Return the number of milliseconds since the epoch that belong to the timer's position."""
+        return (at_ms + self.of - 1 - self.position) // self.of
 
 
 @dataclass(frozen=True, slots=True)
@@ -723,7 +724,8 @@ class _Fold:
             left_ms = policy.stale_after_ms - self._timers[ulid].carry.unsigned_ms
             # The instant at which the timer has got this many milliseconds, see `Slice`.
             if left_ms > 0:
-                yield at_ms + left_ms * of - (of - 1 - position if of > 1 else 0)
+                first_ms = at_ms + (position - at_ms) % of
+                yield first_ms + (left_ms - 1) * of + 1
 
     def _count(self, piece: Slice) -> None:
         one = self._timers[piece.timer]
@@ -734,9 +736,9 @@ class _Fold:
 
 
 def joined_slices(slices: Iterable[Slice]) -> tuple[Slice, ...]:
-    """Join adjacent slices of the same timer and rule, except at midnight (UTC) and shares.
+    """Join adjacent slices of the same timer, rule and share, except at midnight (UTC).
 
-    The stored days end at midnight, and the milliseconds of a share are dealt from its beginning.
+    The stored days end at midnight.
     """
     found: list[Slice] = []
     last: dict[str, int] = {}
@@ -746,7 +748,6 @@ def joined_slices(slices: Iterable[Slice]) -> tuple[Slice, ...]:
         if (
             index is not None
             and before is not None
-            and piece.of == 1
             and before.until_ms == piece.since_ms
             and piece.since_ms % DAY_MS
             and replace(before, since_ms=piece.since_ms, until_ms=piece.until_ms) == piece
@@ -761,13 +762,7 @@ def joined_slices(slices: Iterable[Slice]) -> tuple[Slice, ...]:
 def clipped(slices: Iterable[Slice], since_ms: int, until_ms: int) -> tuple[Slice, ...]:
     """Return the parts of slices between two instants."""
     return tuple(
-        replace(
-            piece,
-            since_ms=max(piece.since_ms, since_ms),
-            until_ms=min(piece.until_ms, until_ms),
-            # The milliseconds are dealt in turn. After the cut, another position has the first one.
-            position=(piece.position - max(since_ms - piece.since_ms, 0)) % piece.of,
-        )
+        replace(piece, since_ms=max(piece.since_ms, since_ms), until_ms=min(piece.until_ms, until_ms))
         for piece in slices
         if max(piece.since_ms, since_ms) < min(piece.until_ms, until_ms)
     )

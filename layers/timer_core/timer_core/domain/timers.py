@@ -261,7 +261,12 @@ class Timer:
             If the timer is in a state that does not allow the action.
         """
         state = self.state.apply(transition)
+        return self.with_state(state, (*self.history, replace(transition, at_ms=state.changed_ms)))
+
+    def with_state(self, state: State, history: tuple[Transition, ...]) -> Self:
+        """Return the timer with another history and the state after it."""
         is_stopped = state.status is Status.STOPPED
+        stops = (done.by for done in history if done.action is Action.STOP)
         return replace(
             self,
             status=state.status,
@@ -270,8 +275,9 @@ class Timer:
             last_pause_ms=state.last_pause_ms,
             paused_by=state.paused_by,
             end_ms=state.changed_ms if is_stopped else None,
-            stopped_by=transition.by if is_stopped else None,
-            history=(*self.history, replace(transition, at_ms=state.changed_ms)),
+            # Nothing has an effect after the first stop.
+            stopped_by=next(stops) if is_stopped else None,
+            history=history,
         )
 
     def pause(self, at_ms: int, by: str, cause: str = "") -> Self:
@@ -323,17 +329,7 @@ class Timer:
         """Return the timer as it would be if the sweeper had not stopped it."""
         history = tuple(transition for transition in self.history if transition.by != SWEEPER)
         *_, state = states(history)
-        return replace(
-            self,
-            status=state.status,
-            clock_ms=state.clock_ms,
-            changed_ms=state.changed_ms,
-            last_pause_ms=state.last_pause_ms,
-            paused_by=state.paused_by,
-            end_ms=None,
-            stopped_by=None,
-            history=history,
-        )
+        return self.with_state(state, history)
 
 
 def end_of_date(at_ms: int) -> int:

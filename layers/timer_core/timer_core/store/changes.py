@@ -13,6 +13,9 @@ from timer_core.store.calendars import Calendars, guarded
 from timer_core.store.stored_days import outdated
 from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionRefused, Write, retry
 
+# The time that a change by an event or the sweeper touches. Confirmed days never refuse such a change.
+NOT_BY_HAND: Sequence[Span] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class TimerChange:
@@ -23,15 +26,15 @@ class TimerChange:
     reaches_ms
         The earliest instant whose working time may change; `LATEST_MS` if none does.
     touched
-        For a change by hand, the time that it changes; a confirmed day refuses it. Changes by events
-        and the sweeper are never refused, so they state none.
+        For a change by hand, the time that it changes; a confirmed day refuses it. `NOT_BY_HAND` for a
+        change by an event or the sweeper.
     """
 
     user_id: int
     writes: Sequence[Write]
     reaches_ms: int
     now_ms: int
-    touched: Sequence[Span] = ()
+    touched: Sequence[Span]
 
 
 class Changes:
@@ -105,15 +108,15 @@ class Changes:
         """
         marks = outdated(change.user_id, change.reaches_ms, now_ms=change.now_ms)
         touched_ms = min((span.since_ms for span in change.touched), default=LATEST_MS)
-        over_ms = change.now_ms - OVER_AFTER_MS
-        if touched_ms >= over_ms:
+        if touched_ms >= change.now_ms:
             return marks
         own = self._calendars.own(change.user_id)
         schedule = self._schedule(own)
         day = first_confirmed(own.confirmed, change.touched, schedule)
         if day is not None:
             raise DayConfirmed(day)
-        if touched_ms >= schedule.starts_at(schedule.day_of(over_ms)):
+        # A day may be confirmed while a change of its last minute is being written.
+        if touched_ms >= schedule.starts_at(schedule.day_of(change.now_ms)):
             return marks
         return [guarded(change.user_id, own, change.reaches_ms if marks else None)]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from timer_core.domain.events import Event
 from timer_core.domain.replay import Outcome
 from timer_core.domain.timers import Timer
-from timer_core.store.changes import TimerChange
+from timer_core.store.changes import NOT_BY_HAND, TimerChange
 from timer_core.store.issue_history import IssueHistory
 from timer_core.store.items import (
     EMPTY_SLOT_DAYS,
@@ -149,7 +149,9 @@ class DerivedTimers:
         """
         writes = self._timer_writes(outcome, now_ms) + _slot_writes(slots, outcome, now_ms)
         if writes:
-            self._timers.changes.execute(TimerChange(slots[0].user_id, writes, outcome.reaches_ms, now_ms))
+            self._timers.changes.execute(
+                TimerChange(slots[0].user_id, writes, outcome.reaches_ms, now_ms, NOT_BY_HAND)
+            )
         return [replace(timer, version=timer.version + 1) for timer in outcome.changed]
 
     def _timer_writes(self, outcome: Outcome, now_ms: int) -> list[Write]:

@@ -5,8 +5,8 @@ docs/decisions/0002-table-layout.md).
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from pynamodb.expressions.condition import Condition
@@ -165,10 +165,18 @@ class TimerQueries:
         found, stop = self._read_page(user_id, filters, page_size, position)
         return _to_page(found, stop, page_size, position)
 
-    def in_period(self, user_id: int, filters: Filters) -> tuple[list[Timer], bool]:
+    def in_period(
+        self, user_id: int, filters: Filters, others: Set[str] = frozenset()
+    ) -> tuple[list[Timer], bool]:
         """Return all timers that the list with these filters contains, newest start first.
 
         At most 5,000 timers are returned, and at most 20 MB are read. (20 MB hold at least 3,000 timers.)
+
+        Parameters
+        ----------
+        others
+            The ULIDs of timers that may lie outside of the period. Those that the other filters select
+            follow.
 
         Returns
         -------
@@ -179,7 +187,9 @@ class TimerQueries:
             return [], True
         found, stop = self._read_page(user_id, filters, _PERIOD_TIMERS, None)
         is_complete = stop is None and len(found) <= _PERIOD_TIMERS
-        return [to_timer(item) for item in found[:_PERIOD_TIMERS]], is_complete
+        timers = [to_timer(item) for item in found[:_PERIOD_TIMERS]]
+        unlisted = others - {timer.ulid for timer in timers}
+        return timers + self.get_all(user_id, unlisted, replace(filters, period=None)), is_complete
 
     def count(self, user_id: int, filters: Filters) -> int:
         """Return the number of timers on all pages of a list. All these timers are read."""

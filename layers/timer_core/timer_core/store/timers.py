@@ -15,7 +15,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import Span
 from timer_core.domain.state import MANUAL, Action, Transition
 from timer_core.domain.timers import Timer, end_of_date
-from timer_core.store.changes import TimerChange
+from timer_core.store.changes import NOT_BY_HAND, TimerChange
 from timer_core.store.corrections import TimerCorrections
 from timer_core.store.idempotency import KEY_REUSED
 from timer_core.store.items import to_timer
@@ -195,7 +195,9 @@ class TimerStore(TimerCorrections):
         """
         if timer.issue is not None:
             timer = replace(timer, issue=self._repositories.identify(timer.issue))
-        touched = touched_spans(None, timer, timer.created_ms)
+        # An entry without time would still be a row of its day.
+        start = Span(timer.start_ms, timer.start_ms + 1)
+        touched = touched_spans(None, timer, timer.created_ms) or [start]
         try:
             creation = self._creation(timer, idempotency)
             self.changes.execute(
@@ -392,7 +394,7 @@ class TimerStore(TimerCorrections):
             if not timer.is_open or timer.last_sign_until(end_of_date(end_ms)) > sign_ms:
                 return None
             stopped = timer.expire(end_ms, sign_ms)
-            self.changes.execute(TimerChange(user_id, _closing(stopped, now_ms), end_ms, now_ms))
+            self.changes.execute(TimerChange(user_id, _closing(stopped, now_ms), end_ms, now_ms, NOT_BY_HAND))
             return replace(stopped, version=stopped.version + 1)
 
         return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
@@ -400,7 +402,7 @@ class TimerStore(TimerCorrections):
     def unexpire(self, timer: Timer, *, now_ms: int) -> None:
         """Undo the sweeper's stop of a timer without an issue, if it has not changed since its read."""
         try:
-            self._put(timer, timer.unexpired(), [], timer.end_ms or now_ms, now_ms, [])
+            self._put(timer, timer.unexpired(), [], timer.end_ms or now_ms, now_ms, NOT_BY_HAND)
         except TransactionRefused:
             return
 

@@ -9,7 +9,7 @@ On days that the person has confirmed, the slices are frozen (`timer_core.domain
 contain the frozen slices.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
@@ -62,6 +62,8 @@ class Worked:
         The UTC midnight up to which the stored days were valid.
     derived
         The slices without confirmed days; the same ones if they are not different.
+    confirmed
+        The confirmed days that overlap the days that are derived.
     """
 
     slices: tuple[Slice, ...]
@@ -70,6 +72,12 @@ class Worked:
     state: Carry | None
     derived_from_ms: int
     derived: tuple[Slice, ...]
+    confirmed: tuple[ConfirmedDay, ...] = ()
+
+    @property
+    def only_confirmed(self) -> Set[str]:
+        """The timers that only have time on confirmed days, because events have moved them since."""
+        return {piece.timer for piece in self.slices} - {piece.timer for piece in self.derived}
 
     @property
     def carry(self) -> Carry:
@@ -212,6 +220,7 @@ class Timesheets:
         slices = [piece for day in days for piece in day.slices]
         derived = [piece for day in days for piece in (day.slices if day.derived is None else day.derived)]
         timers: Sequence[Timer] = ()
+        confirmed: Sequence[ConfirmedDay] = ()
         carry = None
         if until_ms >= valid_ms:
             timers, confirmed = self._read(user_id, state, Period(valid_ms, until_ms + ahead_ms))
@@ -229,6 +238,7 @@ class Timesheets:
             carry,
             valid_ms,
             clipped(derived, since_ms, until_ms),
+            tuple(confirmed),
         )
 
     def _read(
@@ -275,7 +285,7 @@ class Timesheets:
         Raises
         ------
         InvalidInput
-            If the day is not over for a minute.
+            If the day is not over for a minute, or the date does not exist in its time zone.
         TooMuchContention
             If other requests kept changing the day. Nothing was written.
         """
@@ -283,6 +293,10 @@ class Timesheets:
         def attempt() -> Sheet:
             state = self._state(user_id, now_ms)
             (sheet,), worked = self._sheets(user_id, state, [day], now_ms)
+            if sheet.since_ms == sheet.until_ms:
+                raise InvalidInput(
+                    "date", "This date does not exist in your time zone.", ErrorCode.INVALID_DATE
+                )
             if sheet.until_ms > now_ms - OVER_AFTER_MS:
                 raise InvalidInput("date", "The day is not over yet.", ErrorCode.DAY_NOT_OVER)
             expected(sheet)
@@ -336,8 +350,8 @@ class Timesheets:
     ) -> tuple[list[Sheet], Worked]:
         schedule = self._calendar(state).schedule
         period = Period(schedule.starts_at(dates[0]), schedule.starts_at(dates[-1] + DAY))
-        confirmed = self._confirmed_on(user_id, state, period)
         worked = self._worked(user_id, state, period, now_ms)
+        confirmed = self._confirmed_on(user_id, state, period, worked)
         labels = self._labels(user_id, worked, period)
         borders = {day: Span(one.since_ms, one.until_ms) for day, one in confirmed.items()}
         shown, derived = (
@@ -353,11 +367,14 @@ class Timesheets:
             found.append(labelled)
         return found, worked
 
-    def _confirmed_on(self, user_id: int, state: StoredState, period: Period) -> Mapping[date, ConfirmedDay]:
-        """Return the confirmed days of a period by date."""
-        if not overlaps(state.own.confirmed, *period):
-            return {}
-        found = self._confirmed.between(user_id, *period)
+    def _confirmed_on(
+        self, user_id: int, state: StoredState, period: Period, worked: Worked
+    ) -> Mapping[date, ConfirmedDay]:
+        """Return the confirmed days of a period by date. Those of the derived part were read with it."""
+        stored = Period(period.since_ms, min(period.until_ms, worked.derived_from_ms))
+        found = list(worked.confirmed)
+        if overlaps(state.own.confirmed, *stored):
+            found += self._confirmed.between(user_id, *stored)
         # A day may have been confirmed after the state was read.
         return {day.date: day for day in found if is_confirmed(state.own.confirmed, day.date)}
 
