@@ -537,7 +537,7 @@ class TestExport:
                 ],
             }
         ]
-        assert [(one["confirmed"], one["absorbed"]) for one in exported["timers"]] == [
+        assert [(one["confirmed_span"], one["absorbed"]) for one in exported["timers"]] == [
             ({"start": start, "end": end}, [])
         ]
 

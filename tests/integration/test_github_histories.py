@@ -841,8 +841,9 @@ def test_any_order_and_repetition_gives_the_same_timers(
     run()
 
 
-# Each history has a few steps on one issue, a minute apart.
-SHORT_HISTORIES = {
+# Each history has a few steps, a minute apart: an act, a choice, and an issue if it is not the first one. The
+# second issue is in the same repository at the beginning.
+SHORT_HISTORIES: dict[str, list[tuple[str, int] | tuple[str, int, int]]] = {
     "archived": [("assignment", 0), ("repository", 0), ("repository", 0), ("state", 0)],
     "renamed": [("assignment", 0), ("name", 0), ("name", 0), ("label", 0)],
     "owner renamed": [("assignment", 0), ("name", 1), ("state", 0), ("state", 0)],
@@ -851,18 +852,21 @@ SHORT_HISTORIES = {
     "transferred, then deleted": [("assignment", 0), ("transfer", 0), ("state", 0), ("repository", 2)],
     "transferred twice": [("assignment", 0), ("transfer", 0), ("transfer", 1), ("label", 0)],
     "archived, then transferred": [("assignment", 0), ("repository", 0), ("repository", 0), ("transfer", 0)],
+    "transferred from what is archived then": [("assignment", 0), ("transfer", 0), ("repository", 0, 1)],
 }
 
 
 @pytest.mark.parametrize("history", SHORT_HISTORIES.values(), ids=SHORT_HISTORIES.keys())
 def test_every_order_of_a_short_history_gives_the_same_timers(
-    running: Product, github: FakeGitHub, clock: Clock, history: list[tuple[str, int]]
+    running: Product, github: FakeGitHub, clock: Clock, history: list[tuple[str, int] | tuple[str, int, int]]
 ) -> None:
     for order in permutations(range(len(history))):
         team = new_team(github, running, size=2, t0=ago(NOW_S / 60))
         settings = Settings(team, clock)
         board = Board(team)
-        events = board.perform(Step(60, 0, act, choice) for act, choice in history)
+        events = board.perform(
+            Step(60, issue[0] if issue else 0, act, choice) for act, choice, *issue in history
+        )
         delivered = Delivered(events, [person.id for person in team.people])
         for position in order:
             for delivery in events[position].deliveries:

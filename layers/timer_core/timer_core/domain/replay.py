@@ -67,6 +67,7 @@ def replay(
     locked_until_ms: int,
     used_ulids: Set[str],
     calendar: Calendar,
+    foreign: Set[str] = frozenset(),
     unexpired: Set[str] = frozenset(),
 ) -> Outcome:
     """Derive a person's timers on an issue from everything that happened after the lock point.
@@ -86,6 +87,10 @@ def replay(
         The ULIDs that new timers must not use, because timers of this person on this issue have used them.
     calendar
         The person's calendar, which says at the time of each event whether assignments start a timer.
+    foreign
+        The deliveries of known events that do not concern the issue, because a move that was delivered late
+        had happened before them. Their transitions are dropped. The transitions of unknown events are kept,
+        because these events may have expired.
     unexpired
         The ULIDs of timers whose stop by the sweeper is dropped, because they were not stale then.
     """
@@ -93,7 +98,11 @@ def replay(
     known = list(events)
     signs = _signs(unlocked, known, user_id, locked_until_ms)
     steps = _steps(unlocked, known, user_id, locked_until_ms, calendar)
-    steps = [step for step in steps if step.expired not in unexpired]
+    steps = [
+        step
+        for step in steps
+        if step.expired not in unexpired and (step.is_locked or step.transition.cause not in foreign)
+    ]
     derived = [_with_signs(timer, signs) for timer in _fold(steps, signs, issue, user_id, now_ms)]
     pairs, vanished = _match(derived, unlocked, used_ulids)
     changed = [(new, old) for new, old in pairs if _differs(new, old)]

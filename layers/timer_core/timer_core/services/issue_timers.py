@@ -263,6 +263,7 @@ class IssueTimers:
             locked_until_ms=found.locked_until_ms,
             used_ulids=found.used_ulids,
             calendar=self._calendar(user_id, events),
+            foreign=history.foreign_events(),
             unexpired=unexpired,
         )
         return self._derived.write(slots, outcome, now_ms=now_ms)

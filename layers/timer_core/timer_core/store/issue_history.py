@@ -84,6 +84,11 @@ class IssueHistory:
         )
         return distinct([*own, *of_repositories])
 
+    def foreign_events(self) -> set[str]:
+        """Return the deliveries of events of its repositories that happened while the issue was elsewhere."""
+        events = (event for page in self._pages.values() for event in page.repository.events)
+        return {event.delivery for event in events} - {event.delivery for event in self.events()}
+
     def slot(self, user_id: int) -> Slot:
         """Return a person's slot under the present identity."""
         page = self._pages.get(self.home.key, IssuePage(self.home))
