@@ -26,11 +26,12 @@ from timer_core.domain.state import Status
 from timer_core.observability import make_logger
 
 
-def problem_of(error: Exception) -> Any:
+def problem_of(error: Exception, method: str = "POST", body: str = "") -> Any:
     event = {
         "rawPath": "/api/timelogs/",
         "headers": {},
-        "requestContext": {"http": {"method": "POST"}},
+        "body": body,
+        "requestContext": {"http": {"method": method}},
     }
     return json.loads(errors.error_response(error, event, make_logger("test"))["body"])
 
@@ -86,9 +87,14 @@ def test_every_status_of_an_error_has_a_german_title() -> None:
     assert german.TITLES.keys() >= set(errors._STATUS.values())
 
 
-def test_an_invalid_value_names_its_field_and_its_reason() -> None:
-    assert problem_of(InvalidInput("at", "Too old.", ErrorCode.TOO_LONG_AGO))["errors"] == [
-        {"loc": ["body", "at"], "msg": "Too old.", "code": "too_long_ago"}
+@pytest.mark.parametrize(
+    ("method", "body", "part"),
+    [("POST", "{}", "body"), ("POST", "", "path"), ("DELETE", "", "path"), ("GET", "", "query")],
+)
+def test_an_invalid_value_names_its_field_and_its_reason(method: str, body: str, part: str) -> None:
+    error = InvalidInput("at", "Too old.", ErrorCode.TOO_LONG_AGO)
+    assert problem_of(error, method, body)["errors"] == [
+        {"loc": [part, "at"], "msg": "Too old.", "code": "too_long_ago"}
     ]
 
 
