@@ -20,6 +20,7 @@ import { Now } from "./page/now.js";
 import { fetchSchedule } from "./page/schedule-api.js";
 import { onAction, openPage, showError } from "./page/session.js";
 import { getTotals, showTotals, updateTotals } from "./page/totals.js";
+import { UndoStack } from "./page/undo-stack.js";
 import { WeekView } from "./page/week-view.js";
 import { TimerManager } from "./timer-manager.js";
 import { ApiError } from "./widget/api-client.js";
@@ -59,6 +60,10 @@ const history = new History({
   deleting: ({ id }) => present?.expectEnd(id),
   changed,
 });
+const undos = new UndoStack(async () => {
+  await dayView.reload();
+  await corrected();
+});
 const confirmation = new Confirmation({
   refresh: () => dayView.refresh(),
   show: async (changedDay) => {
@@ -66,23 +71,20 @@ const confirmation = new Confirmation({
     byId("day-title").focus();
   },
   find: (date) => dayView.find(date),
-  addUndo: (label, undo, isDone) => dayView.addUndo(label, undo, isDone),
+  undos,
   changed,
 });
 const dayView = new DayView({
   now,
   counting: () => manager.state.timers.filter(({ is_counting }) => is_counting),
   confirmation,
+  undos,
   chose: (chosen) => {
     day = chosen;
     writeAddress();
   },
   shown: (shownDay, week) => weekView.show(shownDay, week),
-  changed: () => {
-    refreshPresent();
-    forgotten?.forgetUndo();
-    return refreshResults();
-  },
+  changed: corrected,
 });
 dayView.choose(day);
 const weekView = new WeekView({
@@ -189,6 +191,13 @@ function showRunning() {
 function changed() {
   refreshPresent();
   return refresh();
+}
+
+/** Refresh the rest of the page after a correction of the day. */
+function corrected() {
+  refreshPresent();
+  forgotten?.forgetUndo();
+  return refreshResults();
 }
 
 function refreshPresent() {
@@ -365,7 +374,7 @@ openPage(async ({ id }) => {
     manager,
     user: id,
     correct: (label, action) => dayView.correct(label, action),
-    undo: () => dayView.undoLast(),
+    undo: () => undos.undo(),
     expectEnd: (timer) => present?.expectEnd(timer),
   });
   manager.addEventListener("tick", () => {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -85,6 +86,30 @@ class Question:
         return f"{instant.astimezone(self.zone):%H:%M}"
 
 
+class Requests:
+    """The requests of a page from now on."""
+
+    def __init__(self, page: Page) -> None:
+        self._urls: list[str] = []
+        page.on("request", lambda request: self._urls.append(request.url))
+
+    def to(self, path: str) -> list[int]:
+        """Return for how many days the requests to a path were."""
+        found = []
+        for url in self._urls:
+            address = urlsplit(url)
+            query = dict(parse_qsl(address.query))
+            if address.path != path or not query:
+                continue
+            if "from" in query:
+                days = (date.fromisoformat(query["to"]) - date.fromisoformat(query["from"])).days + 1
+            else:
+                until = datetime.fromisoformat(query.get("until") or datetime.now(UTC).isoformat())
+                days = round((until - datetime.fromisoformat(query["since"])) / timedelta(days=1))
+            found.append(days)
+        return found
+
+
 class Start(Protocol):
     def __call__(self, number: int, at: datetime) -> dict[str, Any]: ...
 
@@ -144,7 +169,7 @@ def test_forgotten_time_is_kept_by_one_press(ask: Ask, start: Start) -> None:
     question = ask()
     question.expect(
         rf"5h\s10m counted for {REPO}#7 since {question.local(began)}\.",
-        f"Your last sign of life was at {question.local(began)}.",
+        f"Your last activity was at {question.local(began)}.",
     )
     with question.page.expect_response(re.compile("focus/")):
         question.button("Keep").click()
@@ -195,7 +220,7 @@ def test_the_end_can_be_another_time(ask: Ask, start: Start) -> None:
     start(7, ago(hours=5))
     question = ask()
     question.button("End at…").click()
-    dialog = question.page.get_by_role("dialog", name="End at")
+    dialog = question.page.get_by_role("dialog", name="End the timer at another time")
     field = dialog.get_by_label("Time", exact=True)
     field.fill(f"{ago(hours=6).astimezone(question.zone):%Y-%m-%dT%H:%M}")
     field.press("Enter")
@@ -241,6 +266,21 @@ def test_a_dismissed_question_is_not_repeated(ask: Ask, start: Start) -> None:
     question.open()
     Present(question.page).expect_counting()
     question.expect_none()
+
+
+def test_a_visit_without_an_open_timer_costs_one_request(
+    ask: Ask, start: Start, ann_elsewhere: Callable[..., Any]
+) -> None:
+    timer = start(7, ago(hours=5))
+    ann_elsewhere(f"{timer['id']}/stop/", {"at": ago(minutes=50).isoformat()})
+    question = ask()
+    requests = Requests(question.page)
+    question.open()
+    question.expect_none()
+    # The card of the day loads a timeline, and the card of the week loads timesheets.
+    assert len(requests.to("/api/timeline/")) == 1
+    assert requests.to("/api/timesheets/") == [7]
+    assert requests.to("/api/timelogs/").count(4) == 1
 
 
 def test_a_question_is_asked_when_the_page_is_visible_again(ask: Ask, start: Start) -> None:
@@ -310,7 +350,7 @@ def test_overtime_of_yesterday_is_removed_and_today_stays(evening: Question) -> 
     day = f"{yesterday_at('17:05'):%A}"
     evening.expect(
         rf"4h of overtime counted for {REPO}#7 \({day} 17:05\s?.\s?21:05\)\.",
-        f"Your last sign of life was on {day} at 17:05.",
+        f"Your last activity was on {day} at 17:05.",
     )
     before = evening.timers()[7]["working_duration"]
     evening.button("Remove overtime").click()
@@ -330,7 +370,7 @@ def test_overtime_of_yesterday_is_removed_and_today_stays(evening: Question) -> 
 
 def test_overtime_of_yesterday_is_removed_from_a_time_on(evening: Question) -> None:
     evening.button("Remove from…").press("Enter")
-    dialog = evening.page.get_by_role("dialog", name="Remove from")
+    dialog = evening.page.get_by_role("dialog", name="Remove overtime from a time on")
     dialog.get_by_label("Time", exact=True).fill(f"{yesterday_at('19:00'):%Y-%m-%dT%H:%M}")
     dialog.get_by_role("button", name="Save").press("Enter")
     expect(evening.status).to_have_text(re.compile(r"2h\s5m of overtime removed\."))
@@ -357,9 +397,12 @@ def test_overtime_of_a_confirmed_day_is_not_asked_about(evening: Question, site:
     (day,) = site.get(f"/api/timesheets/?from={date}&to={date}", token)["days"]
     path = f"/api/timesheets/{date}/confirm/"
     assert site.send("POST", path, token=token, If_Match=day["etag"]).status == 200
+    requests = Requests(evening.page)
     evening.open()
     Present(evening.page).expect_counting()
     evening.expect_none()
+    # Requests for more than a week count toward the write limit.
+    assert sorted(requests.to("/api/timesheets/")) == [3, 7]
 
 
 def test_the_question_about_today_follows(ask: Ask, start: Start, work_from: Callable[..., None]) -> None:
@@ -405,7 +448,7 @@ def test_the_question_is_accessible_and_fits(
     question = ask(color_scheme=scheme, viewport={"width": width, "height": 900}, locale=locale)
     page: Page = question.page
     card = page.locator("#forgotten")
-    expect(card).to_contain_text("gezählt für" if locale == "de-DE" else "counted for")
+    expect(card).to_contain_text("gezählt" if locale == "de-DE" else "counted for")
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") == width
     card.get_by_role("button").nth(1).click()

@@ -148,7 +148,7 @@ def confirm(week: Week, weekday: int) -> None:
 
 def test_a_week_compares_its_time_with_the_working_hours(week: Week) -> None:
     heads = week.table.get_by_role("columnheader").all_inner_texts()
-    assert heads == ["Day", "Time", "Working hours", "Overtime", "Balance", "State"]
+    assert heads == ["Day", "Time", "Working hours", "Overtime", "Balance", "Confirmation"]
     assert week.cells(week.row(MONDAY)) == ["8h", "8h", "–", "0m"]
     assert week.cells(week.row(TUESDAY)) == ["7h 30m", "8h", "–", "−30m"]
     assert week.cells(week.row(WEDNESDAY)) == ["8h 40m", "8h", "40m", "+40m"]
@@ -167,7 +167,7 @@ def test_a_week_compares_its_time_with_the_working_hours(week: Week) -> None:
 
 def test_without_working_hours_a_week_shows_only_its_time(open_week: OpenWeek) -> None:
     week = open_week()
-    assert week.table.get_by_role("columnheader").all_inner_texts() == ["Day", "Time", "State"]
+    assert week.table.get_by_role("columnheader").all_inner_texts() == ["Day", "Time", "Confirmation"]
     assert week.cells(week.row(WEDNESDAY)) == ["8h 40m"]
     assert week.cells(week.sum) == ["25h 10m"]
     expect(week.page.locator("#week-legend")).to_be_hidden()
@@ -196,19 +196,22 @@ def test_a_week_is_chosen_by_buttons_a_date_and_the_address(week: Week) -> None:
 
 
 def test_a_day_is_confirmed_and_reopened_by_mouse(week: Week) -> None:
-    expect(week.row(TUESDAY)).to_contain_text("Open")
+    expect(week.row(TUESDAY)).not_to_contain_text("Confirmed")
     confirm(week, TUESDAY)
     expect(week.status).to_have_text(f"{long_name(day_of(TUESDAY))} is confirmed.")
-    expect(week.row(TUESDAY)).to_contain_text("Confirmed")
+    confirmed = week.row(TUESDAY).locator(".badge")
+    expect(confirmed).to_have_attribute("title", re.compile(rf"\b{days_ago(0).day}\b"))
+    expect(confirmed).to_have_text(f"Confirmed {confirmed.get_attribute('title')}")
     assert week.states()[TUESDAY] == "confirmed"
     week.button("Reopen", TUESDAY).click()
-    expect(week.status).to_have_text(f"{long_name(day_of(TUESDAY))} is open again.")
+    expect(week.status).to_have_text(f"{long_name(day_of(TUESDAY))} is no longer confirmed.")
     expect(week.button("Confirm", TUESDAY)).to_be_visible()
     assert set(week.states()) == {"over"}
 
 
 def test_a_day_is_confirmed_and_reopened_by_keyboard(week: Week) -> None:
-    expect(week.day_state).to_contain_text("Open")
+    expect(week.day_state.get_by_role("button", name="Confirm")).to_be_visible()
+    expect(week.day_state).not_to_contain_text("Confirmed")
     week.row(MONDAY).get_by_role("button").first.focus()
     week.page.keyboard.press("Tab")
     week.page.keyboard.press("Enter")
@@ -228,7 +231,7 @@ def test_a_day_is_confirmed_and_reopened_by_keyboard(week: Week) -> None:
 
 def test_all_open_days_of_a_week_are_confirmed_at_once(week: Week) -> None:
     confirm(week, MONDAY)
-    week.card.get_by_role("button", name="Confirm 6 open days").click()
+    week.card.get_by_role("button", name="Confirm 6 days").click()
     expect(week.status).to_have_text("6 days are confirmed.")
     expect(week.title).to_be_focused()
     assert week.states() == ["confirmed"] * 7
@@ -251,7 +254,7 @@ def test_a_day_that_has_changed_is_shown_before_it_is_confirmed(
     log_an_hour(ann_elsewhere, TUESDAY)
     week.button("Confirm", TUESDAY).click()
     expect(week.status).to_have_text(
-        re.compile(rf"^{long_name(day_of(TUESDAY))} has changed meanwhile and now has 8h\s30m\. Check")
+        re.compile(rf"^{long_name(day_of(TUESDAY))} has changed in the meantime and now has 8h\s30m\. Check")
     )
     expect(week.day_title).to_contain_text(long_name(day_of(TUESDAY)))
     expect(week.day_title).to_be_focused()
@@ -267,7 +270,7 @@ def test_a_week_is_confirmed_except_for_the_day_that_has_changed(
 ) -> None:
     browser_errors.allow(r"status of 412 .*/confirm/$")
     log_an_hour(ann_elsewhere, THURSDAY)
-    week.card.get_by_role("button", name="Confirm 7 open days").click()
+    week.card.get_by_role("button", name="Confirm 7 days").click()
     expect(week.status).to_have_text(
         re.compile(rf"^6 of 7 days are confirmed\. {long_name(day_of(THURSDAY))} has changed .* now has 1h\.")
     )
@@ -283,13 +286,13 @@ def test_a_failure_names_the_days_that_are_not_confirmed(week: Week, browser_err
         route.fulfill(status=503, body=body, content_type="application/problem+json")
 
     week.page.route(f"**/api/timesheets/{wednesday}/confirm/", fail)
-    week.card.get_by_role("button", name="Confirm 7 open days").click()
+    week.card.get_by_role("button", name="Confirm 7 days").click()
     expect(week.status).to_have_text(
         "2 of 7 days are confirmed. "
         f"{long_name(day_of(WEDNESDAY))} could not be confirmed: The server is busy."
     )
     assert week.states() == ["confirmed"] * 2 + ["over"] * 5
-    expect(week.card.get_by_role("button", name="Confirm 5 open days")).to_be_focused()
+    expect(week.card.get_by_role("button", name="Confirm 5 days")).to_be_focused()
 
 
 def test_a_confirmed_day_says_what_events_have_changed_since(
@@ -319,7 +322,7 @@ def test_a_confirmed_day_says_what_events_have_changed_since(
     expect(week.day_state).to_contain_text("changed since: 2h more")
     expect(week.day.locator(".block")).to_have_count(0)
     week.day_state.get_by_role("button", name="Reopen").click()
-    expect(week.status).to_have_text(f"{long_name(yesterday)} is open again.")
+    expect(week.status).to_have_text(f"{long_name(yesterday)} is no longer confirmed.")
     expect(week.day.locator(".block")).to_have_count(1)
     assert week.cells(row) == ["2h"]
 
@@ -373,10 +376,7 @@ def test_a_refused_transition_names_the_confirmed_day(ann_page: Page, browser_er
     )
 
 
-def test_a_change_of_the_working_hours_shows_the_confirmed_days_that_it_would_alter(
-    week: Week, browser_errors: BrowserErrors
-) -> None:
-    browser_errors.allow(r"status of 409 .*/api/schedule/")
+def test_a_change_of_the_working_hours_shows_the_confirmed_days_that_it_would_alter(week: Week) -> None:
     confirm(week, TUESDAY)
     page = week.page
     page.goto("/account.html#change-hours")
@@ -393,8 +393,10 @@ def test_a_change_of_the_working_hours_shows_the_confirmed_days_that_it_would_al
     expect(week.day_state).to_contain_text("Confirmed")
     page.goto("/account.html")
     page.get_by_role("button", name="Delete the hours").first.click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(page.locator("#status")).to_have_text(re.compile("is confirmed. Reopen the day to change it.$"))
+    expect(dialog.get_by_role("link")).to_have_text(re.compile(long_name(day_of(TUESDAY))))
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("button", name="Delete the hours")).to_have_count(1)
 
 
 @pytest.mark.parametrize("locale", ["en-GB", "de-DE"])

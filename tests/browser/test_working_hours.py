@@ -273,7 +273,7 @@ def test_the_first_day_of_new_hours_follows_the_time_zone_until_it_is_chosen(cho
 
 def test_the_editor_explains_how_times_can_be_written(chosen: AccountPage) -> None:
     chosen.change_hours()
-    expect(chosen.hours.get_by_text("You can write times briefly")).to_be_visible()
+    expect(chosen.hours.get_by_text("You can enter times such as")).to_be_visible()
 
 
 def test_mistakes_are_explained_at_their_fields(account: AccountPage) -> None:

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
-  endOfConfirmed,
+  confirmedTimes,
   forgottenTime,
   grown,
   keepingAct,
   lastSign,
+  longestAbsence,
   proposedEnd,
 } from "../../web/page/forgotten.js";
 
@@ -228,17 +229,87 @@ describe("an answer", () => {
   });
 });
 
-test("the time up to the end of the last confirmed day is not asked about", () => {
-  const until = (/** @type {string} */ day) => new Date(at("00:00", day)).toISOString();
-  const answered = endOfConfirmed([
-    { state: "confirmed", until: until(MONDAY) },
-    { state: "confirmed", until: until(TUESDAY) },
-    { state: "running", until: until("2026-11-25") },
-  ]);
-  assert.equal(answered, at("00:00"));
-  assert.equal(endOfConfirmed([{ state: "over", until: until(MONDAY) }]), 0);
-  const known = { now: at("09:30"), sign: at("17:05", MONDAY), answered };
-  assert.equal(forgottenTime([EVENING, slice("a", at("09:00"), at("09:30"))], known).question, null);
+describe("a confirmed day", () => {
+  const WEDNESDAY = "2026-11-25";
+  /** @param {string} day @param {string} next */
+  const confirmedDay = (day, next) => ({ since: at("00:00", day), until: at("00:00", next) });
+  const monday = confirmedDay(MONDAY, TUESDAY);
+  const tuesday = confirmedDay(TUESDAY, WEDNESDAY);
+
+  test("is known from the timesheets", () => {
+    const sheet = (
+      /** @type {import("../../web/page/types.d.ts").SheetDay["state"]} */ state,
+      day = monday,
+    ) => ({
+      state,
+      since: new Date(day.since).toISOString(),
+      until: new Date(day.until).toISOString(),
+    });
+    assert.deepEqual(confirmedTimes([sheet("over"), sheet("confirmed", tuesday), sheet("running")]), [
+      tuesday,
+    ]);
+  });
+
+  test("is not asked about", () => {
+    const slices = [EVENING, slice("a", at("09:00"), at("09:30"))];
+    const known = { now: at("09:30"), sign: at("17:05", MONDAY), confirmed: [monday] };
+    assert.equal(forgottenTime(slices, known).question, null);
+  });
+
+  test("does not settle the overtime of the day before", () => {
+    const slices = [
+      EVENING,
+      slice("a", at("17:00"), at("20:00"), { overtime: true }),
+      slice("a", at("09:00", WEDNESDAY), at("12:00", WEDNESDAY)),
+    ];
+    const known = { now: at("12:00", WEDNESDAY), sign: at("17:05", MONDAY), confirmed: [tuesday] };
+    assert.deepEqual(shown(asked(slices, known)).parts, ["a 23 17:05-23 21:05"]);
+    const next = asked(slices, { ...known, answered: at("21:05", MONDAY) });
+    assert.deepEqual(shown(next), {
+      kind: "counting",
+      parts: ["a 25 09:00-25 12:00"],
+      left: "25 09:00",
+      hours: 3,
+    });
+  });
+
+  test("is cut out of time that counts across it", () => {
+    const night = [slice("a", at("20:00", MONDAY), at("03:00"), { overtime: true })];
+    const known = { now: at("12:00"), sign: at("20:00", MONDAY) };
+    assert.deepEqual(shown(asked(night, { ...known, confirmed: [tuesday] })).parts, ["a 23 20:00-24 00:00"]);
+    assert.deepEqual(shown(asked(night, { ...known, confirmed: [monday] })), {
+      kind: "overtime",
+      parts: ["a 24 00:00-24 03:00"],
+      left: "24 00:00",
+      hours: 3,
+    });
+  });
+
+  test("on which a timer has run is no longer changed by its end", () => {
+    const slices = [
+      slice("a", at("13:00", MONDAY), at("17:00", MONDAY)),
+      slice("a", at("09:00", WEDNESDAY), at("10:00", WEDNESDAY)),
+    ];
+    const known = { now: at("10:00", WEDNESDAY), sign: at("13:00", MONDAY), confirmed: [tuesday] };
+    assert.deepEqual(forgottenTime(slices, known), { question: null, askAt: at("11:00", WEDNESDAY) });
+    const ended = asked(slices.slice(0, 1), { ...known, endOf: () => at("17:00", MONDAY) });
+    assert.deepEqual(shown(ended).parts, ["a 23 13:00-23 17:00"]);
+  });
+
+  test("has no act that keeps time", () => {
+    const slices = [slice("a", at("09:00", MONDAY), at("17:00", MONDAY))];
+    const question = asked(slices, { now: at("08:00"), sign: at("09:00", MONDAY) });
+    const timers = [{ id: "a", waiting_for: /** @type {const} */ ("schedule") }];
+    assert.equal(keepingAct(slices, question, timers, at("08:00"), [monday]), null);
+  });
+});
+
+test("an absence lasts until the last timer has ended", () => {
+  const ended = { end_time: new Date(at("17:00", MONDAY)).toISOString() };
+  assert.equal(longestAbsence([ended], at("16:00", MONDAY), at("09:00")), HOUR);
+  assert.equal(longestAbsence([ended, { end_time: null }], at("08:00"), at("09:00")), HOUR);
+  assert.equal(longestAbsence([ended], at("08:00"), at("09:00")), 0);
+  assert.equal(longestAbsence([], 0, at("09:00")), 0);
 });
 
 describe("the act that keeps the time", () => {

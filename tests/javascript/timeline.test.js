@@ -5,6 +5,8 @@ import {
   instantAt,
   labelledHours,
   limitsOf,
+  overlappingTimers,
+  overlapsOf,
   placeOf,
   rangeOf,
   secondsOf,
@@ -215,4 +217,35 @@ test("gaps of less than a minute are not shown", () => {
   const long = { from: "2026-11-24T10:00:00.000Z", until: "2026-11-24T10:01:00.000Z" };
   const timeline = { slices: [], gaps: [short, long], working_hours: [hours] };
   assert.deepEqual(withoutConstantHours(timeline, rangeOf("2026-11-24")), { ...timeline, gaps: [long] });
+});
+
+test("statements on different timers overlap where both count in full", () => {
+  const claim = { rule: "claim" };
+  const slices = [
+    slice("a", "09:00", "10:30", claim),
+    slice("a", "10:30", "11:00", claim),
+    slice("b", "10:00", "10:45", claim),
+    slice("b", "11:00", "12:00", claim),
+    slice("c", "10:00", "12:00"),
+    slice("d", "10:45", "11:30", claim),
+  ];
+  const overlaps = overlapsOf(slices);
+  assert.deepEqual(
+    overlaps.map(({ since, until, timers }) => `${timers.join("")} ${local(since)}-${local(until)}`),
+    ["ab 10:00-10:30", "ab 10:30-10:45", "ad 10:45-11:00", "bd 11:00-11:30"],
+  );
+  assert.deepEqual(
+    toBlocks(slices).map((block) => [
+      block.timer,
+      local(block.since),
+      overlappingTimers(block, overlaps).join(""),
+    ]),
+    [
+      ["a", "09:00", "bd"],
+      ["b", "10:00", "a"],
+      ["c", "10:00", ""],
+      ["d", "10:45", "ab"],
+      ["b", "11:00", "d"],
+    ],
+  );
 });

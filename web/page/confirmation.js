@@ -7,6 +7,7 @@ import { notify, warn } from "./notices.js";
 import { setConfirmed, sheetsPath } from "./sheets.js";
 
 /** @import { Day, SheetDay } from "./types.d.ts" */
+/** @import { UndoStack } from "./undo-stack.js" */
 
 /**
  * The part of the page that shows the days.
@@ -15,8 +16,7 @@ import { setConfirmed, sheetsPath } from "./sheets.js";
  * @property {() => Promise<unknown>} refresh loads the days again
  * @property {(day: Day) => Promise<unknown>} show loads the days again, and lets the user check one of them
  * @property {(day: Day) => SheetDay | undefined} find returns a day as it was loaded last
- * @property {(label: string, undo: () => Promise<void>, isDone: () => boolean) => unknown} addUndo offers to undo an
- *   action until `isDone`
+ * @property {UndoStack} undos
  * @property {() => unknown} changed is called after the time of a day has changed
  */
 
@@ -73,7 +73,7 @@ export class Confirmation {
   }
 
   /**
-   * Load the days again. If days have changed meanwhile, let the user check the first of them.
+   * Load the days again. If days have changed in the meantime, let the user check the first of them.
    *
    * @param {SheetDay[]} changed
    */
@@ -97,7 +97,7 @@ export class Confirmation {
       if (failed) throw failed.error;
       if (changed.length) throw new Error(this.#changedText(changed[0]));
     };
-    this.#shown.addUndo(label, undo, () => !dates.size);
+    this.#shown.undos.add(label, undo, () => !dates.size);
   }
 
   /** @param {SheetDay} day */
@@ -111,16 +111,17 @@ export class Confirmation {
  * Describe whether a day is confirmed.
  *
  * @param {SheetDay} day
- * @returns {{state: string, note: string, action: "confirmDay" | "reopenDay" | null}} texts, "" if there is nothing to
- *   say; and what the user can do
+ * @returns {{state: string, at: string, note: string, action: "confirmDay" | "reopenDay" | null}} texts, "" if there is
+ *   nothing to say; and what the user can do
  */
-export function describeState({ state, changed_since }) {
-  if (state === "over") return { state: text("dayOpen"), note: "", action: "confirmDay" };
-  if (state !== "confirmed") return { state: "", note: "", action: null };
+export function describeState({ state, confirmed_at, changed_since }) {
+  if (state !== "confirmed")
+    return { state: "", at: "", note: "", action: state === "over" ? "confirmDay" : null };
   const seconds = changed_since?.difference_duration ?? 0;
   const change = seconds > 0 ? "changedMore" : seconds < 0 ? "changedLess" : "changedOtherwise";
   const note = changed_since ? text(change, { duration: formats.duration(Math.abs(seconds)) }) : "";
-  return { state: text("confirmed"), note, action: "reopenDay" };
+  const at = confirmed_at ? formats.date("moment", new Date(confirmed_at)) : "";
+  return { state: text("confirmed"), at, note, action: "reopenDay" };
 }
 
 /** @param {Pick<SheetDay, "date">} day */

@@ -7,7 +7,7 @@ import { formats, text } from "./language.js";
 import { timerName } from "./reasons.js";
 import { instantAt, labelledHours, limitsOf, placeOf, rangeOf, stepped, stretchOf } from "./timeline.js";
 
-/** @import { Block, Edge, Stretch } from "./timeline.js" */
+/** @import { Block, Edge, Overlap, Stretch } from "./timeline.js" */
 /** @import { Day, Interval, Timer } from "./types.d.ts" */
 
 /**
@@ -21,6 +21,8 @@ import { instantAt, labelledHours, limitsOf, placeOf, rangeOf, stepped, stretchO
  * @property {Interval[]} gaps
  * @property {Interval[]} working
  * @property {(id: string) => Timer | undefined} timerOf
+ * @property {Overlap[]} overlaps
+ * @property {(block: Block) => string} describe describes a block
  * @property {(block: Block) => number} colourOf returns the number of a block's colour
  * @property {Block | null} selected
  * @property {(block: Block) => boolean} isLocked returns whether a block must not be corrected
@@ -69,7 +71,7 @@ export class DayBar {
   show(shown) {
     const focused = focusedIn(this.element);
     this.#content = shown;
-    const { range, working, gaps, blocks, now } = shown;
+    const { range, working, gaps, blocks, overlaps, now } = shown;
     const lanes = Math.max(1, ...blocks.map(({ lane }) => lane + 1));
     this.element.style.setProperty("--lanes", String(lanes));
     this.#blocks.ariaLabel = text("timelineOf", { day: formats.date("longDay", new Date(range.since)) });
@@ -84,6 +86,7 @@ export class DayBar {
       ...working.map((one) => band("working", placeOf(stretchOf(one), range))),
       ...hourLines(range),
       this.#blocks,
+      ...overlaps.map((overlap) => band("overlap", placeOf(overlap, range))),
       this.#handles,
       ...(isPresent ? [band("present-line", placeOf({ since: now, until: now }, range))] : []),
     );
@@ -126,9 +129,9 @@ export class DayBar {
    * @param {Block} block
    * @param {DayContent} shown
    */
-  #block(block, { range, timerOf, colourOf, selected }) {
+  #block(block, { range, timerOf, describe, colourOf, selected }) {
     const timer = timerOf(block.timer);
-    const label = describeBlock(block, timer);
+    const label = describe(block);
     const isSelected = selected !== null && isSame(block, selected);
     const button = h(
       "button",
@@ -299,18 +302,19 @@ export function isSame(one, other) {
 }
 
 /**
- * Describe a block: its issue, its times and its duration. The title that the block shows is a part of its name
- * (WCAG 2.5.3).
+ * Describe a block: its issue, its times and its duration, and what is special. The title that the block shows is a
+ * part of its name (WCAG 2.5.3).
  *
  * @param {Block} block
- * @param {Timer} [timer]
+ * @param {Timer | undefined} timer
+ * @param {string} overlap describes with what the block overlaps; "" for nothing
  */
-export function describeBlock(block, timer) {
+export function describeBlock(block, timer, overlap) {
   const title = timer?.github_issue_title;
   const issue = timer ? timerName(timer) : text("noIssue");
   const name = title ? `${title}, ${issue}` : issue;
   const described = text("blockOf", { name, time: timesOf(block), duration: blockDuration(block) });
-  return block.overtime ? `${described}, ${text("overtime")}` : described;
+  return [described, block.overtime && text("overtime"), overlap].filter(Boolean).join(", ");
 }
 
 /**

@@ -2,7 +2,7 @@
 // timesheets of its week are loaded with it.
 
 import { content, h, isolate, setText } from "../widget/dom.js";
-import { get, lockedText, pages, request } from "./api.js";
+import { get, lockedText, pages } from "./api.js";
 import { addDays, dayOf, MINUTE_MS, startOf } from "./calendar.js";
 import { describeState } from "./confirmation.js";
 import { deletionOf, insertPause, moveBorder, moveToIssue, removeBlock, splitTimer } from "./corrections.js";
@@ -17,23 +17,28 @@ import { timerName } from "./reasons.js";
 import { onAction, showError } from "./session.js";
 import { confirmedIn, sheetsPath, withGain } from "./sheets.js";
 import { askForTimes } from "./time-dialog.js";
-import { rangeOf, secondsOf, stretchOf, toBlocks, visibleRange, withoutConstantHours } from "./timeline.js";
+import {
+  overlappingTimers,
+  overlapsOf,
+  rangeOf,
+  secondsOf,
+  stretchOf,
+  toBlocks,
+  visibleRange,
+  withoutConstantHours,
+} from "./timeline.js";
 
 /** @import { Timer as OpenTimer } from "../widget/types.d.ts" */
 /** @import { Confirmation } from "./confirmation.js" */
 /** @import { Send, Undo } from "./corrections.js" */
 /** @import { Block, Edge, Stretch } from "./timeline.js" */
 /** @import { Day, SheetDay, Timeline, Timer } from "./types.d.ts" */
+/** @import { UndoStack } from "./undo-stack.js" */
 
 const COLOURS = 6;
 const PAUSE_MS = 15 * MINUTE_MS;
 // A block that ended this long before it was loaded may still grow.
 const GROWING_MS = 5_000;
-
-const TIMER_ID = /(?<=^\/api\/timelogs\/)[^/]+/u;
-
-/** The buttons that undo, by the cards that contain them. */
-const UNDO_BUTTONS = { day: "undo", week: "week-undo" };
 
 /** @type {Timeline} */
 const EMPTY = { slices: [], gaps: [], working_hours: [] };
@@ -54,15 +59,12 @@ export class DayView {
   #loadedAt = 0;
   /** @type {Block | null} */
   #selected = null;
-  /** @type {{label: string, undo: Undo, isDone?: () => boolean}[]} */
-  #undos = [];
-  /** The ids of timers, by the ids of the deleted timers that they replace. @type {Map<string, string>} */
-  #successors = new Map();
   #requests = 0;
   #bar;
   #now;
   #counting;
   #confirmation;
+  #undos;
   #chose;
   #shown;
   #changed;
@@ -72,14 +74,16 @@ export class DayView {
    * @param {() => Date} options.now returns the present
    * @param {() => OpenTimer[]} options.counting returns the timers that count at present
    * @param {Confirmation} options.confirmation
+   * @param {UndoStack} options.undos
    * @param {(day: Day) => unknown} options.chose is called when the user chooses a day; "" stands for today
    * @param {(day: Day, week: SheetDay[]) => unknown} options.shown is called with the timesheets of the week
    * @param {() => unknown} options.changed is called after a correction
    */
-  constructor({ now, counting, confirmation, chose, shown, changed }) {
+  constructor({ now, counting, confirmation, undos, chose, shown, changed }) {
     this.#now = now;
     this.#counting = counting;
     this.#confirmation = confirmation;
+    this.#undos = undos;
     this.#chose = chose;
     this.#shown = shown;
     this.#changed = changed;
@@ -99,13 +103,6 @@ export class DayView {
       const date = byId(`${card}-date`, HTMLInputElement);
       // The value is empty while a day is typed that does not exist.
       this.#onChoice("change", date.id, () => date.value || this.#chosen);
-      onAction("click", byId(UNDO_BUTTONS[card]), () => this.#undo());
-      byId(card).addEventListener("keydown", (event) => {
-        const isUndo = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
-        if (!isUndo || !this.#undos.length || event.target instanceof HTMLInputElement) return;
-        event.preventDefault();
-        byId("undo").click();
-      });
     }
     onAction("click", byId("day-state-button"), async () => {
       const sheet = this.find(this.#day);
@@ -161,21 +158,14 @@ export class DayView {
     await this.#load();
   }
 
+  /** Load the day and its week again after a correction. */
+  async reload() {
+    await this.#load();
+  }
+
   /** @param {Day} day @returns {SheetDay | undefined} the timesheet of a day of the week that is shown */
   find(day) {
     return this.#sheets.find(({ date }) => date === day);
-  }
-
-  /**
-   * Offer to undo an action.
-   *
-   * @param {string} label
-   * @param {Undo} undo
-   * @param {() => boolean} [isDone] returns whether the action was undone in another way
-   */
-  addUndo(label, undo, isDone) {
-    this.#undos.push({ label, undo, isDone });
-    this.#showUndo();
   }
 
   /** Show the time that timers gained since the day was loaded. */
@@ -204,7 +194,7 @@ export class DayView {
     this.#timeline = EMPTY;
     this.#sheets = [];
     this.#timers.clear();
-    this.#undos = [];
+    this.#undos.clear();
     this.#selected = null;
     this.#render();
   }
@@ -251,6 +241,8 @@ export class DayView {
       gaps,
       working: working_hours,
       timerOf: (id) => this.#timers.get(id),
+      overlaps: overlapsOf(slices),
+      describe: (block) => this.#describe(block),
       colourOf,
       selected: this.#selected,
       isLocked: (block) => this.#lockOf(block) !== undefined,
@@ -259,19 +251,18 @@ export class DayView {
     this.#showSums(blocks, keys);
     this.#showTable(blocks);
     this.#showSelection();
-    this.#showUndo();
+    this.#undos.show();
     this.#shown(day, this.#sheets);
   }
 
   /** Show whether the day is confirmed, and the button that confirms or reopens it. */
   #showState() {
     const sheet = this.find(this.#day);
-    const { state, note, action } = sheet ? describeState(sheet) : { state: "", note: "", action: null };
+    const { state = "", at = "", note = "", action = null } = sheet ? describeState(sheet) : {};
     const badge = byId("day-state-badge");
-    badge.className = `badge ${sheet?.state}`;
+    badge.hidden = !state;
     setText(badge, state);
-    const at = sheet?.confirmed_at;
-    setText(byId("day-state-at"), at ? formats.date("moment", new Date(at)) : "");
+    setText(byId("day-state-at"), at);
     setText(byId("day-state-note"), note);
     const button = byId("day-state-button");
     if (action) setText(button, text(action));
@@ -282,6 +273,24 @@ export class DayView {
   /** @param {Stretch} stretch @returns {SheetDay | undefined} the confirmed day because of which a time is fixed */
   #lockOf(stretch) {
     return confirmedIn(this.#sheets, stretch);
+  }
+
+  /** @param {Block} block */
+  #describe(block) {
+    return describeBlock(block, this.#timers.get(block.timer), this.#overlapOf(block));
+  }
+
+  /** @param {Block} block @returns {string} a text about the timers that the block overlaps; "" if there are none */
+  #overlapOf(block) {
+    const others = overlappingTimers(block, overlapsOf(this.#timeline.slices));
+    const names = new Set(others.map((id) => isolate(this.#nameOf(id))));
+    return names.size ? text("overlapsWith", { names: formats.all([...names]), count: others.length }) : "";
+  }
+
+  /** @param {string} id */
+  #nameOf(id) {
+    const timer = this.#timers.get(id);
+    return timer ? timerName(timer) : text("noIssue");
   }
 
   /** @param {string} id @returns {string} a text that identifies what a timer is about */
@@ -337,15 +346,16 @@ export class DayView {
 
   /** @param {Block} block */
   #row(block) {
-    const timer = this.#timers.get(block.timer);
-    const name = timer ? timerName(timer) : text("noIssue");
+    const name = this.#nameOf(block.timer);
     const select = h("button", { type: "button", className: "quiet" }, ...content(isolate(name)));
     select.addEventListener("click", () => {
       this.#select(block);
       this.#bar.focus();
     });
-    const notes = block.overtime ? h("span", { className: "badge" }, text("overtime")) : "";
-    return tableRow(h("th", { scope: "row" }, select, notes), block);
+    const badge = block.overtime && h("span", { className: "badge" }, text("overtime"));
+    const overlap = this.#overlapOf(block);
+    const note = overlap && h("small", { className: "note" }, ...content(overlap));
+    return tableRow(h("th", { scope: "row" }, select, badge || "", note), block);
   }
 
   // ---------------------------------------------------------------- corrections
@@ -369,7 +379,7 @@ export class DayView {
       return hasFocus && byId("day-title").focus();
     }
     group.hidden = false;
-    const label = describeBlock(block, timer);
+    const label = this.#describe(block);
     group.ariaLabel = label;
     const focused = [...group.querySelectorAll("button")].indexOf(
       /** @type {HTMLButtonElement} */ (document.activeElement),
@@ -406,7 +416,7 @@ export class DayView {
   async #moveBorder(block, edge, to) {
     const times = timesOf({ ...block, [edge]: to });
     const blocks = toBlocks(this.#timeline.slices);
-    const move = (/** @type {Timer} */ timer) => moveBorder(this.#send, timer, block, edge, to, blocks);
+    const move = (/** @type {Timer} */ timer) => moveBorder(this.#undos.send, timer, block, edge, to, blocks);
     await this.#correct(text("timesChanged", { time: times }), move, block);
   }
 
@@ -419,7 +429,11 @@ export class DayView {
       limits: { since: block.since + MINUTE_MS, until: block.until - MINUTE_MS },
     });
     if (times)
-      await this.#correct(text("wasSplit"), (timer) => splitTimer(this.#send, timer, times.since), block);
+      await this.#correct(
+        text("wasSplit"),
+        (timer) => splitTimer(this.#undos.send, timer, times.since),
+        block,
+      );
   }
 
   /** @param {Block} block */
@@ -428,7 +442,7 @@ export class DayView {
     const proposed = middleOf(block, Math.min(PAUSE_MS, (block.until - block.since) / 2));
     const times = await askForTimes({ title, proposed, isSingle: false, limits: block });
     if (!times || times.since === times.until) return;
-    await this.#correct(text("pauseInserted"), (timer) => insertPause(this.#send, timer, times), block);
+    await this.#correct(text("pauseInserted"), (timer) => insertPause(this.#undos.send, timer, times), block);
   }
 
   /**
@@ -442,7 +456,7 @@ export class DayView {
     let undo = null;
     const isMoved = await askForIssue(shown, this.#now, async (changes, name) => {
       label = text("movedTo", { name });
-      undo = await moveToIssue(this.#send, await this.#timerOf(block), block, changes, now);
+      undo = await moveToIssue(this.#undos.send, await this.#timerOf(block), block, changes, now);
     });
     if (isMoved && undo) await this.#done(label, undo);
   }
@@ -450,7 +464,7 @@ export class DayView {
   /** @param {Block} block */
   async #remove(block) {
     const label = text("timeDeleted", { time: timesOf(block) });
-    await this.#correct(label, (timer) => removeBlock(this.#send, timer, block), block);
+    await this.#correct(label, (timer) => removeBlock(this.#undos.send, timer, block), block);
   }
 
   /** @param {Stretch} gap */
@@ -460,7 +474,7 @@ export class DayView {
     const timer = await addEntry(this.#now, { start: new Date(since), end: new Date(until) });
     if (!timer) return;
     const duration = formats.duration(timer.duration ?? 0);
-    await this.#done(text("added", { duration }), deletionOf(this.#send, timer));
+    await this.#done(text("added", { duration }), deletionOf(this.#undos.send, timer));
   }
 
   /**
@@ -470,12 +484,7 @@ export class DayView {
    * @param {(send: Send) => Promise<Undo>} action
    */
   async correct(label, action) {
-    await this.#done(label, await action(this.#send));
-  }
-
-  /** Undo the last correction. */
-  async undoLast() {
-    await this.#undo();
+    await this.#done(label, await action(this.#undos.send));
   }
 
   /**
@@ -511,7 +520,7 @@ export class DayView {
    * @param {Undo} undo
    */
   async #done(label, undo) {
-    this.addUndo(label, undo);
+    this.#undos.add(label, undo);
     notify(label);
     await this.#load();
     this.#keepFocus();
@@ -522,47 +531,6 @@ export class DayView {
   #keepFocus() {
     if (document.activeElement !== document.body) return;
     (byId("selection").querySelector("button") ?? byId("day-title")).focus();
-  }
-
-  /**
-   * Send a request for a timer, or for the one that has replaced it, and return the body of the response.
-   *
-   * @type {Send}
-   */
-  #send = async (method, path, body) => {
-    const present = path.replace(TIMER_ID, (id) => this.#presentId(id));
-    return (await request(method, present, body)).body;
-  };
-
-  /** @param {string} id @returns {string} */
-  #presentId(id) {
-    const successor = this.#successors.get(id);
-    return successor ? this.#presentId(successor) : id;
-  }
-
-  async #undo() {
-    const last = this.#undos.pop();
-    if (!last) return;
-    try {
-      const successors = (await last.undo()) ?? {};
-      for (const [former, present] of Object.entries(successors)) this.#successors.set(former, present);
-    } finally {
-      await this.#load();
-      await this.#changed();
-    }
-    notify(text("correctionUndone", { label: last.label }));
-  }
-
-  #showUndo() {
-    this.#undos = this.#undos.filter(({ isDone }) => !isDone?.());
-    const last = this.#undos.at(-1);
-    for (const [card, id] of Object.entries(UNDO_BUTTONS)) {
-      const button = byId(id);
-      // Confirmations can be undone in the card of the week, too.
-      showButton(button, Boolean(card === "day" ? last : last?.isDone), `${card}-title`);
-      setText(button, text("undo"));
-      button.title = last?.label ?? "";
-    }
   }
 }
 

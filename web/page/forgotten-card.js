@@ -3,16 +3,17 @@
 import { content, h, isolate, setText } from "../widget/dom.js";
 import { storage } from "../widget/storage.js";
 import { get, getPage } from "./api.js";
-import { addDays, dayOf, MINUTE_MS } from "./calendar.js";
+import { addDays, dayOf, HOUR_MS, MINUTE_MS } from "./calendar.js";
 import { endTimer, takeAway } from "./corrections.js";
 import { byId } from "./elements.js";
 import {
-  endOfConfirmed,
+  confirmedTimes,
   forgottenTime,
   grown,
   keepingAct,
   LEAST_MS,
   lastSign,
+  longestAbsence,
   OFFLINE_MS,
   proposedEnd,
 } from "./forgotten.js";
@@ -28,11 +29,15 @@ import { cut, secondsOf } from "./timeline.js";
 /** @import { Events, OpenTimer } from "../widget/types.d.ts" */
 /** @import { Send, Undo } from "./corrections.js" */
 /** @import { Question } from "./forgotten.js" */
-/** @import { Block } from "./timeline.js" */
-/** @import { Slice, Timer } from "./types.d.ts" */
+/** @import { Block, Stretch } from "./timeline.js" */
+/** @import { SheetDay, Slice, Timer } from "./types.d.ts" */
 
 // Forgotten time that began earlier is asked about from here on.
-const LOOK_BACK_MS = 31 * 24 * 60 * MINUTE_MS;
+const LOOK_BACK_MS = 31 * 24 * HOUR_MS;
+// The same if no timer runs any more. Between Friday's evening and Tuesday's morning are less than four days.
+const LOOK_BACK_ENDED_MS = 4 * 24 * HOUR_MS;
+// Requests for the timesheets of more days count toward the write limit.
+const SHEETS_AT_ONCE = 7;
 // If the page is visible, but this long nothing happened on it, the machine has slept.
 const SLEEP_MS = 5 * MINUTE_MS;
 // The server's time may be ahead of the estimate.
@@ -44,6 +49,12 @@ const SKEW_MS = 1_000;
  * @typedef {object} Answers
  * @property {number} [answered] the time before this instant is kept
  * @property {number} [dismissed] when the last question was dismissed
+ */
+
+/**
+ * A timer of the API, or an open timer of the manager.
+ *
+ * @typedef {(Timer | OpenTimer) & {end_time?: string | null}} KnownTimer
  */
 
 export class ForgottenCard {
@@ -61,10 +72,10 @@ export class ForgottenCard {
   /** @type {Slice[]} */
   #slices = [];
   #loadedAt = 0;
-  /** @type {Map<string, Timer | OpenTimer>} */
+  /** @type {Map<string, KnownTimer>} */
   #timers = new Map();
-  /** The end of the last confirmed day; 0 if there is none. */
-  #confirmed = 0;
+  /** The confirmed days in the time of the question. @type {Stretch[]} */
+  #confirmed = [];
   /** The last sign of life when the person came back. */
   #sign = 0;
   /** The question is withdrawn if there is a sign of life later than this. */
@@ -125,10 +136,12 @@ export class ForgottenCard {
     const sign = lastSign(timers);
     // An action that has not been sent yet is a sign of life.
     if (phase !== "ready" || waiting || now - sign < LEAST_MS || now < this.#askAt) return;
-    if (!(await this.#load(Math.max(sign, now - LOOK_BACK_MS), now))) return;
-    this.#sign = lastSign([...this.#timers.values()]);
+    const isRunning = timers.some(({ status }) => status === "running");
+    const earliest = now - (isRunning ? LOOK_BACK_MS : LOOK_BACK_ENDED_MS);
+    const found = await this.#look(Math.max(sign, earliest), now);
+    if (!found) return;
     this.#known = this.#sign;
-    this.#ask(now);
+    this.#ask(found);
   }
 
   /** Remove the question, because nobody is signed in. */
@@ -145,33 +158,42 @@ export class ForgottenCard {
   }
 
   /**
-   * Load what has counted, and the timers that it counted for. Without a connection, nothing is asked.
+   * Look for forgotten time. Load only what is needed: often the last sign of life shows that there is none.
    *
    * @param {number} since
-   * @param {number} until
-   * @returns {Promise<boolean>}
+   * @param {number} now
+   * @param {number} [sign] the last sign of life, if it is known
+   * @returns {Promise<ReturnType<typeof forgottenTime> | null>} null without a connection, or if a later call has begun
    */
-  async #load(since, until) {
+  async #look(since, now, sign) {
     const number = ++this.#requests;
-    const [from, to] = [since, until].map((instant) => new Date(instant).toISOString());
+    const isLatest = () => number === this.#requests;
     try {
-      const [first, last] = [since, until].map((instant) => dayOf(new Date(instant)));
-      const [{ slices }, { results }, { days }] = await Promise.all([
-        get(`/api/timeline/?${new URLSearchParams({ since: from, until: to })}`),
-        getPage(`/api/timelogs/?${new URLSearchParams({ since: from, page_size: "100" })}`),
-        // The day before has to be known if its time zone is another one.
-        get(sheetsPath(addDays(first, -1), last)),
-      ]);
-      if (number !== this.#requests) return false;
-      this.#confirmed = endOfConfirmed(days);
+      const query = new URLSearchParams({ since: isoTime(since), page_size: "100" });
+      const { results } = await getPage(`/api/timelogs/?${query}`);
+      if (!isLatest()) return null;
+      /** @type {KnownTimer[]} */
       const timers = [...this.#manager.state.timers, ...results];
       this.#timers = new Map(timers.map((timer) => [timer.id, timer]));
+      this.#sign = sign ?? lastSign(timers);
+      const absence = longestAbsence([...this.#timers.values()], this.#sign, now);
+      if (absence < LEAST_MS) return { question: null, askAt: now + LEAST_MS - absence };
+      const range = new URLSearchParams({ since: isoTime(Math.max(since, this.#sign)), until: isoTime(now) });
+      const { slices } = await get(`/api/timeline/?${range}`);
+      if (!isLatest()) return null;
       this.#slices = slices;
-      this.#loadedAt = until;
-      this.#grow(until);
-      return true;
+      this.#confirmed = [];
+      this.#loadedAt = now;
+      this.#grow(now);
+      const { parts } = this.#find(now).question ?? {};
+      if (parts) {
+        const confirmed = confirmedTimes(await sheetsOf(parts));
+        if (!isLatest()) return null;
+        this.#confirmed = confirmed;
+      }
+      return this.#find(now);
     } catch {
-      return false;
+      return null;
     }
   }
 
@@ -182,9 +204,8 @@ export class ForgottenCard {
     this.#loadedAt = now;
   }
 
-  /** @param {number} now */
-  #ask(now) {
-    const { question, askAt } = this.#find(now);
+  /** @param {ReturnType<typeof forgottenTime>} found */
+  #ask({ question, askAt }) {
     this.#askAt = askAt;
     this.#question = question;
     if (!question) return this.#hide();
@@ -195,8 +216,8 @@ export class ForgottenCard {
 
   /** @param {number} now */
   #find(now) {
-    const { answered = 0, dismissed } = this.#answers;
-    const known = { now, sign: this.#sign, answered: Math.max(answered, this.#confirmed), dismissed };
+    const endOf = (/** @type {string} */ id) => Date.parse(this.#timers.get(id)?.end_time ?? "") || Infinity;
+    const known = { ...this.#answers, now, sign: this.#sign, confirmed: this.#confirmed, endOf };
     return forgottenTime(this.#slices, known);
   }
 
@@ -337,11 +358,11 @@ export class ForgottenCard {
   async #keep() {
     const { now } = this.#manager;
     const question = this.#updated(now);
-    const act = keepingAct(this.#slices, question, [...this.#timers.values()], now);
+    const act = keepingAct(this.#slices, question, [...this.#timers.values()], now, this.#confirmed);
     await this.#answer(async () => {
       if (act?.at)
         await this.#manager.api.request("POST", `/api/timelogs/${act.timer}/focus/`, {
-          at: new Date(act.at).toISOString(),
+          at: isoTime(act.at),
         });
       else if (act) this.#manager.focus(act.timer);
       this.#remember({ answered: question.isOngoing ? now : question.until });
@@ -350,10 +371,11 @@ export class ForgottenCard {
   }
 
   async #endAtOther() {
-    const { kind, left, until } = this.#updated(this.#manager.now);
+    const { kind, parts, left, until } = this.#updated(this.#manager.now);
+    const ids = new Set(parts.map(({ timer }) => timer));
     const proposed = proposedEnd(this.#asked, this.#seen);
     const times = await askForTimes({
-      title: text(kind === "overtime" ? "removeFrom" : "endAtTime").replace(/\s?…$/u, ""),
+      title: kind === "overtime" ? text("removeFromTitle") : text("endAtTimeTitle", { count: ids.size }),
       proposed: { since: proposed, until: proposed },
       isSingle: true,
       // People enter full minutes.
@@ -425,10 +447,9 @@ export class ForgottenCard {
       await action();
       const { now } = this.#manager;
       this.#known = now + SKEW_MS;
-      const isLoaded = await this.#load(Math.max(this.#sign, now - LOOK_BACK_MS), now);
-      const { question, askAt } = isLoaded ? this.#find(now) : { question: null, askAt: now };
-      this.#question = question;
-      this.#askAt = askAt;
+      const found = await this.#look(Math.max(this.#sign, now - LOOK_BACK_MS), now, this.#sign);
+      this.#question = found?.question ?? null;
+      this.#askAt = found?.askAt ?? now;
     } finally {
       this.#isBusy = false;
     }
@@ -446,6 +467,30 @@ export class ForgottenCard {
     this.#fill([h("p", {}, ...content(label))], undo);
     undo.focus();
   }
+}
+
+/** @param {number} instant */
+function isoTime(instant) {
+  return new Date(instant).toISOString();
+}
+
+/**
+ * Load the timesheets of the days of a time.
+ *
+ * @param {Block[]} parts in order
+ * @returns {Promise<SheetDay[]>}
+ */
+async function sheetsOf(parts) {
+  const until = Math.max(...parts.map((part) => part.until));
+  const [first, last] = [parts[0].since, until].map((instant) => dayOf(new Date(instant)));
+  // In the time zone of the working hours, the dates may be the days before or after.
+  const end = addDays(last, 1);
+  const requests = [];
+  for (let day = addDays(first, -1); day <= end; day = addDays(day, SHEETS_AT_ONCE)) {
+    const [to] = [addDays(day, SHEETS_AT_ONCE - 1), end].sort();
+    requests.push(get(sheetsPath(day, to)));
+  }
+  return (await Promise.all(requests)).flatMap(({ days }) => days);
 }
 
 /** @param {Question} question */

@@ -12,8 +12,10 @@ import { cut, secondsOf, toBlocks } from "./timeline.js";
  * @typedef {object} Return
  * @property {number} now
  * @property {number} sign the last sign of life
- * @property {number} [answered] the time before this instant has been answered for, or belongs to a confirmed day
+ * @property {number} [answered] the time before this instant has been answered for
  * @property {number} [dismissed] when the person last dismissed a question
+ * @property {Stretch[]} [confirmed] the confirmed days, which are not asked about
+ * @property {(timer: string) => number} [endOf] returns when a timer ended; by default all timers are open
  */
 
 /**
@@ -48,14 +50,26 @@ export function lastSign(timers) {
 }
 
 /**
- * Return the end of the last confirmed day. The time before it has been answered for.
+ * Return the longest time that timers can have counted since the last sign of life.
  *
- * @param {Pick<SheetDay, "state" | "until">[]} days
- * @returns {number} 0 if no day is confirmed
+ * @param {{end_time?: string | null}[]} timers
+ * @param {number} sign
+ * @param {number} now
  */
-export function endOfConfirmed(days) {
-  const confirmed = days.filter(({ state }) => state === "confirmed");
-  return Math.max(0, ...confirmed.map(({ until }) => Date.parse(until)));
+export function longestAbsence(timers, sign, now) {
+  return Math.max(0, ...timers.map(({ end_time }) => (end_time ? Date.parse(end_time) : now) - sign));
+}
+
+/**
+ * Return the times of the confirmed days.
+ *
+ * @param {Pick<SheetDay, "state" | "since" | "until">[]} days
+ * @returns {Stretch[]}
+ */
+export function confirmedTimes(days) {
+  return days
+    .filter(({ state }) => state === "confirmed")
+    .map(({ since, until }) => ({ since: Date.parse(since), until: Date.parse(until) }));
 }
 
 /**
@@ -67,21 +81,30 @@ export function endOfConfirmed(days) {
  * @param {Return} known
  * @returns {{question: Question | null, askAt: number}} and the earliest instant at which there may be a question
  */
-export function forgottenTime(slices, { now, sign, answered = 0, dismissed = 0 }) {
-  const blocks = automatic(slices, { since: Math.max(sign, answered), until: now });
-  const unanswered = automatic(slices, { since: Math.max(sign, answered, dismissed), until: now });
+export function forgottenTime(slices, known) {
+  const { now, sign, answered = 0, dismissed = 0, confirmed = [], endOf = () => Infinity } = known;
+  const since = Math.max(sign, answered);
+  const blocks = automatic(slices, { since, until: now }, confirmed);
+  const unanswered = automatic(slices, { since: Math.max(since, dismissed), until: now }, confirmed);
   const missing = LEAST_MS - sumOfRuns(runsOf(unanswered));
   if (missing > 0) return { question: null, askAt: now + missing };
-  const runs = runsOf(blocks);
-  for (const run of runs) {
+  for (const run of runsOf(blocks)) {
     const parts = isOngoing(run, now) ? [] : overtimeAtTheEndOf(run, blocks);
     if (sumOfRuns(runsOf(parts)) >= LEAST_MS) {
-      const [{ since }] = parts;
-      return { question: { kind: "overtime", left: since, ...summaryOf(parts, now) }, askAt: now };
+      const [{ since: left }] = parts;
+      return { question: { kind: "overtime", left, ...summaryOf(parts, now) }, askAt: now };
     }
   }
-  const left = answered > sign ? blocks[0].since : sign;
-  return { question: { kind: "counting", left, ...summaryOf(blocks, now) }, askAt: now };
+  // A timer that has run on a confirmed day cannot end before it.
+  const parts = blocks.filter(
+    (block) => !confirmed.some((day) => block.until <= day.since && day.since < endOf(block.timer)),
+  );
+  const missingParts = LEAST_MS - sumOfRuns(runsOf(parts));
+  if (missingParts > 0) return { question: null, askAt: now + missingParts };
+  const [first] = parts;
+  const settled = confirmed.map(({ until }) => until).filter((until) => until <= first.since);
+  const left = Math.max(answered, ...settled) > sign ? first.since : sign;
+  return { question: { kind: "counting", left, ...summaryOf(parts, now) }, askAt: now };
 }
 
 /**
@@ -93,16 +116,18 @@ export function forgottenTime(slices, { now, sign, answered = 0, dismissed = 0 }
  * @param {Question} question
  * @param {Pick<Timer, "id" | "waiting_for">[]} timers
  * @param {number} now
+ * @param {Stretch[]} [confirmed] the confirmed days, in which no act is possible
  * @returns {{timer: string, at: number | null} | null} `at`: null for the present; null if no such act is possible
  */
-export function keepingAct(slices, { kind }, timers, now) {
+export function keepingAct(slices, { kind }, timers, now, confirmed = []) {
   const blocks = automatic(slices, { since: 0, until: now });
   const present = blocks.find((block) => isOngoing(block, now) && (kind === "counting" || !block.overtime));
   if (present) return { timer: present.timer, at: null };
   const last = blocks.sort((one, other) => other.until - one.until)[0];
   const timer = timers.find(({ id }) => id === last?.timer);
   if (timer?.waiting_for !== "schedule" || last.overtime || last.until < now - OFFLINE_MS) return null;
-  return { timer: timer.id, at: last.until - 1 };
+  const at = last.until - 1;
+  return confirmed.some(({ since, until }) => since <= at && at < until) ? null : { timer: timer.id, at };
 }
 
 /**
@@ -133,16 +158,31 @@ export function grown(slices, loadedAt, now, isCounting) {
 }
 
 /**
- * Return the parts of slices that lie in a range and were not stated.
+ * Return the parts of slices that lie in a range, outside of confirmed days, and were not stated.
  *
  * @param {Slice[]} slices
  * @param {Stretch} range
- * @returns {Block[]}
+ * @param {Stretch[]} [confirmed]
+ * @returns {Block[]} in order of their beginnings
  */
-function automatic(slices, range) {
-  return toBlocks(slices.filter(({ rule }) => rule !== "claim"))
-    .map((block) => ({ ...block, ...cut(block, range) }))
-    .filter(({ since, until }) => since < until);
+function automatic(slices, range, confirmed = []) {
+  let blocks = toBlocks(slices.filter(({ rule }) => rule !== "claim")).map((block) => part(block, range));
+  for (const { since, until } of confirmed) {
+    blocks = blocks.flatMap((block) => [
+      part(block, { since: -Infinity, until: since }),
+      part(block, { since: until, until: Infinity }),
+    ]);
+  }
+  return blocks.filter(({ since, until }) => since < until).sort((one, other) => one.since - other.since);
+}
+
+/**
+ * @param {Block} block
+ * @param {Stretch} range
+ * @returns {Block}
+ */
+function part(block, range) {
+  return { ...block, ...cut(block, range) };
 }
 
 /**

@@ -52,13 +52,8 @@ export async function fetchSchedule() {
  * @returns {Promise<boolean>} false if nothing was changed
  */
 export async function changeSchedule(change, headers) {
-  const { body: preview } = await request("PUT", `${SCHEDULE}?preview=true`, change);
-  if (preview.conflicts.length) {
-    await showConflicts(preview.conflicts);
-    return false;
-  }
-  const days = preview.days.filter(isNoticeable);
-  if (days.length && !(await confirmDays(days))) return false;
+  const days = await preview("PUT", SCHEDULE, change);
+  if (!days || (days.length && !(await confirmDays(days)))) return false;
   await request("PUT", SCHEDULE, change, { headers });
   return true;
 }
@@ -73,19 +68,16 @@ export function putSchedule(change) {
 }
 
 /**
- * Delete a version of the working hours after a question, which shows the days whose working time this alters.
+ * Delete a version of the working hours after a question, which shows the days whose working time this alters. If it
+ * would alter confirmed days, show them instead.
  *
  * @param {Day} validFrom
- * @returns {Promise<boolean>} false if the person cancels
+ * @returns {Promise<boolean>} false if nothing was changed
  */
 export async function deleteVersion(validFrom) {
   const path = `${SCHEDULE}${validFrom}/`;
-  const { body: preview } = await request("DELETE", `${path}?preview=true`);
-  if (preview.conflicts.length) {
-    await showConflicts(preview.conflicts);
-    return false;
-  }
-  const days = preview.days.filter(isNoticeable);
+  const days = await preview("DELETE", path);
+  if (!days) return false;
   const question = text("deleteHoursQuestion", { date: dateText(validFrom) });
   const details = days.length
     ? [h("p", {}, `${text("changesDays", { count: days.length })}:`), ...changedDays(days)]
@@ -142,6 +134,21 @@ export async function fetchHolidays(country, subdivision, year) {
   const { language } = new Intl.Locale(locale);
   const query = new URLSearchParams({ country, year, language, ...(subdivision && { subdivision }) });
   return (await get(`${SCHEDULE}holidays/?${query}`)).holidays;
+}
+
+/**
+ * Return the days whose working time a request would alter. If it would alter confirmed days, show them.
+ *
+ * @param {"PUT" | "DELETE"} method
+ * @param {string} path
+ * @param {ScheduleChange} [change]
+ * @returns {Promise<ChangedDay[] | null>} null if it would alter confirmed days
+ */
+async function preview(method, path, change) {
+  const { body } = await request(method, `${path}?preview=true`, change);
+  if (!body.conflicts.length) return body.days.filter(isNoticeable);
+  await showConflicts(body.conflicts);
+  return null;
 }
 
 /**

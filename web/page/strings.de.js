@@ -73,20 +73,24 @@ export const german = {
 
   // forgotten time
   isTimeRight: "Stimmt diese Zeit?",
-  countedSince: ({ names, duration, time }) => `${duration} gezählt für ${names} seit ${time}.`,
-  countedDuring: ({ names, duration, time }) => `${duration} gezählt für ${names} (${time}).`,
-  overtimeCounted: ({ names, duration, time }) => `${duration} Überstunden gezählt für ${names} (${time}).`,
-  lastSign: ({ when }) => `Dein letztes Lebenszeichen war ${when}.`,
+  countedSince: ({ names, duration, time }) => `Seit ${time} wurden ${duration} für ${names} gezählt.`,
+  countedDuring: ({ names, duration, time }) => `${duration} wurden für ${names} gezählt (${time}).`,
+  overtimeCounted: ({ names, duration, time }) =>
+    `${duration} Überstunden wurden für ${names} gezählt (${time}).`,
+  lastSign: ({ when }) => `Zuletzt aktiv ${when}.`,
   dayAndTime: ({ day, time }) => `${day} ${time}`,
   keep: "Behalten",
-  endThen: ({ when }) => `Ende ${when}`,
-  endAtTime: "Ende um …",
+  endThen: ({ when }) => `${capitalized(when)} beenden`,
+  endAtTime: "Zu anderer Zeit beenden",
+  endAtTimeTitle: ({ count }) =>
+    count === 1 ? "Den Timer zu anderer Zeit beenden" : "Die Timer zu anderer Zeit beenden",
   removeOvertime: "Überstunden entfernen",
   removeFrom: "Entfernen ab …",
+  removeFromTitle: "Überstunden ab einer Zeit entfernen",
   notNow: "Nicht jetzt",
   singleTime: "Zeitpunkt",
   timeKept: "Zeit behalten.",
-  timerEnded: ({ when }) => `Beendet ${when}.`,
+  timerEnded: ({ when }) => `${capitalized(when)} beendet.`,
   overtimeRemoved: ({ duration }) => `${duration} Überstunden entfernt.`,
 
   // the day
@@ -99,6 +103,8 @@ export const german = {
   startOf: ({ name }) => `Beginn von ${name}`,
   endOf: ({ name }) => `Ende von ${name}`,
   overtime: "Überstunden",
+  overlapsWith: ({ names, count }) =>
+    `überschneidet sich mit ${names}: ${count === 1 ? "beide zählen" : "alle zählen"} voll`,
   worked: ({ duration }) => `${duration} gearbeitet`,
   ofItOvertime: ({ duration }) => `davon ${duration} Überstunden`,
   notRecorded: ({ duration }) => `${duration} der Arbeitszeit nicht erfasst`,
@@ -122,7 +128,6 @@ export const german = {
   scheduledTime: "Soll",
   overtimeHeading: "Überstunden",
   balance: "Saldo",
-  state: "Stand",
   sum: "Summe",
   previousWeek: "Vorherige Woche",
   followingWeek: "Nächste Woche",
@@ -130,20 +135,20 @@ export const german = {
   daysInZone: ({ zone }) => `Tage in der Zeitzone deiner Arbeitszeit: ${zone}`,
 
   // confirming days
-  dayOpen: "Offen",
+  confirmation: "Bestätigung",
   confirmed: "Bestätigt",
   changedMore: ({ duration }) => `seitdem geändert: ${duration} mehr`,
   changedLess: ({ duration }) => `seitdem geändert: ${duration} weniger`,
   changedOtherwise: "seitdem geändert, bei gleicher Summe",
   confirmDay: "Bestätigen",
   confirmNamed: ({ day }) => `Bestätigen: ${day}`,
-  confirmDays: ({ count }) => `${count} offene Tage bestätigen`,
+  confirmDays: ({ count }) => `${count} Tage bestätigen`,
   reopenDay: "Wieder öffnen",
   reopenNamed: ({ day }) => `Wieder öffnen: ${day}`,
   dayConfirmed: ({ day }) => `${day}, ist bestätigt.`,
   daysConfirmed: ({ count }) => `${count} Tage sind bestätigt.`,
   someConfirmed: ({ count, all }) => `${count} von ${all} Tagen sind bestätigt.`,
-  dayReopened: ({ day }) => `${day}, ist wieder offen.`,
+  dayReopened: ({ day }) => `${day}, ist nicht mehr bestätigt.`,
   changedMeanwhile: ({ day, duration }) =>
     `${day}, wurde inzwischen geändert und hat jetzt ${duration}. Prüfe den Tag und versuche es noch einmal.`,
   notConfirmed: ({ day, reason }) => `${day}, konnte nicht bestätigt werden: ${reason}`,
@@ -331,7 +336,7 @@ export const german = {
   clockOfZone: ({ time }) => `Dort ist es ${time}.`,
   unknownZone: "Wähle eine Zeitzone, zum Beispiel Europe/Berlin.",
   timesHint: ({ examples }) =>
-    `Zeiten kannst du kurz schreiben, zum Beispiel ${examples}. Endet eine Zeit vor ihrem Beginn, geht sie bis zum nächsten Tag.`,
+    `Gib Zeiten ein wie ${examples}. Endet eine Zeit vor ihrem Beginn, geht sie bis zum nächsten Tag.`,
   notATime: ({ time }) => `Gib Uhrzeiten ein, zum Beispiel ${time}.`,
   order: "Das Ende muss nach dem Beginn liegen.",
   overlap: "Diese Zeiten überschneiden sich.",
@@ -477,3 +482,9 @@ export const german = {
   previewText: "Die Vorschau ist echt: Das sind deine Timer.",
   previewSignedOut: "Melde dich an, um das Widget mit deinen Timern zu sehen.",
 };
+
+/** @param {unknown} phrase */
+function capitalized(phrase) {
+  const text = String(phrase);
+  return text.charAt(0).toLocaleUpperCase("de") + text.slice(1);
+}

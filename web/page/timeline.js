@@ -16,6 +16,12 @@ import { addDays, HOUR_MS, MINUTE_MS, startOf } from "./calendar.js";
  * @typedef {Stretch & {timer: string, share: number, overtime: boolean, claimed: boolean, lane: number}} Block
  */
 
+/**
+ * A time for which statements on two timers overlap, so that it counts for both in full.
+ *
+ * @typedef {Stretch & {timers: string[]}} Overlap
+ */
+
 /** A border of a block. @typedef {"since" | "until"} Edge */
 
 // The bar shows at least these hours of the day, if the time that it has to show is shorter.
@@ -99,6 +105,41 @@ export function toBlocks(slices) {
     ends[block.lane] = block.until;
   }
   return blocks;
+}
+
+/**
+ * Return the times for which statements on different timers overlap.
+ *
+ * @param {Slice[]} slices
+ * @returns {Overlap[]}
+ */
+export function overlapsOf(slices) {
+  const stated = slices
+    .filter(({ rule }) => rule === "claim")
+    .map((slice) => ({ timer: slice.timer, ...stretchOf(slice) }));
+  return stated
+    .flatMap((one, index) =>
+      stated
+        .slice(index + 1)
+        .filter(({ timer }) => timer !== one.timer)
+        .map((other) => ({ ...cut(one, other), timers: [one.timer, other.timer] })),
+    )
+    .filter(({ since, until }) => since < until);
+}
+
+/**
+ * Return the timers on which statements overlap those of a block.
+ *
+ * @param {Pick<Block, "timer" | "since" | "until">} block
+ * @param {Overlap[]} overlaps
+ * @returns {string[]}
+ */
+export function overlappingTimers({ timer, ...stretch }, overlaps) {
+  const own = overlaps.filter((overlap) => {
+    const { since, until } = cut(overlap, stretch);
+    return overlap.timers.includes(timer) && since < until;
+  });
+  return [...new Set(own.flatMap(({ timers }) => timers))].filter((one) => one !== timer);
 }
 
 /**

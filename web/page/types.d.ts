@@ -76,7 +76,7 @@ export interface Timeline {
   working_hours: Interval[];
 }
 
-/** `TimesheetDay` of the API: a day in the time zone of the working hours. */
+/** `TimesheetShown` of the API: a day in the time zone of the working hours. */
 export interface SheetDay {
   date: Day;
   since: string;

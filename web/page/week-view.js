@@ -120,7 +120,7 @@ export class WeekView {
 
   /** @param {SheetDay} day */
   #stateOf(day) {
-    const { state, note, action } = describeState(day);
+    const { state, at, note, action } = describeState(day);
     if (!action) return [];
     const label = text(action === "confirmDay" ? "confirmNamed" : "reopenNamed", { day: longName(day) });
     const button = h("button", { type: "button", ariaLabel: label }, text(action));
@@ -129,7 +129,13 @@ export class WeekView {
       action === "confirmDay" ? this.#confirmation.confirm([day]) : this.#confirmation.reopen(day),
     );
     return [
-      h("span", { className: `badge ${day.state}` }, state),
+      state &&
+        h(
+          "span",
+          { className: `badge ${day.state}`, title: at },
+          state,
+          h("span", { className: "unseen" }, ` ${at}`),
+        ),
       button,
       note && h("small", { className: "note" }, note),
     ];
@@ -154,7 +160,10 @@ export class WeekView {
  * @param {boolean} haveStates whether a day is over
  */
 function headings(columns, haveStates) {
-  const names = [...columns.map(({ heading }) => text(heading)), ...(haveStates ? [text("state")] : [])];
+  const names = [
+    ...columns.map(({ heading }) => text(heading)),
+    ...(haveStates ? [text("confirmation")] : []),
+  ];
   const head = (/** @type {string} */ name) => h("th", { scope: "col", role: "columnheader" }, name);
   return [head(text("day")), h("td"), ...names.map(head)];
 }
