@@ -99,7 +99,7 @@ class Requests:
         for url in self._urls:
             address = urlsplit(url)
             query = dict(parse_qsl(address.query))
-            if address.path != path or not query:
+            if address.path != path or not {"from", "since"} & query.keys():
                 continue
             if "from" in query:
                 days = (date.fromisoformat(query["to"]) - date.fromisoformat(query["from"])).days + 1
