@@ -20,8 +20,8 @@ import { cut } from "./timeline.js";
 /** @typedef {() => Promise<Successors | void>} Undo undoes a correction, and returns the timers that replace others */
 
 const TIMERS = "/api/timelogs/";
-// The server's time may be behind the estimate by which a timer has counted until now.
-const SKEW_MS = 1_000;
+// A timer that counts stops this long ago, because the estimate of the server's time may be ahead.
+const STOP_AGO_MS = 1_000;
 
 /** @param {{id: string}} timer */
 const pathOf = ({ id }) => `${TIMERS}${id}/`;
@@ -287,7 +287,7 @@ export async function endTimer(send, shown, at, counted, earliest) {
   // The timer has become stale before, or did not count any more.
   if (!last || (timer.end_time && Date.parse(timer.end_time) <= end)) return async () => {};
   const pauseEnds = timer.pauses.map(({ end: to }) => Date.parse(to ?? "") || 0);
-  const stopAt = Math.max(end, last.until - (timer.is_counting ? SKEW_MS : 1), ...pauseEnds);
+  const stopAt = Math.max(end, last.until - (timer.is_counting ? STOP_AGO_MS : 1), ...pauseEnds);
   const isRecent = timer.status === "running" && stopAt >= earliest;
   const stopped = timer.end_time
     ? timer
