@@ -211,7 +211,12 @@ def test_the_end_at_the_last_sign_gives_the_time_to_no_other_timer_and_can_be_un
     expect(question.card).to_be_hidden()
     Present(question.page).expect_counting()
     timers = question.timers()
-    assert round(timers[7]["working_duration"] / 60) == 300
+    worked = [
+        timer["working_duration"]
+        for timer in question.sheet.stored_timers()
+        if timer["github_issue_number"] == 7
+    ]
+    assert (len(worked), round(sum(worked) / 60)) == (2, 300)
     assert round(timers[8]["working_duration"] / 60) == 60
     assert timers[7]["status"] == "running"
 
