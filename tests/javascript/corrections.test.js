@@ -239,36 +239,83 @@ test("a timer without other working time is deleted, and else a pause replaces t
 /** A timer that has been open since 9. */
 const open = () => stoppedTimer({ status: "running", start_time: iso("09:00"), end_time: null });
 
-test("a timer whose owner went away ends with a break, and starts again there if that is undone", async () => {
+test("a timer whose owner went away stops where it counted last, and then its end is corrected", async () => {
   responses["GET 1-01/"] = open();
-  const undo = await endTimer(send, { id: "1-01" }, at("10:00"), [block("10:00", "12:00")], at("08:00"));
-  const then = { at: iso("10:00") };
+  responses["POST 1-01/stop/"] = { ...open(), end_time: "2026-11-24T16:59:59.999Z" };
+  const counted = [block("10:00", "12:00"), block("13:00", "17:00")];
+  const undo = await endTimer(send, { id: "1-01" }, at("10:00"), counted, at("08:00"));
+  const then = { at: "2026-11-24T16:59:59.999Z" };
   assert.deepEqual(sent, [
-    ["POST", "1-01/pause/", then],
     ["POST", "1-01/stop/", then],
+    ["PATCH", "1-01/", { end_time: iso("10:00") }],
   ]);
   sent = [];
   await undo();
-  assert.deepEqual(sent, [["POST", "start/", { ...ISSUE, description: "", ...then }]]);
+  assert.deepEqual(sent, [
+    ["PATCH", "1-01/", { end_time: then.at }],
+    ["POST", "1-01/pauses/", { start: iso("12:00"), end: iso("13:00") }],
+    // In the working hours, a start opens no overtime.
+    ["POST", "start/", { ...ISSUE, description: "", ...then }],
+  ]);
 });
 
-test("an answer that failed after the pause can be repeated", async () => {
-  responses["GET 1-01/"] = { ...open(), status: "paused" };
-  await endTimer(send, { id: "1-01" }, at("10:00"), [], at("08:00"));
-  assert.deepEqual(sent, [["POST", "1-01/stop/", { at: iso("10:00") }]]);
+test("a timer that counts stops a moment ago", async () => {
+  responses["GET 1-01/"] = { ...open(), is_counting: true };
+  responses["POST 1-01/stop/"] = { ...open(), end_time: "2026-11-24T11:59:59.000Z" };
+  await endTimer(send, { id: "1-01" }, at("10:00"), [block("10:00", "12:00")], at("08:00"));
+  assert.deepEqual(sent[0], ["POST", "1-01/stop/", { at: "2026-11-24T11:59:59.000Z" }]);
+});
+
+test("overtime that has ended is not renewed when the end of its timer is undone", async () => {
+  responses["GET 1-01/"] = open();
+  responses["POST 1-01/stop/"] = { ...open(), end_time: "2026-11-24T19:59:59.999Z" };
+  const counted = [{ ...block("19:00", "20:00"), overtime: true }];
+  const undo = await endTimer(send, { id: "1-01" }, at("19:00"), counted, at("08:00"));
+  sent = [];
+  await undo();
+  assert.deepEqual(sent, [["PATCH", "1-01/", { end_time: "2026-11-24T19:59:59.999Z" }]]);
+});
+
+test("pauses after the new end are removed, and return with the former end", async () => {
+  const pauses = [
+    { start: iso("09:15"), end: iso("09:30") },
+    { start: iso("11:00"), end: iso("11:30") },
+  ];
+  const ended = { ...open(), pauses, end_time: "2026-11-24T11:59:59.999Z" };
+  responses["GET 1-01/"] = { ...open(), pauses };
+  responses["POST 1-01/stop/"] = ended;
+  const counted = [block("10:00", "11:00"), block("11:30", "12:00")];
+  const undo = await endTimer(send, { id: "1-01" }, at("10:00"), counted, at("08:00"));
+  assert.deepEqual(sent.slice(1), [
+    ["DELETE", "1-01/pauses/1/"],
+    ["PATCH", "1-01/", { end_time: iso("10:00") }],
+  ]);
+  sent = [];
+  await undo();
+  assert.deepEqual(sent.slice(0, 2), [
+    ["PATCH", "1-01/", { end_time: ended.end_time }],
+    ["POST", "1-01/pauses/", pauses[1]],
+  ]);
 });
 
 test("a timer does not end before its start", async () => {
   responses["GET 1-01/"] = open();
-  await endTimer(send, { id: "1-01" }, at("08:00"), [], at("07:00"));
-  assert.deepEqual(sent.at(-1), ["POST", "1-01/stop/", { at: iso("09:00") }]);
+  responses["POST 1-01/stop/"] = { ...open(), end_time: iso("12:00") };
+  await endTimer(send, { id: "1-01" }, at("08:00"), [block("09:00", "12:00")], at("07:00"));
+  assert.deepEqual(sent.at(-1), ["PATCH", "1-01/", { end_time: iso("09:00") }]);
 });
 
-test("an end that is too long ago is a correction; undoing it restores only what had counted", async () => {
+test("a timer that counted last before the new end is not ended", async () => {
+  responses["GET 1-01/"] = open();
+  await endTimer(send, { id: "1-01" }, at("10:00"), [], at("08:00"));
+  assert.deepEqual(sent, []);
+});
+
+test("a timer that counted last too long ago stops now, and stays stopped if its end is undone", async () => {
   responses["GET 1-01/"] = open();
   responses["POST 1-01/stop/"] = { ...open(), end_time: iso("18:00") };
   const counted = [block("10:00", "12:00"), block("13:00", "17:00")];
-  const undo = await endTimer(send, { id: "1-01" }, at("10:00"), counted, at("11:00"));
+  const undo = await endTimer(send, { id: "1-01" }, at("10:00"), counted, at("17:30"));
   assert.deepEqual(sent, [
     ["POST", "1-01/stop/"],
     ["PATCH", "1-01/", { end_time: iso("10:00") }],
@@ -279,7 +326,6 @@ test("an end that is too long ago is a correction; undoing it restores only what
     ["PATCH", "1-01/", { end_time: iso("18:00") }],
     ["POST", "1-01/pauses/", { start: iso("12:00"), end: iso("13:00") }],
     ["POST", "1-01/pauses/", { start: iso("17:00"), end: iso("18:00") }],
-    ["POST", "start/", { ...ISSUE, description: "", at: iso("18:00") }],
   ]);
 });
 

@@ -298,9 +298,8 @@ describe("a confirmed day", () => {
 
   test("has no act that keeps time", () => {
     const slices = [slice("a", at("09:00", MONDAY), at("17:00", MONDAY))];
-    const question = asked(slices, { now: at("08:00"), sign: at("09:00", MONDAY) });
     const timers = [{ id: "a", waiting_for: /** @type {const} */ ("schedule") }];
-    assert.equal(keepingAct(slices, question, timers, at("08:00"), [monday]), null);
+    assert.equal(keepingAct(slices, timers, at("08:00"), [monday]), null);
   });
 });
 
@@ -318,33 +317,34 @@ describe("the act that keeps the time", () => {
 
   test("is a switch to the timer that counts", () => {
     const slices = [slice("a", at("09:00"), at("15:00"))];
-    const question = asked(slices, { now: at("15:00"), sign: at("09:00") });
-    assert.deepEqual(keepingAct(slices, question, timer(null), at("15:00")), { timer: "a", at: null });
+    assert.deepEqual(keepingAct(slices, timer(null), at("15:00")), { timer: "a", at: null });
   });
 
   test("is in the working hours if they have ended, because it would open overtime now", () => {
     const slices = [slice("a", at("13:00"), at("17:00"))];
-    const question = asked(slices, { now: at("19:00"), sign: at("13:00") });
-    const act = keepingAct(slices, question, timer("schedule"), at("19:00"));
+    const act = keepingAct(slices, timer("schedule"), at("19:00"));
     assert.deepEqual(act, { timer: "a", at: at("17:00") - 1 });
   });
 
   test("does not renew overtime that has ended", () => {
     const known = { now: at("08:00"), sign: at("17:05", MONDAY) };
-    const question = asked([EVENING], known);
-    assert.equal(keepingAct([EVENING], question, timer("schedule"), known.now), null);
+    assert.equal(keepingAct([EVENING], timer("schedule"), known.now), null);
     const slices = [EVENING, slice("a", at("09:00"), at("09:30"))];
     const later = { ...known, now: at("09:30") };
-    assert.deepEqual(keepingAct(slices, asked(slices, later), timer(null), later.now), {
+    assert.deepEqual(keepingAct(slices, timer(null), later.now), {
       timer: "a",
       at: null,
     });
   });
 
+  test("does not renew overtime that counts", () => {
+    const slices = [slice("a", at("19:00"), at("21:30"), { overtime: true })];
+    assert.equal(keepingAct(slices, timer(null), at("21:30")), null);
+  });
+
   test("does not let a stale timer count again", () => {
     const slices = [slice("a", at("09:00", MONDAY), at("17:00", MONDAY))];
-    const question = asked(slices, { now: at("12:00"), sign: at("09:00", MONDAY) });
-    assert.equal(keepingAct(slices, question, timer(null), at("12:00")), null);
+    assert.equal(keepingAct(slices, timer(null), at("12:00")), null);
   });
 });
 

@@ -11,7 +11,7 @@ import { errorTexts, formats, text } from "./language.js";
 const client = new ApiClient(location.origin);
 
 /**
- * Send a request.
+ * Send a request. After an entry was added, dispatch the event "entry-added".
  *
  * @param {string} method
  * @param {string} path
@@ -19,8 +19,12 @@ const client = new ApiClient(location.origin);
  * @param {Options} [options]
  * @throws {ApiError}
  */
-export function request(method, path, body, options) {
-  return client.request(method, path, body, options);
+export async function request(method, path, body, options) {
+  const response = await client.request(method, path, body, options);
+  if (method === "POST" && path === "/api/timelogs/") {
+    dispatchEvent(new CustomEvent("entry-added", { detail: response.body }));
+  }
+  return response;
 }
 
 /**

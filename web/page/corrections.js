@@ -20,6 +20,8 @@ import { cut } from "./timeline.js";
 /** @typedef {() => Promise<Successors | void>} Undo undoes a correction, and returns the timers that replace others */
 
 const TIMERS = "/api/timelogs/";
+// A timer that counts stops this long ago, because the estimate of the server's time may be ahead.
+const STOP_AGO_MS = 1_000;
 
 /** @param {{id: string}} timer */
 const pathOf = ({ id }) => `${TIMERS}${id}/`;
@@ -265,12 +267,15 @@ export async function removeBlock(send, timer, block) {
 }
 
 /**
- * End a timer at a time since which its owner has been away.
+ * End a timer at a time since which its owner has been away. The time that has counted since then falls to no other
+ * timer.
+ *
+ * The stop lies at the end of that time, because a correction takes time away and a stop passes it on.
  *
  * @param {Send} send
  * @param {{id: string}} shown
  * @param {number} at the end; the timer's start if it is later
- * @param {Stretch[]} counted what has counted for the timer since then
+ * @param {Block[]} counted what has counted for the timer since then, in order
  * @param {number} earliest actions may be at this instant or later
  * @returns {Promise<Undo>}
  */
@@ -278,37 +283,50 @@ export async function endTimer(send, shown, at, counted, earliest) {
   /** @type {Timer} */
   const timer = await send("GET", pathOf(shown));
   const end = Math.max(at, Date.parse(timer.start_time));
-  // The timer has become stale before.
-  if (timer.end_time && Date.parse(timer.end_time) <= end) return async () => {};
-  if (timer.end_time || end < earliest) return correctEnd(send, timer, end, counted);
-  // The pause begins a break: without it, the time since then would count for a timer that waits.
-  if (timer.status === "running") await send("POST", `${pathOf(timer)}pause/`, { at: iso(end) });
-  await send("POST", `${pathOf(timer)}stop/`, { at: iso(end) });
-  return () => startAgain(send, timer, end);
+  const last = counted.at(-1);
+  // The timer has become stale before, or did not count any more.
+  if (!last || (timer.end_time && Date.parse(timer.end_time) <= end)) return async () => {};
+  const pauseEnds = timer.pauses.map(({ end: to }) => Date.parse(to ?? "") || 0);
+  const stopAt = Math.max(end, last.until - (timer.is_counting ? STOP_AGO_MS : 1), ...pauseEnds);
+  const isRecent = timer.status === "running" && stopAt >= earliest;
+  const stopped = timer.end_time
+    ? timer
+    : await send("POST", `${pathOf(timer)}stop/`, isRecent ? { at: iso(stopAt) } : undefined);
+  const undo = await correctEnd(send, stopped, end, counted);
+  return async () => {
+    await undo();
+    // Any other act could open overtime, or let a timer count that did not.
+    const isExact = isRecent && (timer.is_counting || !last.overtime);
+    if (isExact) await startAgain(send, timer, stopAt);
+  };
 }
 
 /**
- * Correct the end of a timer; stop an open timer before.
+ * Correct the end of a stopped timer.
  *
  * @param {Send} send
  * @param {Timer} timer
  * @param {number} at
- * @param {Stretch[]} counted what has counted for the timer since then
+ * @param {Stretch[]} counted what has counted for the timer since then, in order
  * @returns {Promise<Undo>}
  */
 async function correctEnd(send, timer, at, counted) {
-  const { end_time: end } = timer.end_time ? timer : await send("POST", `${pathOf(timer)}stop/`);
-  await send("PATCH", pathOf(timer), { end_time: iso(at) });
+  const { end_time: end } = timer;
+  const stopped = Date.parse(/** @type {string} */ (end));
+  // The length of pauses stays the same when the end is corrected, also of those after it.
+  const later = timer.pauses.filter((pause) => Date.parse(pause.end ?? "") > at);
+  for (const pause of later) await send("DELETE", await pausePath(send, timer, pause));
+  const begun = later.map(({ start }) => Date.parse(start)).filter((start) => start < at);
+  await send("PATCH", pathOf(timer), { end_time: iso(Math.min(at, ...begun)) });
   return async () => {
     await send("PATCH", pathOf(timer), { end_time: end });
     // The correction states all time up to the end, also nights.
-    let since = at;
-    for (const part of [...counted, { since: Date.parse(end), until: Infinity }]) {
-      const pause = { since, until: Math.max(part.since, at) };
+    let since = Math.min(at, ...begun);
+    for (const part of [...counted, { since: stopped, until: stopped }]) {
+      const pause = { since, until: Math.min(Math.max(part.since, at), stopped) };
       if (pause.since < pause.until) await insertPause(send, timer, pause);
-      since = part.until;
+      since = Math.max(since, part.until);
     }
-    if (!timer.end_time) await startAgain(send, timer, Date.parse(end));
   };
 }
 

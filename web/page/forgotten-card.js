@@ -49,6 +49,7 @@ const SKEW_MS = 1_000;
  * @typedef {object} Answers
  * @property {number} [answered] the time before this instant is kept
  * @property {number} [dismissed] when the last question was dismissed
+ * @property {number} [added] when an entry was last added on the page; the entry may be of an older day
  */
 
 /**
@@ -117,6 +118,10 @@ export class ForgottenCard {
       if (detail.action === "stop") this.#withdrawAfterStop(detail.timer.id);
     });
     manager.addEventListener("tick", () => this.#tick());
+    addEventListener("entry-added", (event) => {
+      const { detail } = /** @type {CustomEvent<Timer>} */ (event);
+      this.#remember({ added: Date.parse(detail.last_sign_at) });
+    });
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) this.#seen = manager.now;
       else this.comeBack();
@@ -133,7 +138,7 @@ export class ForgottenCard {
     this.forgetUndo();
     const { phase, timers, waiting } = this.#manager.state;
     const { now } = this.#manager;
-    const sign = lastSign(timers);
+    const sign = this.#lastSign(timers);
     // An action that has not been sent yet is a sign of life.
     if (phase !== "ready" || waiting || now - sign < LEAST_MS || now < this.#askAt) return;
     const isRunning = timers.some(({ status }) => status === "running");
@@ -175,7 +180,7 @@ export class ForgottenCard {
       /** @type {KnownTimer[]} */
       const timers = [...this.#manager.state.timers, ...results];
       this.#timers = new Map(timers.map((timer) => [timer.id, timer]));
-      this.#sign = sign ?? lastSign(timers);
+      this.#sign = sign ?? this.#lastSign(timers);
       const absence = longestAbsence([...this.#timers.values()], this.#sign, now);
       if (absence < LEAST_MS) return { question: null, askAt: now + LEAST_MS - absence };
       const range = new URLSearchParams({ since: isoTime(Math.max(since, this.#sign)), until: isoTime(now) });
@@ -219,6 +224,11 @@ export class ForgottenCard {
     const endOf = (/** @type {string} */ id) => Date.parse(this.#timers.get(id)?.end_time ?? "") || Infinity;
     const known = { ...this.#answers, now, sign: this.#sign, confirmed: this.#confirmed, endOf };
     return forgottenTime(this.#slices, known);
+  }
+
+  /** @param {KnownTimer[]} timers */
+  #lastSign(timers) {
+    return Math.max(lastSign(timers), this.#answers.added ?? 0);
   }
 
   /** @returns {Answers} */
@@ -358,7 +368,7 @@ export class ForgottenCard {
   async #keep() {
     const { now } = this.#manager;
     const question = this.#updated(now);
-    const act = keepingAct(this.#slices, question, [...this.#timers.values()], now, this.#confirmed);
+    const act = keepingAct(this.#slices, [...this.#timers.values()], now, this.#confirmed);
     await this.#answer(async () => {
       if (act?.at)
         await this.#manager.api.request("POST", `/api/timelogs/${act.timer}/focus/`, {

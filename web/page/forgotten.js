@@ -109,19 +109,18 @@ export function forgottenTime(slices, known) {
 
 /**
  * Return the act that keeps the time: a switch to a timer that counts already, or did so at the end of the working
- * hours. It is a sign of life and changes nothing else. After working hours, the act would open overtime if it were at
- * the present.
+ * hours. It is a sign of life and changes nothing else. At the present, the act would open overtime after working hours,
+ * and renew overtime that counts.
  *
  * @param {Slice[]} slices
- * @param {Question} question
  * @param {Pick<Timer, "id" | "waiting_for">[]} timers
  * @param {number} now
  * @param {Stretch[]} [confirmed] the confirmed days, in which no act is possible
  * @returns {{timer: string, at: number | null} | null} `at`: null for the present; null if no such act is possible
  */
-export function keepingAct(slices, { kind }, timers, now, confirmed = []) {
+export function keepingAct(slices, timers, now, confirmed = []) {
   const blocks = automatic(slices, { since: 0, until: now });
-  const present = blocks.find((block) => isOngoing(block, now) && (kind === "counting" || !block.overtime));
+  const present = blocks.find((block) => isOngoing(block, now) && !block.overtime);
   if (present) return { timer: present.timer, at: null };
   const last = blocks.sort((one, other) => other.until - one.until)[0];
   const timer = timers.find(({ id }) => id === last?.timer);
