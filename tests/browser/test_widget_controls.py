@@ -168,7 +168,9 @@ def test_starting_an_issue_with_an_open_timer_resumes_it(ann_widget: Widget) -> 
     ann_widget.expect_sent()
 
 
-def test_the_timer_that_counts_is_followed_by_those_that_wait_and_those_that_are_paused(ann_widget: Widget) -> None:
+def test_the_timer_that_counts_is_followed_by_those_that_wait_and_those_that_are_paused(
+    ann_widget: Widget,
+) -> None:
     for number in (7, 8):
         ann_widget.start(f"{REPO}#{number}")
         ann_widget.expect_state("Counting", number)

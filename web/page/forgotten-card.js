@@ -143,7 +143,7 @@ export class ForgottenCard {
     if (phase !== "ready" || waiting || now - sign < LEAST_MS || now < this.#askAt) return;
     const isRunning = timers.some(({ status }) => status === "running");
     const earliest = now - (isRunning ? LOOK_BACK_MS : LOOK_BACK_ENDED_MS);
-    const found = await this.#look(Math.max(sign, earliest), now);
+    const found = await this.#findQuestion(Math.max(sign, earliest), now);
     if (!found) return;
     this.#known = this.#sign;
     this.#ask(found);
@@ -170,7 +170,7 @@ export class ForgottenCard {
    * @param {number} [sign] the last sign of life, if it is known
    * @returns {Promise<ReturnType<typeof forgottenTime> | null>} null without a connection, or if a later call has begun
    */
-  async #look(since, now, sign) {
+  async #findQuestion(since, now, sign) {
     const number = ++this.#requests;
     const isLatest = () => number === this.#requests;
     try {
@@ -457,7 +457,7 @@ export class ForgottenCard {
       await action();
       const { now } = this.#manager;
       this.#known = now + SKEW_MS;
-      const found = await this.#look(Math.max(this.#sign, now - LOOK_BACK_MS), now, this.#sign);
+      const found = await this.#findQuestion(Math.max(this.#sign, now - LOOK_BACK_MS), now, this.#sign);
       this.#question = found?.question ?? null;
       this.#askAt = found?.askAt ?? now;
     } finally {

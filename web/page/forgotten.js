@@ -102,8 +102,8 @@ export function forgottenTime(slices, known) {
   const missingParts = LEAST_MS - sumOfRuns(runsOf(parts));
   if (missingParts > 0) return { question: null, askAt: now + missingParts };
   const [first] = parts;
-  const settled = confirmed.map(({ until }) => until).filter((until) => until <= first.since);
-  const left = Math.max(answered, ...settled) > sign ? first.since : sign;
+  const ended = confirmed.map(({ until }) => until).filter((until) => until <= first.since);
+  const left = Math.max(answered, ...ended) > sign ? first.since : sign;
   return { question: { kind: "counting", left, ...summaryOf(parts, now) }, askAt: now };
 }
 
