@@ -24,14 +24,20 @@ def loaded(name: str, table_name: str, **variables: str) -> Iterator[ModuleType]
         for variable, value in variables.items():
             patch.setenv(variable, value)
         package = name.partition(".")[0]
-        for known in [*sys.modules]:
-            if known.partition(".")[0] == package:
-                patch.delitem(sys.modules, known)
+        for known in _modules_of(package):
+            patch.delitem(sys.modules, known)
         settings.settings.cache_clear()
         module = importlib.import_module(name)
         patch.setattr(module, "handler", _as_function(name, module.handler))
         yield module
+        # Only the modules that were known before come back. A package must not lack its modules then.
+        for known in _modules_of(package):
+            del sys.modules[known]
     settings.settings.cache_clear()
+
+
+def _modules_of(package: str) -> list[str]:
+    return [known for known in sys.modules if known.partition(".")[0] == package]
 
 
 def _as_function(name: str, handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:

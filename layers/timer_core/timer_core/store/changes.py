@@ -15,6 +15,8 @@ from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionR
 
 # The time that a change by an event or the sweeper touches. Confirmed days never refuse such a change.
 NOT_BY_HAND: Sequence[Span] = ()
+# Younger time is on no confirmed day, and on none that can be confirmed while the change is written.
+_RECENT_MS = OVER_AFTER_MS // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +110,14 @@ class Changes:
         """
         marks = outdated(change.user_id, change.reaches_ms, now_ms=change.now_ms)
         touched_ms = min((span.since_ms for span in change.touched), default=LATEST_MS)
-        if touched_ms >= change.now_ms:
+        if touched_ms >= change.now_ms - _RECENT_MS:
             return marks
         own = self._calendars.own(change.user_id)
         schedule = self._schedule(own)
         day = first_confirmed(own.confirmed, change.touched, schedule)
         if day is not None:
             raise DayConfirmed(day)
-        # A day may be confirmed while a change of its last minute is being written.
+        # Yesterday may be confirmed while the change is being written.
         if touched_ms >= schedule.starts_at(schedule.day_of(change.now_ms)):
             return marks
         return [guarded(change.user_id, own, change.reaches_ms if marks else None)]
