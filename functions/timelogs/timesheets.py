@@ -351,11 +351,21 @@ def _tag(sheet: Sheet, user_id: int, now_ms: int) -> str:
     content = (
         (sheet.date.isoformat(), sheet.since_ms, sheet.until_ms, sheet.zone),
         (str(_state(sheet, now_ms)), sheet.confirmed_ms, sheet.scheduled_ms, sheet.derived_ms),
-        fixed.rows,
+        [_shown(row) for row in fixed.rows],
         balance_ms and balance_ms // MINUTE_MS,
         counting,
     )
     return tag_of(repr(content), user_id)
+
+
+def _shown(row: Row) -> tuple[object, ...]:
+    """Return the parts of a row that people see.
+
+    The id of a repository is none of them: functions that cached the name earlier do not know the id yet.
+    """
+    issue, description = row.label
+    shown = issue and (issue.full_name, issue.number, issue.title)
+    return shown, description, row.working_ms, row.overtime_ms, row.timers
 
 
 def _state(sheet: Sheet, now_ms: int) -> DayState:

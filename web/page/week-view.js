@@ -70,6 +70,7 @@ export class WeekView {
    */
   show(selected, days) {
     const table = byId("week-table");
+    table.hidden = !days.length;
     if (!days.length) return byId("week-rows").replaceChildren();
     const { days: figures, sum } = sheetFigures(days);
     const columns = WEEK_COLUMNS.filter(({ isShown }) => isShown(sum));
