@@ -128,6 +128,11 @@ class Timeline:
     carry: Carry
     derived: tuple[Slice, ...] | None = None
 
+    @property
+    def unconfirmed(self) -> tuple[Slice, ...]:
+        """The slices without confirmed days."""
+        return self.slices if self.derived is None else self.derived
+
 
 def timeline(
     timers: Iterable[Timer], calendar: Calendar, until_ms: int, carry: Carry | None = None

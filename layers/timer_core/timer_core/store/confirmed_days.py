@@ -6,12 +6,12 @@ from itertools import groupby
 
 from timer_core.domain.confirmed import ConfirmedDay, ConfirmedRange, with_range
 from timer_core.domain.schedule import DAY, Span, local_date
-from timer_core.domain.timeline import Carry, Slice
+from timer_core.domain.timeline import Carry, Slice, Timeline
 from timer_core.domain.timers import Timer
 from timer_core.store.calendars import as_confirmed, set_confirmed
 from timer_core.store.items import CalendarItem, ConfirmedDayItem, TimerItem, as_read, encode_span, raw
 from timer_core.store.keys import CALENDAR_SK, confirmed_sk, day_of, timer_sk, user_pk
-from timer_core.store.stored_days import StoredDay, StoredState, decode_day, encode_day, parts_of
+from timer_core.store.stored_days import StoredState, decode_day, encode_day, parts_of
 from timer_core.store.table import RawItem, Table, Write
 
 
@@ -69,7 +69,7 @@ def to_confirmed_day(parts: list[RawItem]) -> ConfirmedDay:
 
 def puts(user_id: int, day: ConfirmedDay) -> Iterator[Write]:
     """Yield the writes of a day that was not confirmed before."""
-    content = encode_day(StoredDay(day.slices, Carry(day.until_ms)))
+    content = encode_day(Timeline(day.slices, Carry(day.until_ms)))
     for number, part in enumerate(parts_of(content)):
         item = ConfirmedDayItem(
             pk=user_pk(user_id),

@@ -78,7 +78,7 @@ class TimerCorrections(TimerQueries):
             correction = Correction(timer, LATEST_MS, 0)
             if patch.corrects_time:
                 correction = with_times(timer, patch.start_ms, patch.end_ms, now_ms)
-                correction = correction.taking_only(counted(timer), timer) if counted else correction
+                correction = _without_other_time(correction, timer, counted)
             patched = identified.texts_of(correction.timer)
             if patch.issue is not None and timer.end_ms is not None and timer.locked_until_ms is None:
                 patched = replace(patched, locked_until_ms=patched.end_ms)
@@ -137,8 +137,7 @@ class TimerCorrections(TimerQueries):
             if response := idempotency and self.responses.stored(user_id, idempotency, now_ms=now_ms):
                 return response[0]
             timer = self.get(user_id, ulid)
-            correction = correct(timer)
-            correction = correction.taking_only(counted(timer), timer) if counted else correction
+            correction = _without_other_time(correct(timer), timer, counted)
             writes = self._lock(timer, correction)
             if idempotency is not None:
                 writes.append(put_response(user_id, ulid, now_ms, idempotency, created=False))
@@ -279,6 +278,11 @@ class TimerCorrections(TimerQueries):
             self.changes.execute(TimerChange(user_id, writes, timer.reach.since_ms, now_ms, touched))
 
         retry_on_conflict(attempt, "The timer could not be deleted: others kept changing it.")
+
+
+def _without_other_time(correction: Correction, timer: Timer, counted: Counted | None) -> Correction:
+    """Return a correction that takes away only time that counted, if the caller knows which time did."""
+    return correction if counted is None else correction.taking_only(counted(timer), timer)
 
 
 def _moved_slot(timer: Timer, moved: Timer, now_ms: int) -> list[Write]:

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from timer_core.domain.calendar import Calendar
 from timer_core.domain.confirmed import ConfirmedDay, confirmed_timeline
 from timer_core.domain.schedule import DAY_MS, midnight
-from timer_core.domain.timeline import Carry
+from timer_core.domain.timeline import Carry, Timeline
 from timer_core.domain.timers import Timer
 from timer_core.store.items import CalendarItem, PersonItem, as_read, raw
 from timer_core.store.keys import CALENDAR_SK, PEOPLE_PK, user_pk
 from timer_core.store.stored_days import (
-    StoredDay,
     StoredState,
     day_items,
     differences,
@@ -44,7 +43,7 @@ class DerivedDay:
     """
 
     since_ms: int
-    content: StoredDay | None
+    content: Timeline | None
     carry: Carry
 
 
@@ -91,7 +90,7 @@ def derived_days(
         )
         content = None
         if derived.slices or has_changed or len(remaining) < len(present):
-            content = StoredDay(derived.slices, derived.carry, derived.derived)
+            content = derived
             stored = derived.carry.timers
         carry = replace(
             derived.carry, timers={timer.ulid: derived.carry.timers[timer.ulid] for timer in remaining}
@@ -135,7 +134,7 @@ def chunks_of(
 
 def advance(user_id: int, state: StoredState, chunk: Chunk) -> Iterator[Write]:
     """Yield the writes that make the days of a chunk valid."""
-    carry = encode_day(StoredDay((), chunk.carry))
+    carry = encode_day(Timeline((), chunk.carry))
     yield Write(
         "Update",
         user_pk(user_id),

@@ -15,7 +15,7 @@ from typing import Any
 
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.schedule import DAY_MS, midnight
-from timer_core.domain.timeline import Carry, Rule, Slice, TimerCarry
+from timer_core.domain.timeline import Carry, Rule, Slice, Timeline, TimerCarry
 from timer_core.store.calendars import dirty_of, lower_dirty, to_own
 from timer_core.store.items import StoredDayItem, raw
 from timer_core.store.keys import CALENDAR_SK, day_of, day_part_sk, day_sk, user_id_of, user_pk
@@ -24,23 +24,6 @@ from timer_core.store.table import RawItem, Table, Write
 # An item has at most 400 KB (AWS, "DynamoDB quotas").
 _PART_BYTES = 380_000
 _RULES = tuple(Rule)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredDay:
-    """A person's slices on a UTC day, sorted as in a timeline, and the state at the end of the day.
-
-    The state has all timers that could change the timeline on this day.
-
-    Attributes
-    ----------
-    derived
-        The slices without confirmed days, if they are different.
-    """
-
-    slices: tuple[Slice, ...]
-    carry: Carry
-    derived: tuple[Slice, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +88,7 @@ class StoredDays:
         items = {user_id_of(item["pk"]["S"]): item for item in found}
         return {user_id: to_state(items.get(user_id, {})) for user_id in ids}
 
-    def between(self, user_id: int, since_ms: int, until_ms: int) -> Iterator[StoredDay]:
+    def between(self, user_id: int, since_ms: int, until_ms: int) -> Iterator[Timeline]:
         """Yield the stored days that overlap an interval, in order."""
         if since_ms < until_ms:
             contents = self.contents(user_id, since_ms, until_ms)
@@ -123,7 +106,7 @@ class StoredDays:
 
     def contents_and_last(
         self, user_id: int, since_ms: int, until_ms: int
-    ) -> tuple[dict[str, bytes], StoredDay | None]:
+    ) -> tuple[dict[str, bytes], Timeline | None]:
         """Return the contents of the days that begin in an interval, and the last stored day before it.
 
         One request reads both, unless the interval has very many days.
@@ -144,19 +127,19 @@ class StoredDays:
             if start is None:
                 return contents, None
 
-    def on(self, user_id: int, instants: Iterable[int]) -> Mapping[str, StoredDay]:
+    def on(self, user_id: int, instants: Iterable[int]) -> Mapping[str, Timeline]:
         """Return the stored days that contain some instants, by date."""
         dates = {date_of(at_ms) for at_ms in instants}
         found = self._table.get_many((user_pk(user_id), day_sk(day)) for day in sorted(dates))
         return {day_of(item["sk"]["S"]): self._joined(user_id, item) for item in found}
 
-    def last_before(self, user_id: int, at_ms: int) -> StoredDay | None:
+    def last_before(self, user_id: int, at_ms: int) -> Timeline | None:
         """Return the last stored day that began before an instant."""
         condition = StoredDayItem.sk.between(day_sk(""), f"{day_sk(date_of(at_ms - 1))}~")
         items, _, _ = self._table.query(user_pk(user_id), condition, forward=False, limit=1)
         return self._joined(user_id, items[0]) if items else None
 
-    def _joined(self, user_id: int, item: RawItem) -> StoredDay:
+    def _joined(self, user_id: int, item: RawItem) -> Timeline:
         """Return a day, given one of its items."""
         content = _content(item)
         if len(content) < _PART_BYTES and item["sk"]["S"] == day_sk(day := day_of(item["sk"]["S"])):
@@ -177,7 +160,7 @@ def to_state(item: RawItem) -> StoredState:
     return StoredState(to_own(item), stored_ms, valid_ms, carry, dirty.changes)
 
 
-def day_items(user_id: int, at_ms: int, day: StoredDay) -> Iterator[tuple[str, RawItem]]:
+def day_items(user_id: int, at_ms: int, day: Timeline) -> Iterator[tuple[str, RawItem]]:
     """Yield the items of a day, with their sort keys; ``at_ms`` is any instant of the day."""
     for number, part in enumerate(parts_of(encode_day(day))):
         sk = day_part_sk(date_of(at_ms), number)
@@ -202,7 +185,7 @@ def parts_of(content: bytes) -> list[bytes]:
     return [content[first : first + _PART_BYTES] for first in range(0, len(content), _PART_BYTES)]
 
 
-def encode_day(day: StoredDay) -> bytes:
+def encode_day(day: Timeline) -> bytes:
     """Return the stored form of a day: compressed JSON, with the timers of the slices by their positions."""
     slices = (*day.slices, *(day.derived or ()))
     ulids = sorted({*day.carry.timers, *(piece.timer for piece in slices)})
@@ -222,7 +205,7 @@ def encode_day(day: StoredDay) -> bytes:
     return zlib.compress(json.dumps(document, separators=(",", ":")).encode())
 
 
-def decode_day(content: bytes) -> StoredDay:
+def decode_day(content: bytes) -> Timeline:
     """Return a day, given its stored form."""
     document = json.loads(zlib.decompress(content))
     at_ms, timers = document["at"], document["timers"]
@@ -230,7 +213,7 @@ def decode_day(content: bytes) -> StoredDay:
     ulids = [timer[0] for timer in timers]
     slices = _decode_slices(document["slices"], ulids, at_ms)
     derived = _decode_slices(document["derived"], ulids, at_ms) if "derived" in document else None
-    return StoredDay(slices, Carry(at_ms, carries, document["break"]), derived)
+    return Timeline(slices, Carry(at_ms, carries, document["break"]), derived)
 
 
 def _encode_slices(slices: Iterable[Slice], positions: Mapping[str, int], at_ms: int) -> list[list[int]]:

@@ -218,7 +218,7 @@ class Timesheets:
         valid_ms, until_ms = state.valid_until_ms, min(period.until_ms, now_ms)
         days = list(self._days.between(user_id, period.since_ms, min(until_ms, valid_ms)))
         slices = [piece for day in days for piece in day.slices]
-        derived = [piece for day in days for piece in (day.slices if day.derived is None else day.derived)]
+        derived = [piece for day in days for piece in day.unconfirmed]
         timers: Sequence[Timer] = ()
         confirmed: Sequence[ConfirmedDay] = ()
         carry = None
@@ -228,7 +228,7 @@ class Timesheets:
             until_ms = max([until_ms, *(ms for ms in changes if ms <= until_ms + ahead_ms)])
             found = confirmed_timeline(timers, calendar, until_ms, self._carry(user_id, state), confirmed)
             slices += found.slices
-            derived += found.slices if found.derived is None else found.derived
+            derived += found.unconfirmed
             carry = found.carry
         since_ms = period.since_ms
         return Worked(
