@@ -38,6 +38,15 @@ export function startOf(day) {
 }
 
 /**
+ * Return an instant as the API represents it.
+ *
+ * @param {number} instant
+ */
+export function isoTime(instant) {
+  return new Date(instant).toISOString();
+}
+
+/**
  * Add a number of days to a day.
  *
  * @param {Day} day

@@ -1,5 +1,6 @@
 // Corrections of time that has counted. Each sends its requests, and returns a function that undoes it.
 
+import { isoTime } from "./calendar.js";
 import { cut } from "./timeline.js";
 
 /** @import { Block, Edge, Stretch } from "./timeline.js" */
@@ -25,9 +26,6 @@ const STOP_AGO_MS = 1_000;
 
 /** @param {{id: string}} timer */
 const pathOf = ({ id }) => `${TIMERS}${id}/`;
-
-/** @param {number} instant */
-const iso = (instant) => new Date(instant).toISOString();
 
 /** @param {Timer} timer */
 const issueOf = ({ github_repo, github_issue_number }) =>
@@ -76,13 +74,13 @@ async function changeTimer(send, timer, edge, at, to) {
   const field = isStart ? "start_time" : "end_time";
   const former = timer[field];
   if (former && Date.parse(former) === at) {
-    await send("PATCH", pathOf(timer), { [field]: iso(to) });
+    await send("PATCH", pathOf(timer), { [field]: isoTime(to) });
     return async () => {
       await send("PATCH", pathOf(timer), { [field]: former });
     };
   }
   const pause = timer.pauses.find(({ start, end }) => Date.parse((isStart ? end : start) ?? "") === at);
-  if (pause) return movePause(send, timer, pause, { ...pause, [isStart ? "end" : "start"]: iso(to) });
+  if (pause) return movePause(send, timer, pause, { ...pause, [isStart ? "end" : "start"]: isoTime(to) });
   const changed = { since: Math.min(at, to), until: Math.max(at, to) };
   if (isStart === to < at) return addClaim(send, timer, changed);
   return insertPause(send, timer, changed);
@@ -120,7 +118,7 @@ async function movePause(send, timer, pause, to) {
  * @returns {Promise<Undo>}
  */
 export async function insertPause(send, timer, { since, until }) {
-  const pause = { start: iso(since), end: iso(until) };
+  const pause = { start: isoTime(since), end: isoTime(until) };
   await send("POST", `${pathOf(timer)}pauses/`, pause);
   return async () => {
     await send("DELETE", await pausePath(send, timer, pause));
@@ -151,7 +149,7 @@ async function pausePath(send, timer, { start, end }) {
  */
 async function addClaim(send, timer, { since, until }) {
   const { description } = timer;
-  const body = { ...issueOf(timer), description, start_time: iso(since), end_time: iso(until) };
+  const body = { ...issueOf(timer), description, start_time: isoTime(since), end_time: isoTime(until) };
   const added = await send("POST", TIMERS, body);
   return deletionOf(send, added);
 }
@@ -191,7 +189,7 @@ export async function splitTimer(send, timer, at) {
  * @returns {Promise<Parts>}
  */
 async function splitAt(send, timer, at) {
-  return send("POST", `${pathOf(timer)}split/`, { at: iso(at) });
+  return send("POST", `${pathOf(timer)}split/`, { at: isoTime(at) });
 }
 
 /**
@@ -230,7 +228,7 @@ export async function moveToIssue(send, timer, block, changes, now) {
     part = splits[0].second;
   }
   let last = part;
-  if (block.until < Date.parse(timer.end_time ?? iso(now))) {
+  if (block.until < Date.parse(timer.end_time ?? isoTime(now))) {
     const parts = await splitAt(send, part, block.until);
     splits.push(parts);
     part = parts.first;
@@ -291,7 +289,7 @@ export async function endTimer(send, shown, at, counted, earliest) {
   const isRecent = timer.status === "running" && stopAt >= earliest;
   const stopped = timer.end_time
     ? timer
-    : await send("POST", `${pathOf(timer)}stop/`, isRecent ? { at: iso(stopAt) } : undefined);
+    : await send("POST", `${pathOf(timer)}stop/`, isRecent ? { at: isoTime(stopAt) } : undefined);
   const undo = await correctEnd(send, stopped, end, counted);
   return async () => {
     await undo();
@@ -317,7 +315,7 @@ async function correctEnd(send, timer, at, counted) {
   const later = timer.pauses.filter((pause) => Date.parse(pause.end ?? "") > at);
   for (const pause of later) await send("DELETE", await pausePath(send, timer, pause));
   const begun = later.map(({ start }) => Date.parse(start)).filter((start) => start < at);
-  await send("PATCH", pathOf(timer), { end_time: iso(Math.min(at, ...begun)) });
+  await send("PATCH", pathOf(timer), { end_time: isoTime(Math.min(at, ...begun)) });
   return async () => {
     await send("PATCH", pathOf(timer), { end_time: end });
     // The correction states all time up to the end, also nights.
@@ -339,7 +337,7 @@ async function correctEnd(send, timer, at, counted) {
  */
 async function startAgain(send, timer, at) {
   const { description } = timer;
-  await send("POST", `${TIMERS}start/`, { ...issueOf(timer), description, at: iso(at) });
+  await send("POST", `${TIMERS}start/`, { ...issueOf(timer), description, at: isoTime(at) });
 }
 
 /**

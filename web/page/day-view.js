@@ -3,7 +3,7 @@
 
 import { content, h, isolate, setText } from "../widget/dom.js";
 import { get, lockedText, pages } from "./api.js";
-import { addDays, dayOf, MINUTE_MS, startOf } from "./calendar.js";
+import { addDays, dayOf, isoTime, MINUTE_MS, startOf } from "./calendar.js";
 import { describeState } from "./confirmation.js";
 import { deletionOf, insertPause, moveBorder, moveToIssue, removeBlock, splitTimer } from "./corrections.js";
 import { blockDuration, DayBar, describeBlock, isSame, timesOf } from "./day-bar.js";
@@ -182,7 +182,7 @@ export class DayView {
     const ids = new Set(counting.map(({ id }) => id));
     for (const slice of this.#timeline.slices) {
       const isGrowing = Date.parse(slice.until) >= this.#loadedAt - GROWING_MS && ids.has(slice.timer);
-      if (isGrowing) slice.until = new Date(now).toISOString();
+      if (isGrowing) slice.until = isoTime(now);
     }
     this.#sheets = withGain(this.#sheets, counting, (now - this.#loadedAt) / 1000);
     this.#loadedAt = now;

@@ -3,7 +3,7 @@
 import { content, h, isolate, setText } from "../widget/dom.js";
 import { storage } from "../widget/storage.js";
 import { get, getPage } from "./api.js";
-import { addDays, dayOf, HOUR_MS, MINUTE_MS } from "./calendar.js";
+import { addDays, dayOf, HOUR_MS, isoTime, MINUTE_MS } from "./calendar.js";
 import { endTimer, takeAway } from "./corrections.js";
 import { byId } from "./elements.js";
 import {
@@ -477,11 +477,6 @@ export class ForgottenCard {
     this.#fill([h("p", {}, ...content(label))], undo);
     undo.focus();
   }
-}
-
-/** @param {number} instant */
-function isoTime(instant) {
-  return new Date(instant).toISOString();
 }
 
 /**

@@ -1,6 +1,6 @@
 // Forgotten time: time that has counted since the person's last sign of life, and what to ask about it.
 
-import { HOUR_MS } from "./calendar.js";
+import { HOUR_MS, isoTime } from "./calendar.js";
 import { cut, secondsOf, toBlocks } from "./timeline.js";
 
 /** @import { Block, Stretch } from "./timeline.js" */
@@ -150,7 +150,7 @@ export function proposedEnd({ left, until, firstEnd }, seen) {
  * @returns {Slice[]}
  */
 export function grown(slices, loadedAt, now, isCounting) {
-  const until = new Date(now).toISOString();
+  const until = isoTime(now);
   return slices.map((slice) =>
     Date.parse(slice.until) >= loadedAt - INEXACT_MS && isCounting(slice.timer) ? { ...slice, until } : slice,
   );
