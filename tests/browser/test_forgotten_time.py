@@ -279,6 +279,7 @@ def test_a_visit_without_an_open_timer_costs_one_request(
     timer = start(7, ago(hours=5))
     ann_elsewhere(f"{timer['id']}/stop/", {"at": ago(minutes=50).isoformat()})
     question = ask()
+    question.expect_none()
     requests = Requests(question.page)
     question.open()
     question.expect_none()

@@ -77,9 +77,13 @@ class Site:
         return results[::-1]
 
     def process_everything(self) -> None:
-        """Wait until every accepted delivery has been processed."""
+        """Wait until every accepted delivery has been processed.
+
+        The emulator ends the processes of a function that is replaced. Their messages are delivered again
+        after the queue's visibility timeout of 180 seconds.
+        """
         sqs, queue = self.stack.aws.client("sqs"), self.stack.resources["DeliveryQueue"]
-        assert eventually(lambda: not any(waiting(sqs, queue)), seconds=60), waiting(sqs, queue)
+        assert eventually(lambda: not any(waiting(sqs, queue)), seconds=240), waiting(sqs, queue)
 
     def backdate_registration(self, user_id: int) -> None:
         """Backdate a user's registration, because events before the registration are ignored."""
@@ -164,7 +168,7 @@ def waiting(sqs: Any, queue: str) -> list[int]:
     return [int(found[attribute]) for attribute in attributes]
 
 
-def eventually(poll: Callable[[], Any], seconds: float = 30) -> Any:
+def eventually(poll: Callable[[], Any], seconds: float = 90) -> Any:
     """Call ``poll`` until its result is truthy or the time limit is reached; return the last result."""
     deadline = time.monotonic() + seconds
     while True:

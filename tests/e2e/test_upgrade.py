@@ -19,7 +19,7 @@ from deployed_stack.stack import LIVE
 from local_stack import LocalStack, free_port
 from local_stack.build import build
 from local_stack.paths import MINISTACK_PYTHON
-from tests.e2e.conftest import ANN, Site, payload
+from tests.e2e.conftest import ANN, Site, eventually, payload
 
 REPO = "Codertocat/Upgraded"
 OTHER_VERSION = "9.9.9"
@@ -73,12 +73,12 @@ class Traffic:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self.responses: dict[str, list[Response]] = {}
+        requests = (self.health, self.me, self.start_and_stop, self.deliver)
+        self.responses: dict[str, list[Response]] = {each.__name__: [] for each in requests}
         self.delivered: list[int] = []
         self._ended = threading.Event()
         self._threads = [
-            threading.Thread(target=self._repeat, args=(each.__name__, each))
-            for each in (self.health, self.me, self.start_and_stop, self.deliver)
+            threading.Thread(target=self._repeat, args=(each.__name__, each)) for each in requests
         ]
 
     def health(self) -> Response:
@@ -102,6 +102,13 @@ class Traffic:
         self.delivered.append(number)
         return response
 
+    def go_on(self) -> None:
+        """Wait for a few more answers to each request."""
+        enough = {name: len(answers) + 4 for name, answers in self.responses.items()}
+        assert eventually(
+            lambda: all(len(self.responses[name]) >= enough[name] for name in enough), seconds=120
+        )
+
     def timers(self) -> Iterator[dict[str, Any]]:
         """Yield all timers of the repository."""
         path = f"/api/timelogs/?github_repo={REPO}&page_size=100"
@@ -111,9 +118,8 @@ class Traffic:
             path = (page["next"] or "").removeprefix(self.site.url)
 
     def _repeat(self, name: str, act: Callable[[], Response]) -> None:
-        answers = self.responses.setdefault(name, [])
         while not self._ended.wait(0.2):
-            answers.append(act())
+            self.responses[name].append(act())
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -132,7 +138,6 @@ class Traffic:
             for name, answers in self.responses.items()
         }
         assert failed == {"health": [], "me": [], "start_and_stop": [], "deliver": []}
-        assert all(len(answers) > 5 for answers in self.responses.values())
         self.site.process_everything()
         tracked = Counter(timer["github_issue_number"] for timer in self.timers())
         assert [tracked[number] for number in self.delivered] == [1] * len(self.delivered)
@@ -156,9 +161,9 @@ def upgrade(site: Site, template: Path, **parameters: str) -> None:
     """Deploy under traffic; check that nothing failed, and that the former versions are gone."""
     since_ms = int(time.time() * 1000)
     with Traffic(site) as traffic:
-        time.sleep(2)
+        traffic.go_on()
         site.stack.deploy(template, {"WritesPerMinute": "1000000", **parameters})
-        time.sleep(2)
+        traffic.go_on()
     traffic.assert_nothing_failed()
     assert errors(site, since_ms) == []
     functions = site.stack.aws.client("lambda")
