@@ -373,7 +373,7 @@ openPage(async ({ id }) => {
   forgotten = new ForgottenCard({
     manager,
     user: id,
-    correct: (label, action) => dayView.correct(label, action),
+    correct: (label, action) => dayView.corrections.correct(label, action),
     undo: () => undos.undo(),
     expectEnd: (timer) => present?.expectEnd(timer),
   });
