@@ -38,6 +38,7 @@ export class DayView {
   #bar;
   #now;
   #counting;
+  #exceptionTextOn;
   #confirmation;
   #undos;
   #chose;
@@ -50,15 +51,17 @@ export class DayView {
    * @param {object} options
    * @param {() => Date} options.now returns the present
    * @param {() => OpenTimer[]} options.counting returns the timers that count at present
+   * @param {(day: Day) => string} options.exceptionTextOn returns why a day has other hours than its weekday, or ""
    * @param {Confirmation} options.confirmation
    * @param {UndoStack} options.undos
    * @param {(day: Day) => unknown} options.chose is called when the user chooses a day; "" stands for today
    * @param {(day: Day, week: SheetDay[]) => unknown} options.shown is called with the timesheets of the week
    * @param {() => unknown} options.changed is called after a correction
    */
-  constructor({ now, counting, confirmation, undos, chose, shown, changed }) {
+  constructor({ now, counting, exceptionTextOn, confirmation, undos, chose, shown, changed }) {
     this.#now = now;
     this.#counting = counting;
+    this.#exceptionTextOn = exceptionTextOn;
     this.#confirmation = confirmation;
     this.#undos = undos;
     this.#chose = chose;
@@ -163,7 +166,7 @@ export class DayView {
     if (this.#bar.isBusy || !this.#loaded || this.#now().getTime() < this.#loaded.loadedAt + MINUTE_MS)
       return;
     this.#grow();
-    this.#render();
+    this.render();
   }
 
   /** Add the time that timers gained since the day was loaded. */
@@ -178,7 +181,7 @@ export class DayView {
     this.#selected = null;
     if (!this.#loaded) return;
     this.#loaded = emptyDay(this.#loaded.day);
-    this.#render();
+    this.render();
   }
 
   /** @param {SheetDay[] | null} [loaded] the timesheets of the week, if they need not be loaded */
@@ -190,10 +193,11 @@ export class DayView {
     // Another day may have been chosen during the requests.
     if (number !== this.#requests) return;
     this.#loaded = shown;
-    this.#render();
+    this.render();
   }
 
-  #render() {
+  /** Show what is known of the day. */
+  render() {
     const loaded = this.#loaded;
     if (!loaded) return;
     const { day, timeline, timers, blocks, overlaps, sheets } = loaded;
@@ -218,6 +222,10 @@ export class DayView {
       selected: this.#selected,
       isLocked: (block) => loaded.lockOf(block) !== undefined,
     });
+    const exception = byId("day-exception");
+    setText(exception, this.#exceptionTextOn(day));
+    exception.hidden = !exception.textContent;
+    showLegend(loaded);
     this.#showState();
     showSums(loaded, blocks, keys);
     this.#showTable(loaded, blocks);
@@ -260,8 +268,10 @@ export class DayView {
    * @param {Block} block
    */
   #row(loaded, block) {
-    const name = loaded.nameOf(block.timer);
-    const select = h("button", { type: "button", className: "quiet" }, ...content(isolate(name)));
+    const title = loaded.timers.get(block.timer)?.github_issue_title;
+    const name = content(isolate(loaded.nameOf(block.timer)));
+    const label = title ? [...content(isolate(title)), " ", h("small", {}, ...name)] : name;
+    const select = h("button", { type: "button", className: "quiet" }, ...label);
     select.addEventListener("click", () => {
       this.#select(block);
       this.#bar.focus();
@@ -275,8 +285,25 @@ export class DayView {
   /** @param {Block | null} block */
   #select(block) {
     this.#selected = block;
-    this.#render();
+    this.render();
   }
+}
+
+/**
+ * Explain what the bar shows.
+ *
+ * @param {LoadedDay} loaded
+ */
+function showLegend({ blocks, overlaps, timeline }) {
+  const shown = [
+    timeline.working_hours.length > 0,
+    timeline.gaps.length > 0,
+    blocks.some(({ overtime }) => overtime),
+    overlaps.length > 0,
+  ];
+  [...byId("day-legend").children].forEach((item, index) => {
+    /** @type {HTMLElement} */ (item).hidden = !shown[index];
+  });
 }
 
 /**
@@ -290,12 +317,20 @@ function showSums(loaded, blocks, keys) {
   const sum = figureOf(secondsOf(blocks));
   const overtime = secondsOf(blocks.filter((block) => block.overtime));
   const missing = loaded.timeline.gaps.map(stretchOf).reduce((ms, { since, until }) => ms + until - since, 0);
+  const isAll = sum.exact - overtime < 60;
+  const worked = blocks.length ? text("worked", { duration: formats.figure(sum) }) : text("noTimeOnDay");
   const parts = [
-    text("worked", { duration: formats.figure(sum) }),
-    overtime >= 60 && text("ofItOvertime", { duration: formats.duration(overtime) }),
+    overtime >= 60 &&
+      (isAll ? text("allOvertime") : text("ofItOvertime", { duration: formats.duration(overtime) })),
     missing >= MINUTE_MS && text("notRecorded", { duration: formats.duration(missing / 1000) }),
   ];
-  setText(byId("day-sum"), blocks.length ? parts.filter(Boolean).join(", ") : text("noTime"));
+  byId("day-sum").replaceChildren(
+    h(blocks.length ? "strong" : "span", {}, worked),
+    parts
+      .filter(Boolean)
+      .map((part) => `, ${part}`)
+      .join(""),
+  );
   const ofIssues = keys.map((key) => blocks.filter(({ timer }) => loaded.issueKey(timer) === key));
   const figures = apportion(ofIssues.map(secondsOf), sum);
   byId("day-issues").replaceChildren(
