@@ -166,10 +166,10 @@ export class DayCorrections {
   }
 
   /**
-   * Carry out a correction that another card asks for, show its effect, and offer to undo it.
+   * Carry out a correction that another card asks for, show its effect, and offer to undo it if that is possible.
    *
    * @param {string} label
-   * @param {(send: Send) => Promise<Undo>} action
+   * @param {(send: Send) => Promise<Undo | null>} action
    */
   async correct(label, action) {
     await this.#done(label, await action(this.#undos.send));
@@ -203,10 +203,10 @@ export class DayCorrections {
 
   /**
    * @param {string} label
-   * @param {Undo} undo
+   * @param {Undo | null} undo null if the correction cannot be undone
    */
   async #done(label, undo) {
-    this.#undos.add(label, undo);
+    if (undo) this.#undos.add(label, undo);
     notify(label);
     await this.#reload();
     this.#keepFocus();
