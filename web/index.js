@@ -18,6 +18,7 @@ import { formats, text, widgetTexts } from "./page/language.js";
 import { clearNotice, notify, warn } from "./page/notices.js";
 import { Now } from "./page/now.js";
 import { fetchSchedule } from "./page/schedule-api.js";
+import { exceptionText } from "./page/schedule-texts.js";
 import { onAction, openPage, showError } from "./page/session.js";
 import { getTotals, showTotals, updateTotals } from "./page/totals.js";
 import { UndoStack } from "./page/undo-stack.js";
@@ -26,7 +27,7 @@ import { TimerManager } from "./timer-manager.js";
 import { ApiError } from "./widget/api-client.js";
 
 /** @import { Dialect } from "./page/csv.js" */
-/** @import { Filter, Timer, Totals } from "./page/types.d.ts" */
+/** @import { Day, Filter, Timer, Totals } from "./page/types.d.ts" */
 
 // The delay between a transition and the refresh of the page. One action may cause several transitions, which
 // need only one refresh.
@@ -74,8 +75,13 @@ const confirmation = new Confirmation({
   undos,
   changed,
 });
+/** The days with other hours than their weekdays, with the reasons. @type {Map<Day, string>} */
+let exceptionTexts = new Map();
+const exceptionTextOn = (/** @type {Day} */ date) => exceptionTexts.get(date) ?? "";
+
 const dayView = new DayView({
   now,
+  exceptionTextOn,
   counting: () => manager.state.timers.filter(({ is_counting }) => is_counting),
   confirmation,
   undos,
@@ -88,6 +94,7 @@ const dayView = new DayView({
 });
 dayView.choose(day);
 const weekView = new WeekView({
+  exceptionTextOn,
   confirmation,
   showDay: async (chosen) => {
     await dayView.show(chosen);
@@ -331,6 +338,10 @@ byId("now").append(dayOff.element);
 async function showSchedule() {
   const schedule = await fetchSchedule();
   dayOff.show(schedule);
+  exceptionTexts = new Map(
+    schedule.exceptions.map((exception) => [exception.date, exceptionText(exception)]),
+  );
+  dayView.render();
   const place = byId("first-visit");
   place.hidden = schedule.chosen;
   if (schedule.chosen) return place.replaceChildren();
@@ -373,7 +384,7 @@ openPage(async ({ id }) => {
   forgotten = new ForgottenCard({
     manager,
     user: id,
-    correct: (label, action) => dayView.correct(label, action),
+    correct: (label, action) => dayView.corrections.correct(label, action),
     undo: () => undos.undo(),
     expectEnd: (timer) => present?.expectEnd(timer),
   });

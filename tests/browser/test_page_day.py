@@ -410,7 +410,7 @@ def test_a_timer_continues_outside_of_working_hours_on_request(
     page = sign_in(open_page(**IN_BERLIN | {"timezone_id": noon_zone()}), ann)
     present = Present(page)
     expect(present.waiting).to_contain_text(re.compile("Outside of working hours · continues on .* at 00:00"))
-    expect(present.nothing_counts).to_contain_text("It continues on")
+    expect(present.nothing_counts).to_contain_text(f"{REPO}#7 continues on")
     present.button("Keep counting").click()
     present.expect_counting(7)
     expect(present.counting).to_contain_text("Counts as overtime because you asked for it at")

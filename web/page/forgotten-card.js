@@ -10,6 +10,7 @@ import {
   confirmedTimes,
   forgottenTime,
   grown,
+  isUndoable,
   keepingAct,
   LEAST_MS,
   lastSign,
@@ -95,8 +96,8 @@ export class ForgottenCard {
    * @param {object} options
    * @param {TimerManager} options.manager
    * @param {number} options.user
-   * @param {(label: string, action: (send: Send) => Promise<Undo>) => Promise<void>} options.correct carries out a
-   *   correction, shows its effect and offers to undo it
+   * @param {(label: string, action: (send: Send) => Promise<Undo | null>) => Promise<void>} options.correct carries
+   *   out a correction, shows its effect and offers to undo it if that is possible
    * @param {() => Promise<void>} options.undo undoes the last correction
    * @param {(id: string) => void} options.expectEnd is called before a timer is stopped
    */
@@ -296,7 +297,13 @@ export class ForgottenCard {
     const when = pointInTime(new Date(question.left), this.#present);
     const end = () => this.#end(this.#asked.left);
     this.#fill(
-      [h("h2", { id: "forgotten-title", tabIndex: -1 }, title), this.#sentence],
+      [
+        h("h2", { id: "forgotten-title", tabIndex: -1 }, title),
+        this.#sentence,
+        ...(this.#isUndoable(question, countedFrom(question, question.left))
+          ? []
+          : [h("p", { className: "faint" }, text(isOvertime ? "removalIsFinal" : "endIsFinal"))]),
+      ],
       this.#button("keep", () => this.#keep()),
       isOvertime ? this.#button("removeOvertime", end) : this.#button("endThen", end, when),
       this.#button(isOvertime ? "removeFrom" : "endAtTime", () => this.#endAtOther()),
@@ -400,22 +407,35 @@ export class ForgottenCard {
    * @param {number} at
    */
   async #end(at) {
-    const { kind, parts, until } = this.#updated(this.#manager.now);
-    const counted = parts
-      .map((part) => ({ ...part, ...cut(part, { since: at, until }) }))
-      .filter(({ since, until: end }) => since < end);
+    const question = this.#updated(this.#manager.now);
+    const { kind, parts, until } = question;
+    const counted = countedFrom(question, at);
+    const canUndo = this.#isUndoable(question, counted);
     const isOvertime = kind === "overtime";
     const label = isOvertime
       ? text("overtimeRemoved", { duration: formats.duration(secondsOf(counted)) })
       : text("timerEnded", { when: pointInTime(new Date(at), this.#present) });
     const ids = isOvertime ? [] : [...new Set(parts.map(({ timer }) => timer))];
-    await this.#answer(async () => {
-      for (const id of ids) this.#expectEnd(id);
-      await this.#correct(label, (send) =>
-        isOvertime ? takeAway(send, counted) : this.#endAll(send, ids, at, counted),
-      );
-      this.#remember({ answered: isOvertime ? until : at });
-    }, label);
+    await this.#answer(
+      async () => {
+        for (const id of ids) this.#expectEnd(id);
+        await this.#correct(label, async (send) => {
+          const undo = await (isOvertime ? takeAway(send, counted) : this.#endAll(send, ids, at, counted));
+          return canUndo ? undo : null;
+        });
+        this.#remember({ answered: isOvertime ? until : at });
+      },
+      canUndo ? label : "",
+    );
+  }
+
+  /**
+   * @param {Question} question
+   * @param {Block[]} counted
+   */
+  #isUndoable({ kind }, counted) {
+    const find = (/** @type {string} */ id) => this.#timers.get(id);
+    return isUndoable(kind, counted, this.#slices, find, this.#manager.now);
   }
 
   /**
@@ -449,7 +469,7 @@ export class ForgottenCard {
    * Carry out an answer, then ask about the time that the answer leaves open, or offer to undo it.
    *
    * @param {() => Promise<void>} action
-   * @param {string} [label] of a correction
+   * @param {string} [label] of a correction that can be undone
    */
   async #answer(action, label) {
     this.#isBusy = true;
@@ -496,6 +516,19 @@ async function sheetsOf(parts) {
     requests.push(get(sheetsPath(day, to)));
   }
   return (await Promise.all(requests)).flatMap(({ days }) => days);
+}
+
+/**
+ * Return the time of a question that has counted from an instant on.
+ *
+ * @param {Question} question
+ * @param {number} at
+ * @returns {Block[]}
+ */
+function countedFrom({ parts, until }, at) {
+  return parts
+    .map((part) => ({ ...part, ...cut(part, { since: at, until }) }))
+    .filter(({ since, until: end }) => since < end);
 }
 
 /** @param {Question} question */
