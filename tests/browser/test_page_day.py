@@ -231,7 +231,7 @@ def test_a_correction_that_fails_halfway_has_no_effect(day: Day, browser_errors:
             route.continue_()
 
     day.page.route("**/api/timelogs/*/", refuse)
-    day.block("#7").first.click()
+    day.block("#7").last.click()
     day.correct("Move to another issue")
     day.page.keyboard.type(f"{REPO}#12")
     dialog.get_by_role("button", name="Save").click()
