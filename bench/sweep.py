@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _TABLE = "bench-sweep"
-_SIZES = (10_000, 100_000)
+_SIZES = (1_000, 10_000)
 # The time limit of a run. A run reserves 15 seconds for work in progress, and 40 % for ending stale timers.
 _SECONDS = 120
 
