@@ -3,13 +3,20 @@
 Change the numbers here and run ``python -m bench cost``.
 """
 
+import mimetypes
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-from bench.round_trips import SWEEP, Count, operations
+from playwright.sync_api import Route, sync_playwright
+
+from bench.round_trips import STORE_A_DAY, STORE_NOTHING, SWEEP, Count, operations
 from bench.stage import stage
+from deployed_stack.paths import ROOT
+from deployed_stack.web import served
+from tests.support.install_chromium import FLAGS, chromium
 
 _USERS = (10, 1_000, 100_000)
 _ROUNDS = 5
@@ -35,7 +42,6 @@ class Assumptions:
     polls_per_minute: float = _assumed(4, "polls a minute of a visible widget; fewer without activity")
     totals: float = _assumed(12, "requests for totals and pages of history of a person a day")
     page_views: float = _assumed(3, "views of the page a day")
-    page_files: float = _assumed(25, "files of a page, which CloudFront revalidates")
     ignored_deliveries: float = _assumed(30, "deliveries that change no timer, for each person a day")
     forgotten: float = _assumed(0.1, "timers a day that a person forgets and the sweeper ends")
     open_timers: float = _assumed(2, "open timers of a person during a sweep")
@@ -110,9 +116,12 @@ _SWEEPS = 30 + _HOURS
 # 19.5 units for 1,000 timers.
 _COUNTING = 0.0145
 _MEMORY_GB = 0.5
-# On an idle FIFO queue, Lambda repeats five long polls of 20 seconds each (AWS, "Using Lambda with Amazon
-# SQS").
-_IDLE_POLLS = 5 * 3 * 60 * _HOURS
+# The timesheets function has twice the memory, so it has twice the share of a processor too.
+_STORING_GB = 1
+_STORING = (STORE_NOTHING, STORE_A_DAY)
+# On an idle queue, Lambda repeats five long polls of 20 seconds each (AWS, "Using Lambda with Amazon SQS").
+# The queues are those of the deliveries and of the timesheets.
+_IDLE_POLLS = 2 * 5 * 3 * 60 * _HOURS
 # The requests for each message: one to send, one to receive and one to delete the message.
 _QUEUE_REQUESTS = 3
 _RECEIVE_MS = 15
@@ -125,10 +134,11 @@ def measure() -> str:
     """Return the tables of assumptions, operations, prices and dollars."""
     counts = _counts()
     assumptions = Assumptions()
-    bills = {users: _bill(_use(users, counts, assumptions)) for users in _USERS}
+    files = _revalidated_files()
+    bills = {users: _bill(_use(users, counts, assumptions, files)) for users in _USERS}
     return "\n\n".join(
         [
-            _assumption_table(assumptions),
+            _assumption_table(assumptions, files),
             _operation_table(counts, assumptions),
             _price_table(),
             _bill_table(bills),
@@ -142,9 +152,10 @@ class _Operation(NamedTuple):
     write_units: float
     cpu_ms: float
 
-    def ms(self, assumptions: Assumptions) -> float:
+    def ms(self, assumptions: Assumptions, memory_gb: float = _MEMORY_GB) -> float:
         """Return the milliseconds that Lambda bills."""
-        return self.cpu_ms / assumptions.vcpu + self.calls * assumptions.call_ms
+        vcpu = assumptions.vcpu * memory_gb / _MEMORY_GB
+        return self.cpu_ms / vcpu + self.calls * assumptions.call_ms
 
 
 def _counts() -> dict[str, _Operation]:
@@ -168,9 +179,32 @@ def _counts() -> dict[str, _Operation]:
     return {of[0].name: median(of) for of in zip(*rounds, strict=True)}
 
 
+def _revalidated_files() -> int:
+    """Count the files that a browser revalidates at each view of the page; it keeps pictures for a day."""
+    files = set[str]()
+
+    def answer(route: Route) -> None:
+        path = urlsplit(route.request.url).path.lstrip("/") or "index.html"
+        if path.startswith("api/"):
+            route.fulfill(status=401, json={})
+            return
+        files.add(path)
+        route.fulfill(body=served(ROOT / "web" / path), content_type=mimetypes.guess_type(path)[0])
+
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium(), args=FLAGS) as browser,
+    ):
+        page = browser.new_page()
+        page.route("**/*", answer)
+        page.goto("https://issue-timer.example/", wait_until="networkidle")
+    return sum(not path.endswith(".svg") for path in files)
+
+
 def _a_day(a: Assumptions) -> dict[str, float]:
     """Return how often each operation happens for a person on a working day."""
     manual, by_github = 1 - a.by_github, a.by_github
+    changes = 2 * a.timers + 2 * a.pauses + a.corrections + a.forgotten
     return {
         "start": a.timers * manual,
         "stop": a.timers * manual,
@@ -185,24 +219,30 @@ def _a_day(a: Assumptions) -> dict[str, float]:
         "process one delivery: closed": a.timers * by_github,
         "process one delivery: unassigned": a.pauses * by_github,
         "process one delivery: assigned again": a.pauses * by_github,
+        # Lambda reads the stream free of charge. The first change of a day stores a day that is over.
+        STORE_NOTHING: changes - a.corrections - 1,
+        STORE_A_DAY: a.corrections + 1,
     }
 
 
-def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions) -> dict[str, float]:
+def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions, files: int) -> dict[str, float]:
     """Return the monthly usage for a number of people, in the unit of each price."""
     days = users * a.working_days
     times = {name: number * days for name, number in _a_day(a).items()}
     processed = sum(number for name, number in times.items() if name.startswith("process"))
-    from_people = sum(times.values()) - processed
+    storing = {name: times[name] for name in _STORING}
+    stored_days = sum(storing.values())
+    from_people = sum(times.values()) - processed - stored_days
     received = processed + a.ignored_deliveries * days
     requests = from_people + received
-    views = a.page_views * a.page_files * days
+    views = a.page_views * files * days
     forgotten = a.forgotten * days
     counted = _SWEEPS * users * a.open_timers * _COUNTING
     sweep = counts[SWEEP]
     stop = counts["stop"]
-    operations_ms = sum(number * counts[name].ms(a) for name, number in times.items())
-    invocations = requests + processed + _SWEEPS
+    operations_ms = sum(number * counts[name].ms(a) for name, number in times.items() if name not in storing)
+    storing_ms = sum(number * counts[name].ms(a, _STORING_GB) for name, number in storing.items())
+    invocations = requests + processed + stored_days + _SWEEPS
     ms = operations_ms + received * _RECEIVE_MS + _SWEEPS * sweep.ms(a) + forgotten * stop.ms(a)
     stored = a.timers * days * (a.kept_months * _TIMER_KB + _EVENTS_KB) * 1000 / _GB
     logged = (invocations * a.log_kb + requests * a.access_log_kb) * 1000 / _GB
@@ -217,7 +257,7 @@ def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions) -> dict[s
         "stored": stored,
         "backup": stored,
         "invocation": invocations,
-        "gb_s": ms / 1000 * _MEMORY_GB,
+        "gb_s": (ms * _MEMORY_GB + storing_ms * _STORING_GB) / 1000,
         "request": requests,
         "queue": processed * _QUEUE_REQUESTS + _IDLE_POLLS,
         "cdn_request": requests + views,
@@ -247,8 +287,11 @@ def _bill(use: Mapping[str, float]) -> dict[str, tuple[float, float]]:
     }
 
 
-def _assumption_table(a: Assumptions) -> str:
-    rows = (f"| {one.metadata['description']} | {getattr(a, one.name):.3g} |" for one in fields(a))
+def _assumption_table(a: Assumptions, files: int) -> str:
+    rows = [f"| {one.metadata['description']} | {getattr(a, one.name):.3g} |" for one in fields(a)]
+    rows.append(
+        f"| files that a browser revalidates at each view of the page (counted in Chromium) | {files} |"
+    )
     return "\n".join(["| assumption | value |", "| --- | ---: |", *rows])
 
 
@@ -261,7 +304,7 @@ def _operation_table(counts: Mapping[str, _Operation], a: Assumptions) -> str:
         of = counts[name]
         rows.append(
             f"| {name} | {number:.1f} | {of.calls:g} | {of.read_units:g} | {of.write_units:g} "
-            f"| {of.cpu_ms:.1f} | {of.ms(a):.0f} |"
+            f"| {of.cpu_ms:.1f} | {of.ms(a, _STORING_GB if name in _STORING else _MEMORY_GB):.0f} |"
         )
     return "\n".join(rows)
 

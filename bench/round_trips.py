@@ -9,11 +9,16 @@ from uuid import uuid4
 
 from bench.stage import Stage, stage
 from tests.support.gateway import Answer, Context
+from tests.support.stream import timer_record
 from timer_core.api.models import format_time, to_time
 from timer_core.clock import now_ms
+from timer_core.domain.ids import parse_timer_id
 from timer_core.github.messages import IssueEvent, to_json
+from timer_core.store.queries import TimerQueries
 
 SWEEP = "sweep that finds nothing stale"
+STORE_NOTHING = "timesheets function: change of the present"
+STORE_A_DAY = "timesheets function: change of the past"
 
 
 class Count(NamedTuple):
@@ -48,8 +53,8 @@ def counts() -> tuple[Count, ...]:
     return tuple(operations(stage()))
 
 
-def operations(on: Stage) -> list[Count]:
-    """Run each operation once, and return its cost."""
+def operations(on: Stage, *, sweeps: bool = True) -> list[Count]:
+    """Run each operation once, the sweep only if wanted, and return its cost."""
     results = []
 
     def count(name: str, act: Callable[[], Any]) -> Any:
@@ -74,9 +79,11 @@ def operations(on: Stage) -> list[Count]:
 
     (person, api), (_, stranger) = on.new_person(), on.new_person()
     repo = f"octocat/hello-{person.user_id}"
+    # No other round has the repositories, so the cost of a round does not depend on those before.
+    repo_id, new_repo_id = 2 * person.user_id, 2 * person.user_id + 1
     issue = ({"github_repo": repo, "github_issue_number": number} for number in count_up(1))
     # Name the repository, as the first of its deliveries does.
-    on.process.handler(_batch("assigned", repo, 9), Context())
+    on.process.handler(_batch("assigned", repo, repo_id, 9), Context())
     count("authentication, first request of a token (with a get that finds nothing)", lambda: api("GET", _NO))
     count("the same again, token cached", lambda: api("GET", _NO))
     first = next(issue)
@@ -114,6 +121,7 @@ def operations(on: Stage) -> list[Count]:
     count("add", lambda: api("POST", "/api/timelogs/", times))
     for _ in range(60):
         api("POST", "/api/timelogs/", times)
+    on.timesheets.timesheets.refresh(person.user_id, now_ms=now_ms())
     count("list, page of 50", lambda: api("GET", "/api/timelogs/"))
     count("list, open timers", lambda: api("GET", "/api/timelogs/?end_time__isnull=true"))
     month = "since=2026-01-01T00:00:00Z&until=2026-02-01T00:00:00Z"
@@ -125,7 +133,7 @@ def operations(on: Stage) -> list[Count]:
     stranger("GET", _NO)
     timer = api("POST", "/api/timelogs/start/", next(issue))
     count("get of another person's timer (403)", lambda: stranger("GET", url(timer)))
-    first_delivery = _batch("assigned", f"{repo}-new", person.user_id, repo_id=1_000_001)
+    first_delivery = _batch("assigned", f"{repo}-new", new_repo_id, person.user_id)
     count("process the first delivery of a repository", lambda: on.process.handler(first_delivery, Context()))
     for name, kind, user_id in (
         ("assigned", "assigned", person.user_id),
@@ -134,17 +142,42 @@ def operations(on: Stage) -> list[Count]:
         ("closed", "closed", None),
         ("nobody registered", "assigned", 9),
     ):
-        delivery = partial(on.process.handler, _batch(kind, repo, user_id), Context())
+        delivery = partial(on.process.handler, _batch(kind, repo, repo_id, user_id), Context())
         count(f"process one delivery: {name}", delivery)
+    _count_timesheets(on, count, hours_ago)
     options = {"dry_run": True, "stop_closed": False, "redeliver": False}
-    count(SWEEP, lambda: on.sweep.handler(options, Context()))
+    if sweeps:
+        count(SWEEP, lambda: on.sweep.handler(options, Context()))
     return results
+
+
+def _count_timesheets(
+    on: Stage, count: Callable[[str, Callable[[], Any]], Any], hours_ago: Callable[[float], str]
+) -> None:
+    """Count the work of the timesheets function for a person with an old entry and an open timer."""
+    person, api = on.new_person()
+    timers = TimerQueries(on.timelogs.shared.table)
+
+    def change(path: str, body: dict[str, Any]) -> Callable[[], Any]:
+        """Make a change; return the function that stores the days after it."""
+        key = parse_timer_id(api("POST", path, body).json()["id"])
+        assert key is not None
+        timer = timers.get(*key)
+        return lambda: on.timesheets.handler({"Records": [timer_record(None, timer)]}, Context())
+
+    def entry(days: float) -> dict[str, str]:
+        return {"start_time": hours_ago(24 * days), "end_time": hours_ago(24 * days - 1)}
+
+    change("/api/timelogs/", entry(4))()
+    present = {"github_repo": "octocat/hello-world", "github_issue_number": person.user_id}
+    count(STORE_NOTHING, change("/api/timelogs/start/", present))
+    count(STORE_A_DAY, change("/api/timelogs/", entry(3)))
 
 
 _NO = "/api/timelogs/21031067-01ARZ3NDEKTSV4RRFFQ69G5FAV/"
 
 
-def _batch(kind: str, repo: str, user_id: int | None, *, repo_id: int = 1_000_000) -> dict[str, Any]:
+def _batch(kind: str, repo: str, repo_id: int, user_id: int | None) -> dict[str, Any]:
     users = None if user_id is None else (user_id,)
     event = IssueEvent(str(uuid4()), kind, repo_id, repo, 1_000_000, now_ms(), users)
     attributes = {"MessageGroupId": "g", "ApproximateReceiveCount": "1"}

@@ -35,8 +35,8 @@ class Meter:
     ----------
     read_units, write_units
         Capacity units as AWS counts them. DynamoDB Local reports twice the documented units for transactions
-        ("Amazon DynamoDB Transactions: How it works", "Capacity management for transactions"); `Meter`
-        corrects this.
+        that write to indexes, and too few for others. `Meter` corrects this: each item takes at least two
+        ("Amazon DynamoDB Transactions: How it works", "Capacity management for transactions").
     seconds
         The time during which at least one call was in progress.
     client_s
@@ -67,7 +67,8 @@ class Meter:
             try:
                 response = call(operation, parameters)
             finally:
-                self._end(operation, response, time.thread_time() - began_s)
+                in_transaction = len(parameters.get("TransactItems", ()))
+                self._end(operation, response, time.thread_time() - began_s, in_transaction)
             return response
 
         client._make_api_call = counted
@@ -78,7 +79,7 @@ class Meter:
                 self._since = time.perf_counter()
             self._under_way += 1
 
-    def _end(self, operation: str, response: dict[str, Any], client_s: float) -> None:
+    def _end(self, operation: str, response: dict[str, Any], client_s: float, in_transaction: int) -> None:
         consumed = response.get("ConsumedCapacity", {})
         entries = consumed if isinstance(consumed, list) else [consumed]
         units = sum(entry.get("CapacityUnits", 0) for entry in entries)
@@ -90,8 +91,10 @@ class Meter:
             self.calls.append(operation)
             if operation in _READS:
                 self.read_units += units
+            elif in_transaction and units:
+                self.write_units += max(units / 2, 2 * in_transaction)
             else:
-                self.write_units += units / 2 if operation == "TransactWriteItems" else units
+                self.write_units += units
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ class Stage:
     timelogs: ModuleType
     process: ModuleType
     sweep: ModuleType
+    timesheets: ModuleType
     meter: Meter
     database: "DynamoDBClient"
     table_name: str
@@ -124,12 +128,12 @@ def stage() -> Stage:
     name = f"bench-{uuid.uuid4()}"
     os.environ.update(environment(db.endpoint_url), TABLE_NAME=name, WRITES_PER_MINUTE="1000000")
     os.environ.update(POWERTOOLS_TRACE_DISABLED="true", POWERTOOLS_LOG_LEVEL="CRITICAL")
+    os.environ.update(TIMESHEET_QUEUE_URL="https://queue.example")
     database = connect(db.endpoint_url)
     create_table(database, name)
-    timelogs, process, sweep = map(
-        importlib.import_module, ("timelogs.api", "webhook.process", "stale_sweeper.sweep")
-    )
+    names = ("timelogs.api", "webhook.process", "stale_sweeper.sweep", "timesheets.refresh")
+    timelogs, process, sweep, timesheets = map(importlib.import_module, names)
     meter = Meter()
-    for module in (timelogs.shared, process, sweep):
+    for module in (timelogs.shared, process, sweep, timesheets):
         meter.watch(module.table.connection.client)
-    return Stage(timelogs, process, sweep, meter, database, name)
+    return Stage(timelogs, process, sweep, timesheets, meter, database, name)

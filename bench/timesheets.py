@@ -1,8 +1,6 @@
 """Cost of deriving and storing working time, on DynamoDB Local, and how soon the local stack stores days."""
 
-import importlib
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -10,16 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import NamedTuple
 
 from bench.stage import Stage, stage
 from deployed_stack.http_client import request
 from local_stack import LocalStack, free_port
 from tests.support import many_timers
 from tests.support.gateway import Context
+from tests.support.stream import calendar_record, timer_record
 from timer_core.clock import now_ms
 from timer_core.domain.calendar import Calendar, Policy
+from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import Interval, Week
@@ -27,9 +26,10 @@ from timer_core.domain.timeline import standings, timeline
 from timer_core.domain.timers import Period, Timer, finished
 from timer_core.store.calendars import Calendars
 from timer_core.store.items import timer_item
-from timer_core.store.keys import day_sk, timer_sk, user_pk
+from timer_core.store.keys import CALENDAR_SK, day_sk, timer_sk, user_pk
 from timer_core.store.queries import TimerQueries
-from timer_core.store.stored_days import date_of
+from timer_core.store.stored_days import date_of, outdated
+from timer_core.store.table import Write
 from timer_core.store.timesheets import Timesheets
 
 _MINUTE_MS = 60_000
@@ -41,8 +41,8 @@ _TODAY = 6
 # Four entries on each day of a year.
 _A_DAY = 4
 _DAYS = 365
-# The size of the function's batches, and the number of people with changes.
-_BATCH, _CHANGED = 100, 300
+# The size of the function's batches, the number of people with changes, and of the changes of each of some.
+_BATCH, _CHANGED, _OF_EACH = 100, 300, 10
 # A year is rebuilt for as many people, some at a time.
 _YEARS, _AT_A_TIME = 16, 8
 _PEOPLE = 1_000
@@ -102,41 +102,59 @@ def _costs(size: int) -> dict[str, str]:
 def _changes() -> Iterator[str]:
     """Measure the function, which gets its batches one after the other."""
     on, now = stage(), now_ms()
-    os.environ["TIMESHEET_QUEUE_URL"] = "https://queue.example"
-    function = importlib.import_module("timesheets.refresh")
-    on.meter.watch(function.table.connection.client)
     people = [on.new_person()[0].user_id for _ in range(_CHANGED)]
-    timers = {user_id: list(_timers(user_id, 2 * _A_DAY, now)) for user_id in people}
+    timers = {user_id: list(_timers(user_id, 4 * _A_DAY, now)) for user_id in people}
     many_timers.put(on.database, on.table_name, (one for own in timers.values() for one in own))
     timesheets = _timesheets(on)
     for user_id in people:
         timesheets.refresh(user_id, now_ms=now)
+    older, open_ = _OPEN + _TODAY, 0
+    some = people[: _CHANGED // _OF_EACH]
 
-    def records(position: int, people: Sequence[int], times: int = 1) -> list[dict[str, Any]]:
-        """Change a timer of each person in the table, and return the records of the changes."""
-        before = [timers[user_id][position] for user_id in people]
-        after = [_changed(timer, now) for timer in before]
-        many_timers.put(on.database, on.table_name, after)
-        return [*map(_record, before, after)] * times
+    def changes(first: int, people: Sequence[int], of_each: int = 1) -> Iterator[_Change]:
+        for position in range(first, first + of_each):
+            for user_id in people:
+                yield _Change(timers[user_id][position], _changed(timers[user_id][position], now))
 
-    older, open_ = _OPEN + _TODAY + 3, 0
-    yield _rate(on, function, "of the present, of 300 people", records(open_, people))
-    yield _rate(on, function, "of a day of last week, of 300 people", records(older, people))
-    repeated = records(older + 1, people[:30], times=10)
-    yield _rate(on, function, "of a day of last week, ten of each of 30 people", repeated)
+    yield _rate(on, f"of the present, of {_CHANGED} people", [*changes(open_, people)])
+    yield _rate(on, f"of a day of last week, of {_CHANGED} people", [*changes(older + 3, people)])
+    name = f"of last week, {_OF_EACH} different ones of each of {len(some)} people, in turn"
+    yield _rate(on, name, [*changes(older + 4, some, _OF_EACH)])
+    others = people[len(some) : 2 * len(some)]
+    together = sorted(changes(older + 4, others, _OF_EACH), key=lambda change: change.after.user_id)
+    yield _rate(on, name.replace("in turn", "one person after the other"), together)
 
 
-def _rate(on: Stage, function: ModuleType, name: str, records: Sequence[dict[str, Any]]) -> str:
-    def handle() -> None:
-        for first in range(0, len(records), _BATCH):
-            function.handler({"Records": records[first : first + _BATCH]}, Context())
+class _Change(NamedTuple):
+    """A change of a timer."""
 
-    seconds, calls, cpu_s, own_s = _measured(on, handle)
-    count = len(records)
-    return (
-        f"| {name} | {count / seconds:.0f} | {calls / count:.2f} "
-        f"| {cpu_s / count * 1000:.1f} | {own_s / count * 1000:.1f} |"
-    )
+    before: Timer
+    after: Timer
+
+
+def _rate(on: Stage, name: str, changes: Sequence[_Change]) -> str:
+    """Measure storing the days after changes. Each batch of them is made just before it is handled."""
+    batches = [changes[first : first + _BATCH // 2] for first in range(0, len(changes), _BATCH // 2)]
+    figures = [_handle(on, batch) for batch in batches]
+    seconds, calls, cpu_s, own_s = (sum(column) / len(changes) for column in zip(*figures, strict=True))
+    return f"| {name} | {1 / seconds:.0f} | {calls:.2f} | {cpu_s * 1000:.1f} | {own_s * 1000:.1f} |"
+
+
+def _handle(on: Stage, changes: Sequence[_Change]) -> tuple[float, int, float, float]:
+    """Make changes as the store does, and measure the function with the records of them."""
+    table, now = on.timelogs.shared.table, now_ms()
+    records = []
+    for before, after in changes:
+        records.append(timer_record(before, after))
+        from_ms = changed_from_ms(before, after)
+        assert from_ms is not None
+        marks = outdated(after.user_id, from_ms, now_ms=now)
+        put = Write("Put", user_pk(after.user_id), timer_sk(after.ulid), item=timer_item(after))
+        table.transact([put, *marks])
+        if marks:
+            calendar = table.get(user_pk(after.user_id), CALENDAR_SK)
+            records.append(calendar_record(after.user_id, calendar))
+    return _measured(on, lambda: on.timesheets.handler({"Records": records}, Context()))
 
 
 def _measured(on: Stage, act: Callable[[], None]) -> tuple[float, int, float, float]:
@@ -160,15 +178,6 @@ def _changed(timer: Timer, now: int) -> Timer:
         now_ms=now,
         issue=timer.issue,
     )
-
-
-def _record(before: Timer, after: Timer) -> dict[str, Any]:
-    images = {
-        "Keys": {"pk": {"S": user_pk(after.user_id)}, "sk": {"S": timer_sk(after.ulid)}},
-        "OldImage": timer_item(before),
-        "NewImage": timer_item(after),
-    }
-    return {"eventName": "MODIFY", "eventSource": "aws:dynamodb", "dynamodb": images}
 
 
 def _years() -> Iterator[str]:

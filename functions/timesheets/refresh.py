@@ -71,19 +71,20 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             logger.exception("A message is not a change", extra={"message_id": message["messageId"]})
             failed.append(message["messageId"])
     changes, unreadable = _changes(record["dynamodb"] for record in records if "dynamodb" in record)
-    pending = [*(change for _, change in queued), *changes]
+    pending = _by_person([*(change for _, change in queued), *changes])
     states = _states(pending)
     with ThreadPoolExecutor(_THREADS) as pool:
-        is_stored = list(
-            pool.map(lambda change: _store(change, states.get(change.user_id), context), pending)
+        stored = pool.map(
+            lambda change: _store(change, states.get(change.user_id), context), pending.values()
         )
-    metrics.add_metric("TimesheetsStored", MetricUnit.Count, sum(is_stored))
-    failures = len(failed) + unreadable + is_stored.count(False)
+    is_stored = dict(zip(pending, stored, strict=True))
+    metrics.add_metric("TimesheetsStored", MetricUnit.Count, sum(is_stored.values()))
+    failures = len(failed) + unreadable + list(is_stored.values()).count(False)
     metrics.add_metric("TimesheetFailures", MetricUnit.Count, failures)
-    for change, done in zip(changes, is_stored[len(queued) :], strict=True):
-        if not done:
+    for change in _by_person(changes).values():
+        if not is_stored[change.user_id]:
             _queue(asdict(change))
-    failed += [message_id for (message_id, _), done in zip(queued, is_stored, strict=False) if not done]
+    failed += [message_id for message_id, change in queued if not is_stored[change.user_id]]
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
@@ -102,12 +103,21 @@ def _queued(body: str) -> Iterator[Change]:
     if "DDBStreamBatchInfo" in document:
         logger.warning("Lambda has discarded a batch of the stream", extra={"report": document})
     else:
-        yield Change(**document)
+        change = Change(**document)
+        yield Change(int(change.user_id), int(change.from_ms))
+
+
+def _by_person(changes: Iterable[Change]) -> dict[int, Change]:
+    """Return one change for each person, from the earliest instant of the person's changes."""
+    found: dict[int, Change] = {}
+    for change in sorted(changes, key=lambda change: change.from_ms):
+        found.setdefault(change.user_id, change)
+    return found
 
 
 def _changes(records: Iterable[Mapping[str, Any]]) -> tuple[list[Change], int]:
-    """Return one change for each person in records of the stream, and the number of unreadable records."""
-    from_ms: dict[int, int] = {}
+    """Return the changes in records of the stream, and the number of unreadable records."""
+    changes = list[Change]()
     unreadable = 0
     for images in records:
         try:
@@ -117,8 +127,8 @@ def _changes(records: Iterable[Mapping[str, Any]]) -> tuple[list[Change], int]:
             unreadable += 1
             change = _unreadable(images)
         if change is not None:
-            from_ms[change.user_id] = min(change.from_ms, from_ms.get(change.user_id, LATEST_MS))
-    return [Change(*change) for change in from_ms.items()], unreadable
+            changes.append(change)
+    return changes, unreadable
 
 
 def _change(images: Mapping[str, Any]) -> Change | None:
@@ -152,10 +162,10 @@ def _timer(item: RawItem | None) -> Timer | None:
     return to_gaps(item) if "deleted_ms" in item else to_timer(item)
 
 
-def _states(changes: Iterable[Change]) -> Mapping[int, StoredState]:
+def _states(user_ids: Iterable[int]) -> Mapping[int, StoredState]:
     """Return which days of the people are stored; none if that cannot be read at once."""
     try:
-        return timesheets.states(change.user_id for change in changes)
+        return timesheets.states(user_ids)
     except Exception:
         logger.exception("The people of a batch could not be read at once")
         return {}

@@ -12,6 +12,8 @@ import pytest
 from tests.integration.test_timesheets import FIRST, FixedPolicies, Owner
 from tests.support.gateway import Context
 from tests.support.handlers import Clock, loaded
+from tests.support.stream import calendar_record
+from tests.support.stream import timer_record as record
 from timer_core.domain.calendar import HOUR_MS
 from timer_core.domain.schedule import DAY_MS
 from timer_core.domain.timers import Period, Timer
@@ -58,22 +60,6 @@ def owner(shared_table: Table, new_person: Callable[[], Person]) -> Owner:
     ulid = owner.start(FIRST + 9 * HOUR_MS)
     owner.write(owner.timers[ulid].stop(FIRST + 12 * HOUR_MS, "closed"), now_ms=FIRST + 12 * HOUR_MS)
     return owner
-
-
-def record(before: Timer | None, after: Timer | None) -> dict[str, Any]:
-    """Return the record of a change of a timer (AWS, "DynamoDB Streams record")."""
-    one = before or after
-    assert one is not None
-    images: dict[str, Any] = {
-        "Keys": {"pk": {"S": user_pk(one.user_id)}, "sk": {"S": f"timer#{one.ulid}"}},
-        "StreamViewType": "NEW_AND_OLD_IMAGES",
-    }
-    if before is not None:
-        images["OldImage"] = timer_item(before)
-    if after is not None:
-        images["NewImage"] = timer_item(after)
-    name = "INSERT" if before is None else "MODIFY" if after else "REMOVE"
-    return {"eventID": "1", "eventName": name, "eventSource": "aws:dynamodb", "dynamodb": images}
 
 
 def message(user_id: int, number: str = "1") -> dict[str, Any]:
@@ -137,13 +123,8 @@ def test_days_become_right_even_if_the_write_did_not_mark_them(function: ModuleT
 def test_a_change_of_the_calendar_stores_the_days(function: ModuleType, owner: Owner) -> None:
     owner.table.write(lower_dirty(owner.user_id, FIRST))
     item = owner.table.get(user_pk(owner.user_id), CALENDAR_SK)
-    keys = {"pk": {"S": user_pk(owner.user_id)}, "sk": {"S": CALENDAR_SK}}
-    changed = {
-        "eventName": "MODIFY",
-        "eventSource": "aws:dynamodb",
-        "dynamodb": {"Keys": keys, "NewImage": item},
-    }
-    send(function, changed)
+    assert item is not None
+    send(function, calendar_record(owner.user_id, item))
     assert stored(owner) == NOW - 2 * DAY_MS
 
 
@@ -226,7 +207,10 @@ def test_a_record_without_an_owner_becomes_a_dead_letter(
     assert send(function, {"messageId": "a", "eventSource": "aws:sqs", "body": body}) == ["a"]
 
 
-@pytest.mark.parametrize("body", ["no JSON", "7", "[]", "{}", '{"user_id": 9}', '{"detail": {}}'])
+@pytest.mark.parametrize(
+    "body",
+    ["no JSON", "7", "[]", "{}", '{"user_id": 9}', '{"detail": {}}', '{"user_id": [], "from_ms": "x"}'],
+)
 def test_a_message_of_another_form_fails_alone(function: ModuleType, owner: Owner, body: str) -> None:
     broken = {"messageId": "a", "eventSource": "aws:sqs", "body": body}
     assert send(function, broken, message(owner.user_id, "b")) == ["a"]
@@ -263,6 +247,22 @@ def test_the_report_of_a_discarded_batch_is_logged_and_removed(
     assert send(function, letter, message(owner.user_id, "b")) == []
     assert stored(owner) == NOW - 2 * DAY_MS
     assert logged == [{"report": report}]
+
+
+def test_the_messages_of_a_person_are_one_refresh(
+    function: ModuleType, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It begins at the earliest change; if it fails, each of the messages fails."""
+    calls: list[tuple[int, int]] = []
+
+    def refresh(user_id: int, *, changed_ms: int, **_: int) -> bool:
+        calls.append((user_id, changed_ms))
+        return bool(1 / 0 if user_id == 9 else True)
+
+    monkeypatch.setattr(function.timesheets, "refresh", refresh)
+    later = message(9, "b") | {"body": json.dumps({"user_id": 9, "from_ms": NOW})}
+    assert send(function, later, message(owner.user_id, "a"), message(9, "c")) == ["b", "c"]
+    assert sorted(calls) == sorted([(9, FIRST), (owner.user_id, FIRST)])
 
 
 def test_without_time_the_rest_of_a_batch_is_queued(function: ModuleType, owner: Owner, queue: Queue) -> None:

@@ -15,7 +15,19 @@ from timer_core.domain.calendar import HOUR_MS, Calendar, ConcurrentTimers, Poli
 from timer_core.domain.corrections import divided, with_pause, without_pause
 from timer_core.domain.schedule import DayException, Interval, ScheduleVersion, Span, Week, joined
 from timer_core.domain.state import Action, State, Status, Transition
-from timer_core.domain.timeline import Carry, Slice, Standing, Waiting, _Running, lasting, standings, timeline
+from timer_core.domain.timeline import (
+    Carry,
+    Slice,
+    Standing,
+    Waiting,
+    _Choice,
+    _Fold,
+    _Running,
+    _Segment,
+    lasting,
+    standings,
+    timeline,
+)
 from timer_core.domain.timers import Claim, Timer, finished, without
 from timer_core.store.items import to_gaps, tombstone
 from timer_core.store.keys import timer_sk, user_pk
@@ -513,6 +525,23 @@ class TestManyTimers:
             return looks
 
         assert work(800) < 3 * work(400)
+
+    def test_a_change_is_searched_among_the_timers_that_it_may_concern(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looked: list[str] = []
+        look = _Fold.standing
+
+        def counted(fold: _Fold, ulid: str, segment: _Segment, choice: _Choice) -> Standing:
+            looked.append(ulid)
+            return look(fold, ulid, segment, choice)
+
+        monkeypatch.setattr(_Fold, "standing", counted)
+        timers = [timer(f"T{number:03}", ("2026-11-02 09:00", "start")) for number in range(200)]
+        found = standings(timers, OFFICE, Carry(at("2026-11-02 10:00")))
+        assert [ulid for ulid, one in found.items() if one.is_counting] == ["T000"]
+        assert {one.waiting_for for one in found.values()} == {None, Waiting.FOCUS}
+        assert len(looked) < 2 * len(timers)
 
     def test_a_timer_in_an_inserted_pause_is_paused(self) -> None:
         one = timer("A", ("2026-11-02 09:00", "start"), ("2026-11-02 10:00", "pause by correction"))

@@ -217,18 +217,24 @@ def standings(timers: Iterable[Timer], calendar: Calendar, carry: Carry) -> dict
     found: dict[str, Standing] = {}
     pending: set[str] = set()
     changed_ms: int | None = carry.at_ms
+    last: _Choice | None = None
     for segment in fold.segments(carry.at_ms + _AHEAD_MS):
         # Midnights cut segments, but change nothing.
         is_change, changed_ms = segment.since_ms == changed_ms, fold.next_change_ms
         if not is_change and changed_ms is not None:
             continue
-        now = fold.standings(pending if found else [timer.ulid for timer in known if timer.is_open], segment)
-        if not found:
-            found, pending = now, {ulid for ulid, one in now.items() if one.is_counting or one.waiting_for}
-        for ulid in [*pending]:
-            if now[ulid].decides_other_than(found[ulid]):
-                found[ulid] = replace(found[ulid], changes_ms=segment.since_ms)
-                pending.remove(ulid)
+        choice = fold.choice(segment)
+        if last is None:
+            found = {
+                timer.ulid: fold.standing(timer.ulid, segment, choice) for timer in known if timer.is_open
+            }
+            pending = {ulid for ulid, one in found.items() if one.is_counting or one.waiting_for}
+        else:
+            for ulid in choice.changed(pending, last):
+                if fold.standing(ulid, segment, choice).decides_other_than(found[ulid]):
+                    found[ulid] = replace(found[ulid], changes_ms=segment.since_ms)
+                    pending.remove(ulid)
+        last = choice
         is_soon = segment.since_ms < carry.at_ms + _SOON_MS
         if not pending or fold.next_change_ms is None or (segment.counting and not is_soon):
             break
@@ -423,6 +429,33 @@ class _Segment(NamedTuple):
     slices: tuple[Slice, ...]
 
 
+class _Choice(NamedTuple):
+    """What decides for which timers a segment counts, and for what the others wait.
+
+    Attributes
+    ----------
+    first
+        The first of the chosen timers, if there is one.
+    chosen
+        The timers that count, or that would count in working hours.
+    unsigned
+        The timers that may have become stale.
+    circumstances
+        What concerns all timers: the policy, a break, and the number of the transitions that follow.
+    """
+
+    first: tuple[str, ...]
+    chosen: frozenset[str]
+    unsigned: frozenset[str]
+    circumstances: tuple[ConcurrentTimers, bool, int]
+
+    def changed(self, ulids: Set[str], last: "_Choice") -> Set[str]:
+        """Return the timers for which something may have changed since the last choice."""
+        if self.circumstances != last.circumstances:
+            return set(ulids)
+        return ulids & (self.chosen | last.chosen | self.unsigned)
+
+
 class _Fold:
     """Goes through the time from a carry on, from change to change.
 
@@ -503,28 +536,30 @@ class _Fold:
                 self._count(piece)
             self._at_ms = segment.until_ms
 
-    def standings(self, ulids: Iterable[str], segment: _Segment) -> dict[str, Standing]:
-        """Return whether timers count in a segment, and why."""
+    def choice(self, segment: _Segment) -> _Choice:
+        """Return what decides for which timers a segment counts, and for what the others wait."""
         # Outside of working hours, the timers wait for them that would count in them.
         chosen = segment.counting or self._choose(segment.policy, segment.since_ms, is_working=True)
-        counting = frozenset(segment.counting)
-        return {ulid: self._standing(ulid, segment, counting, chosen) for ulid in ulids}
+        has_break = self._has_break(segment.policy)
+        circumstances = (segment.policy.concurrent_timers, has_break, len(self._marks))
+        return _Choice(chosen[:1], frozenset(chosen), frozenset(self._unsigned), circumstances)
 
-    def _standing(self, ulid: str, segment: _Segment, counting: Set[str], chosen: Sequence[str]) -> Standing:
+    def standing(self, ulid: str, segment: _Segment, choice: _Choice) -> Standing:
+        """Return whether a timer counts in a segment, and why."""
         one = self._timers[ulid]
         if one.stretch_ms is None or one.is_interrupted:
             return Standing(0, None, "paused", one.decided)
         if one.carry.stale_ms is not None:
             return Standing(0, None, "stale")
-        if ulid in counting:
+        if segment.counting and ulid in choice.chosen:
             rule = "overtime" if not segment.is_working else segment.slices[0].rule.value
             return Standing(1 / segment.slices[0].of, None, rule, one.decided)
         if self._has_break(segment.policy):
             act = self._break_act
             return Standing(0, Waiting.BREAK, Waiting.BREAK, act and act.transition, act and act.ulid)
-        if segment.policy.concurrent_timers is not ConcurrentTimers.FOCUS or ulid in chosen:
+        if segment.policy.concurrent_timers is not ConcurrentTimers.FOCUS or ulid in choice.chosen:
             return Standing(0, Waiting.SCHEDULE, Waiting.SCHEDULE)
-        other = self._timers[chosen[0]]
+        other = self._timers[choice.first[0]]
         return Standing(0, Waiting.FOCUS, Waiting.FOCUS, other.decided, other.timer.ulid)
 
     def _apply(self, mark: _Mark) -> None:
