@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from timer_core.domain.calendar import HOUR_MS, Calendar, ConcurrentTimers, Policy
-from timer_core.domain.corrections import divided, with_pause, without_pause
+from timer_core.domain.corrections import divided, with_changed_pause, with_pause, without_pause
 from timer_core.domain.schedule import DayException, Interval, ScheduleVersion, Span, Week, joined
 from timer_core.domain.state import Action, State, Status, Transition
 from timer_core.domain.timeline import Carry, Slice, Standing, Waiting, _Running, lasting, standings, timeline
@@ -295,6 +295,32 @@ class TestBreak:
         stopped = self.paused().stop(at("2026-11-02 10:30"), "closed")
         assert worked([stopped, self.other], OFFICE, "2026-11-02 00:00", "2026-11-03 00:00") == {"A": 1}
 
+    @pytest.mark.parametrize(
+        ("began", "pause", "moved", "expected"),
+        [
+            ("09:00", ("10:00", "11:00"), ("11:15", "11:45"), 7.5),
+            ("09:00", ("10:00", "11:00"), ("14:00", "16:00"), 6),
+            ("20:00", ("21:00", "22:00"), ("22:30", "23:30"), 5),
+        ],
+    )
+    @pytest.mark.parametrize("others", [0, 1])
+    def test_a_pause_that_is_moved_to_a_later_time_ends_its_break(
+        self, began: str, pause: tuple[str, str], moved: tuple[str, str], expected: float, others: int
+    ) -> None:
+        day = "2026-11-02 "
+        steps = [(began, "start"), (pause[0], "pause"), (pause[1], "resume")]
+        one = timer("A", *((day + time, step) for time, step in steps))
+        other = [timer("B", (day + "08:00", "start by lead"))] * others
+        corrected = with_changed_pause(
+            one, 0, *(at(day + time) for time in moved), at("2026-11-03 08:00")
+        ).timer
+        found = worked([corrected, *other], OFFICE, "2026-11-02 00:00", "2026-11-03 08:00")
+        assert found["A"] == expected
+        midnight = timeline([corrected, *other], OFFICE, at("2026-11-02 22:45"))
+        rest = timeline([corrected, *other], OFFICE, at("2026-11-03 08:00"), midnight.carry).slices
+        whole = timeline([corrected, *other], OFFICE, at("2026-11-03 08:00")).slices
+        assert minutes_of(whole) == minutes_of([*midnight.slices, *rest])
+
 
 class TestOvertime:
     def test_a_start_by_hand_counts_for_some_hours(self) -> None:
@@ -348,6 +374,19 @@ class TestOvertime:
         one = timer("A", *steps, ("2026-11-02 17:50", "focus"))
         halves = divided(one, at(time), ulid="Z", now_ms=at("2026-11-03 08:00"))
         assert sum(worked(halves, OFFICE, "2026-11-02 00:00", "2026-11-03 08:00").values()) == 5
+
+    def test_a_pause_that_is_removed_no_longer_ends_it(self) -> None:
+        steps = [
+            ("2026-11-02 20:00", "start"),
+            ("2026-11-02 21:00", "pause"),
+            ("2026-11-02 23:00", "resume by lead"),
+        ]
+        one, now = timer("A", *steps), at("2026-11-03 08:00")
+        found = [
+            worked([each], OFFICE, "2026-11-02 00:00", "2026-11-03 08:00")["A"]
+            for each in (one, without_pause(one, 0, now).timer)
+        ]
+        assert found == [1, 4]
 
     def test_a_corrected_pause_keeps_the_wish_to_keep_counting(self) -> None:
         steps = [("2026-11-02 17:00", "start"), ("2026-11-02 17:30", "focus overtime")]

@@ -555,7 +555,7 @@ class _Fold:
                 # A timer that was stale counts again.
                 one.carry = replace(one.carry, unsigned_ms=0, stale_ms=None)
             self._open_overtime(one)
-        if is_act and (self._break_ms is None or self._break_ms <= (one.act_ms or 0)):
+        if is_act and self._ends_break(mark, one):
             self._begin_break(None)
         if one is self._first:
             self._first = None
@@ -598,9 +598,7 @@ class _Fold:
         for first in self._timers.values():
             if any(done.divides and done.at_ms == at_ms for done in first.timer.history):
                 stale_ms = None if first.carry.stale_ms is None else at_ms
-                second.carry = replace(
-                    second.carry, unsigned_ms=first.carry.unsigned_ms, stale_ms=stale_ms
-                )
+                second.carry = replace(second.carry, unsigned_ms=first.carry.unsigned_ms, stale_ms=stale_ms)
                 return
 
     def _begins_break(self, timer: Timer, mark: _Mark) -> bool:
@@ -619,6 +617,17 @@ class _Fold:
             return False
         is_working = self._calendar.schedule.is_working(at_ms)
         return timer.ulid in self._choose(policy, at_ms, is_working=is_working)
+
+    def _ends_break(self, mark: _Mark, one: _Running) -> bool:
+        """Whether an act ends the present break: it is later, or it ends the pause that began the break.
+
+        A correction may have moved this pause to a time after the act.
+        """
+        if self._break_ms is None or self._break_ms <= (one.act_ms or 0):
+            return True
+        began = self._break_act
+        resumes = mark.transition is not None and mark.transition.action is Action.RESUME
+        return resumes and began is not None and began.ulid == mark.ulid
 
     def _open_overtime(self, one: _Running) -> None:
         """Note the overtime that the last act by hand on a timer has opened."""
