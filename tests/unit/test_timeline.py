@@ -773,8 +773,9 @@ def reference(  # noqa: C901 - one loop is easiest to compare with the rules
                 broken = None
                 unsigned[ulid] = 0
                 stale.discard(ulid)
-                overtime.pop(ulid, None)
-                if step.overtime:
+                if by_hand:
+                    overtime.pop(ulid, None)
+                if step.overtime and by_hand:
                     kept[ulid] = ms
                 inside_span = span_at(ms)
                 kept_span = span_at(kept[ulid]) if ulid in kept else None

@@ -357,7 +357,8 @@ def _continuing(timer: Timer, at_ms: int, ulid: str) -> tuple[Transition, list[T
                 began_ms = transition.began_ms if transition.acted_ms is not None else state.changed_ms
         if state.status is Status.RUNNING and _is_act(transition):
             acts.append(transition)
-    *earlier, last = _deciding(acts) or [None]
+    deciding = _deciding(acts)
+    last = deciding[-1] if deciding else None
     start = Transition(
         at_ms,
         Action.START,
@@ -368,7 +369,7 @@ def _continuing(timer: Timer, at_ms: int, ulid: str) -> tuple[Transition, list[T
         acted_ms=began_ms if last is None else last.began_ms,
         by_hand=last is not None and last.is_by_hand,
     )
-    return start, [_repeated(act, at_ms) for act in earlier if act is not None]
+    return start, [_repeated(act, at_ms) for act in deciding[:-1]]
 
 
 def _rewritten(timer: Timer, parts: "_Parts", now_ms: int, *, locked_until_ms: int) -> Correction:

@@ -587,10 +587,11 @@ class _Fold:
         elif one.act_ms is None or one.act_ms <= began_ms:
             one.act_ms, one.decided = began_ms, transition
         # A correction may repeat earlier acts after a later one.
-        if transition.is_by_hand and (one.hand_ms is None or one.hand_ms <= began_ms):
-            one.hand_ms, one.by_hand = began_ms, transition
-        if transition.overtime and (one.kept_ms is None or one.kept_ms <= began_ms):
-            one.kept_ms = began_ms
+        if transition.is_by_hand:
+            if one.hand_ms is None or one.hand_ms <= began_ms:
+                one.hand_ms, one.by_hand = began_ms, transition
+            if transition.overtime and (one.kept_ms is None or one.kept_ms <= began_ms):
+                one.kept_ms = began_ms
         return not transition.continues
 
     def _continue(self, second: _Running, at_ms: int) -> None:
