@@ -470,7 +470,6 @@ FRIDAY_OFF = {"intervals": [], "reason": "sick"}
             "/api/schedule/",
             BERLIN | {"valid_from": "2026-11-27", "week": {"fri": [["09:00", "10:00"]]}},
         ),
-        ("PUT", "/api/schedule/", {"time_zone": "UTC", "week": NINE_TO_FIVE, "valid_from": "2026-11-28"}),
         ("PUT", "/api/schedule/exceptions/2026-11-27/", FRIDAY_OFF),
     ],
 )
@@ -505,6 +504,24 @@ def test_a_change_beside_confirmed_days_is_allowed(confirmed: Client) -> None:
     week = {"time_zone": "Europe/Berlin", "week": {}, "valid_from": "2026-11-28"}
     assert put(confirmed, week)["versions"][-1]["valid_from"] == "2026-11-28"
     assert confirmed("PUT", "/api/schedule/exceptions/2026-11-25/", FRIDAY_OFF).status == 200
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_another_zone_from_the_day_after_a_confirmed_one_begins_at_its_end(
+    confirmed: Client, zone: str
+) -> None:
+    path = "/api/timesheets/?from=2026-11-26&to=2026-11-30"
+    before = confirmed("GET", path).json()["days"]
+    change = {"time_zone": zone, "week": NINE_TO_FIVE, "valid_from": "2026-11-28"}
+    preview = confirmed("PUT", "/api/schedule/?preview=true", change)
+    assert preview.json()["conflicts"] == []
+    assert put(confirmed, change)["current"]["time_zone"] == zone
+    after = confirmed("GET", path).json()["days"]
+    assert after[:2] == before[:2]
+    assert after[2]["since"] == before[1]["until"]
+    assert [day["since"] for day in after[1:]] == [day["until"] for day in after[:-1]]
+    assert {day["time_zone"] for day in after[2:]} == {zone}
+    assert schedule_of(confirmed)["versions"][-1]["valid_from"] == "2026-11-28"
 
 
 def test_a_preview_names_the_confirmed_days_and_does_not_change_them(confirmed: Client) -> None:

@@ -265,10 +265,28 @@ class TestSchedules:
         after = self.own.with_version(ScheduleVersion(MONDAY + 5 * ONE, weekdays("9-12")))
         assert self.conflicts(after) == []
 
-    def test_a_zone_in_which_the_next_day_begins_at_another_instant(self) -> None:
-        lisbon = weekdays("9-12", "13-18", zone="Europe/Lisbon")
-        assert self.conflicts(self.own.with_version(ScheduleVersion(MONDAY + 5 * ONE, lisbon))) == [4]
-        assert self.conflicts(self.own.with_version(ScheduleVersion(MONDAY + 6 * ONE, lisbon))) == []
+    @pytest.mark.parametrize(
+        "zone", ["Europe/Lisbon", "America/Los_Angeles", "Asia/Tokyo", "Pacific/Kiritimati"]
+    )
+    def test_another_zone_from_the_day_after_a_confirmed_one_begins_at_its_end(self, zone: str) -> None:
+        day, week = MONDAY + 5 * ONE, weekdays("0-24", zone=zone)
+        after = self.own.with_version(ScheduleVersion(day, week))
+        assert self.conflicts(after) == []
+        schedule, confirmed_until_ms = (
+            after.calendar(OFFICE.policies).schedule,
+            self.own.confirmed[0].until_ms,
+        )
+        assert schedule.starts_at(day) == schedule.eras[-1].since_ms == confirmed_until_ms
+        assert schedule.starts_at(day + ONE) == at("2026-11-08 00:00", zone)
+        dates = [schedule.day_of(confirmed_until_ms + offset) for offset in (-1, 0)]
+        assert dates == [day - ONE, day]
+        later = self.own.with_version(ScheduleVersion(day + ONE, week))
+        assert self.conflicts(later) == []
+        assert later.versions[-1].begins_ms is None
+
+    def test_another_zone_from_a_confirmed_day_on(self) -> None:
+        lisbon = ScheduleVersion(MONDAY + 4 * ONE, weekdays("9-12", "13-18", zone="Europe/Lisbon"))
+        assert self.conflicts(self.own.with_version(lisbon)) == [3, 4]
 
     def test_no_working_hours_are_not_the_same_as_hours_around_the_clock(self) -> None:
         always = replace(OFFICE, versions=(ScheduleVersion(date(1980, 1, 1), Week("Europe/Berlin")),))

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from timer_core.domain.calendar import HOUR_MS, Calendar, ConcurrentTimers, Policy
-from timer_core.domain.corrections import divided, with_pause, without_pause
+from timer_core.domain.corrections import divided, with_changed_pause, with_pause, without_pause
 from timer_core.domain.schedule import DayException, Interval, ScheduleVersion, Span, Week, joined
 from timer_core.domain.state import Action, State, Status, Transition
 from timer_core.domain.timeline import (
@@ -307,6 +307,32 @@ class TestBreak:
         stopped = self.paused().stop(at("2026-11-02 10:30"), "closed")
         assert worked([stopped, self.other], OFFICE, "2026-11-02 00:00", "2026-11-03 00:00") == {"A": 1}
 
+    @pytest.mark.parametrize(
+        ("began", "pause", "moved", "expected"),
+        [
+            ("09:00", ("10:00", "11:00"), ("11:15", "11:45"), 7.5),
+            ("09:00", ("10:00", "11:00"), ("14:00", "16:00"), 6),
+            ("20:00", ("21:00", "22:00"), ("22:30", "23:30"), 5),
+        ],
+    )
+    @pytest.mark.parametrize("others", [0, 1])
+    def test_a_pause_that_is_moved_to_a_later_time_ends_its_break(
+        self, began: str, pause: tuple[str, str], moved: tuple[str, str], expected: float, others: int
+    ) -> None:
+        day = "2026-11-02 "
+        steps = [(began, "start"), (pause[0], "pause"), (pause[1], "resume")]
+        one = timer("A", *((day + time, step) for time, step in steps))
+        other = [timer("B", (day + "08:00", "start by lead"))] * others
+        corrected = with_changed_pause(
+            one, 0, *(at(day + time) for time in moved), at("2026-11-03 08:00")
+        ).timer
+        found = worked([corrected, *other], OFFICE, "2026-11-02 00:00", "2026-11-03 08:00")
+        assert found["A"] == expected
+        midnight = timeline([corrected, *other], OFFICE, at("2026-11-02 22:45"))
+        rest = timeline([corrected, *other], OFFICE, at("2026-11-03 08:00"), midnight.carry).slices
+        whole = timeline([corrected, *other], OFFICE, at("2026-11-03 08:00")).slices
+        assert minutes_of(whole) == minutes_of([*midnight.slices, *rest])
+
 
 class TestOvertime:
     def test_a_start_by_hand_counts_for_some_hours(self) -> None:
@@ -332,6 +358,57 @@ class TestOvertime:
     def test_another_act_renews_it(self) -> None:
         one = timer("A", ("2026-11-02 18:30", "start"), ("2026-11-02 21:30", "focus"))
         assert worked([one], OFFICE, "2026-11-02 00:00", "2026-11-03 09:00") == {"A": 7}
+
+    @pytest.mark.parametrize(
+        ("steps", "until"),
+        [
+            ([("2026-11-02 20:00", "start")], "2026-11-03 00:00"),
+            ([("2026-11-02 16:00", "start"), ("2026-11-02 17:30", "focus overtime")], "2026-11-02 22:00"),
+        ],
+    )
+    def test_an_own_act_on_github_does_not_end_it(self, steps: list[tuple[str, str]], until: str) -> None:
+        """Somebody starts a timer by hand, and then assigns themself or moves their card."""
+        one = timer("A", *steps)
+        minute = at(steps[-1][0]) + MINUTE
+        for at_ms in (minute, at("2026-11-02 21:00")):
+            one = one.note_event(Transition(at_ms, Action.START, "assigned", by_owner=True))
+        (*_, last) = timeline([one], OFFICE, at("2026-11-03 08:00")).slices
+        assert last.until_ms == at(until)
+        stands = standing([one], OFFICE, "2026-11-02 21:30")["A"]
+        assert stands.act
+        assert (stands.rule, stands.act.at_ms, stands.changes_ms) == ("overtime", at(steps[-1][0]), at(until))
+        halves = divided(one, at("2026-11-02 21:15"), ulid="Z", now_ms=at("2026-11-03 08:00"))
+        assert timeline(halves, OFFICE, at("2026-11-03 08:00")).slices[-1].until_ms == at(until)
+
+    @pytest.mark.parametrize("time", ["2026-11-02 17:55", "2026-11-02 18:05"])
+    def test_a_division_keeps_the_wish_to_keep_counting(self, time: str) -> None:
+        steps = [("2026-11-02 17:00", "start"), ("2026-11-02 17:30", "focus overtime")]
+        one = timer("A", *steps, ("2026-11-02 17:50", "focus"))
+        halves = divided(one, at(time), ulid="Z", now_ms=at("2026-11-03 08:00"))
+        assert sum(worked(halves, OFFICE, "2026-11-02 00:00", "2026-11-03 08:00").values()) == 5
+
+    def test_a_pause_that_is_removed_no_longer_ends_it(self) -> None:
+        steps = [
+            ("2026-11-02 20:00", "start"),
+            ("2026-11-02 21:00", "pause"),
+            ("2026-11-02 23:00", "resume by lead"),
+        ]
+        one, now = timer("A", *steps), at("2026-11-03 08:00")
+        found = [
+            worked([each], OFFICE, "2026-11-02 00:00", "2026-11-03 08:00")["A"]
+            for each in (one, without_pause(one, 0, now).timer)
+        ]
+        assert found == [1, 4]
+
+    def test_a_corrected_pause_keeps_the_wish_to_keep_counting(self) -> None:
+        steps = [("2026-11-02 17:00", "start"), ("2026-11-02 17:30", "focus overtime")]
+        one = timer("A", *steps, ("2026-11-02 17:50", "focus"))
+        now = at("2026-11-03 08:00")
+        paused = with_pause(one, at("2026-11-02 17:20"), at("2026-11-02 17:55"), now).timer
+        undone = without_pause(paused, 0, now).timer
+        for corrected, expected in ((paused, 5 - 35 / 60), (undone, 5)):
+            found = worked([corrected], OFFICE, "2026-11-02 00:00", "2026-11-03 08:00")["A"]
+            assert found == pytest.approx(expected)
 
     def test_an_assignment_opens_none(self) -> None:
         one = timer("A", ("2026-11-02 20:00", "start by lead"))
@@ -452,6 +529,14 @@ class TestDivision:
         halves = self.divided(one, "2026-11-02 11:00")
         counted = worked([*halves, other], OFFICE, "2026-11-02 00:00", "2026-11-02 12:00")
         assert counted == {"A": 2, "Z": 1}
+
+    @pytest.mark.parametrize("time", ["2026-11-03 10:00", "2026-11-04 17:00", "2026-11-05 10:00"])
+    def test_a_stale_timer_stays_stale(self, time: str) -> None:
+        one, now = timer("A", ("2026-11-02 09:00", "start by lead")), at("2026-11-06 09:00")
+        halves = divided(one, at(time), ulid="Z", now_ms=now)
+        found = worked(halves, OFFICE, "2026-11-02 00:00", "2026-11-07 00:00")
+        assert sum(found.values()) == 24
+        assert standing(halves, OFFICE, "2026-11-06 09:00")["Z"].rule == "stale"
 
     def test_a_break_goes_on(self) -> None:
         paused = timer("P", ("2026-11-02 09:00", "start"), ("2026-11-02 10:00", "pause"))
@@ -717,8 +802,9 @@ def reference(  # noqa: C901 - one loop is easiest to compare with the rules
                 broken = None
                 unsigned[ulid] = 0
                 stale.discard(ulid)
-                overtime.pop(ulid, None)
-                if step.overtime:
+                if by_hand:
+                    overtime.pop(ulid, None)
+                if step.overtime and by_hand:
                     kept[ulid] = ms
                 inside_span = span_at(ms)
                 kept_span = span_at(kept[ulid]) if ulid in kept else None

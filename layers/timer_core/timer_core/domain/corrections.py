@@ -260,11 +260,12 @@ def divided(timer: Timer, at_ms: int, *, ulid: str, now_ms: int) -> Halves:
     parts = _Parts.of(timer)
     first = parts.before(at_ms, Transition(at_ms, Action.STOP, CORRECTION))
     after = [pair for pair in parts.pauses if pair.until_ms is None or pair.until_ms > at_ms]
+    start, repeated = _continuing(timer, at_ms, ulid)
     second = _Parts(
-        start=_continuation(timer, at_ms, ulid),
+        start=start,
         pauses=[pair.beginning_at(at_ms) for pair in after],
         stop=parts.stop,
-        others=[other for other in parts.others if other.at_ms >= at_ms],
+        others=[*repeated, *(other for other in parts.others if other.at_ms >= at_ms)],
     )
     continued = replace(
         timer,
@@ -350,11 +351,11 @@ def _stated(before: Timer, after: Timer, now_ms: int, *, locked_until_ms: int) -
     return Correction(replace(after, claims=claims, locked_until_ms=locked), reaches_ms, locked_until_ms)
 
 
-def _continuation(timer: Timer, at_ms: int, ulid: str) -> Transition:
-    """Return the start of a timer that continues another one at an instant."""
+def _continuing(timer: Timer, at_ms: int, ulid: str) -> tuple[Transition, list[Transition]]:
+    """Return the start of a timer that continues another one at an instant, and the acts that it repeats."""
     state: State | None = None
     began_ms = at_ms
-    act: Transition | None = None
+    acts: list[Transition] = []
     for transition in timer.history:
         if transition.at_ms > at_ms:
             break
@@ -362,22 +363,24 @@ def _continuation(timer: Timer, at_ms: int, ulid: str) -> Transition:
             was_running = state is not None and state.status is Status.RUNNING
             state = State.started(transition.at_ms) if state is None else state.apply(transition)
             if state.status is not Status.RUNNING:
-                act = None
+                acts = []
             elif not was_running:
                 began_ms = transition.began_ms if transition.acted_ms is not None else state.changed_ms
-        is_later = act is None or act.began_ms <= transition.began_ms
-        if state.status is Status.RUNNING and _is_act(transition) and is_later:
-            act = transition
-    return Transition(
+        if state.status is Status.RUNNING and _is_act(transition):
+            acts.append(transition)
+    deciding = _deciding(acts)
+    last = deciding[-1] if deciding else None
+    start = Transition(
         at_ms,
         Action.START,
         CORRECTION,
         ulid,
-        by_owner=act is not None,
-        overtime=act is not None and act.overtime,
-        acted_ms=began_ms if act is None else act.began_ms,
-        by_hand=act is not None and act.is_by_hand,
+        by_owner=last is not None,
+        overtime=last is not None and last.overtime,
+        acted_ms=began_ms if last is None else last.began_ms,
+        by_hand=last is not None and last.is_by_hand,
     )
+    return start, [_repeated(act, at_ms) for act in deciding[:-1]]
 
 
 def _rewritten(timer: Timer, parts: "_Parts", now_ms: int, *, locked_until_ms: int) -> Correction:
@@ -395,8 +398,8 @@ def _rewritten(timer: Timer, parts: "_Parts", now_ms: int, *, locked_until_ms: i
 def _repeating(before: Timer, correction: Correction) -> Correction:
     """Repeat the acts in time that a correction claims.
 
-    Claimed time has no acts of the owner. So the last act that lies in it is repeated at its end, where the
-    timer continues to count automatically.
+    Claimed time has no acts of the owner. So the acts in it that still decide are repeated at its end, where
+    the timer continues to count automatically.
 
     Raises
     ------
@@ -406,11 +409,15 @@ def _repeating(before: Timer, correction: Correction) -> Correction:
     timer = correction.timer
     made = [claim for claim in timer.claims if claim.counts and claim not in before.claims]
     own = [(max(done.at_ms, before.start_ms), done) for done in before.history if _is_act(done)]
+    paused = [done.at_ms for done in timer.history if done.action is Action.PAUSE]
     acts = [
-        _repeated(max(reversed(within), key=attrgetter("began_ms")), until_ms)
+        _repeated(act, until_ms)
         for since_ms, until_ms in joined(sorted(Span(*claim[:2]) for claim in timer.claims if claim.counts))
         if any(since_ms <= claim.since_ms < until_ms for claim in made)
-        and (within := [act for at_ms, act in own if since_ms <= at_ms <= until_ms])
+        for act in _deciding(
+            [act for at_ms, act in own if since_ms <= at_ms <= until_ms],
+            stretch_ms=max((at_ms for at_ms in paused if at_ms <= until_ms), default=0),
+        )
     ]
     if not acts:
         return correction
@@ -422,6 +429,24 @@ def _repeating(before: Timer, correction: Correction) -> Correction:
     *_, state = states(history)
     changed_ms = state.changed_ms if timer.is_open else timer.changed_ms
     return replace(correction, timer=replace(timer, history=tuple(history), changed_ms=changed_ms))
+
+
+def _deciding(acts: Iterable[Transition], stretch_ms: int = 0) -> list[Transition]:
+    """Return the acts that still decide what counts, in order: the last one, and those of overtime.
+
+    Parameters
+    ----------
+    stretch_ms
+        The instant from which acts decide about overtime, because a pause ends it.
+    """
+    ordered = sorted(acts, key=attrgetter("began_ms"))
+    of_stretch = [act for act in ordered if act.began_ms >= stretch_ms]
+    last = {
+        *ordered[-1:],
+        *[act for act in of_stretch if act.is_by_hand][-1:],
+        *[act for act in of_stretch if act.overtime][-1:],
+    }
+    return [act for act in ordered if act in last]
 
 
 def _repeated(act: Transition, at_ms: int) -> Transition:

@@ -62,6 +62,9 @@ class OwnCalendar:
     def with_version(self, version: ScheduleVersion) -> "OwnCalendar":
         """Return the calendar with a version, which replaces the one with the same date.
 
+        If the date before is confirmed, the version holds from the end of this day on, so that another zone
+        does not move it.
+
         Raises
         ------
         InvalidInput
@@ -71,6 +74,9 @@ class OwnCalendar:
         if len(others) >= MAX_VERSIONS:
             message = f"You have {MAX_VERSIONS} versions of your working hours already; delete one first."
             raise InvalidInput("valid_from", message, ErrorCode.TOO_MANY_VALUES)
+        ends = (one.until_ms for one in self.confirmed if one.last == version.valid_from - DAY)
+        ends_ms = next(ends, version.from_ms)
+        version = replace(version, begins_ms=None if ends_ms == version.from_ms else ends_ms)
         ordered = sorted([*others, version], key=lambda one: one.valid_from)
         return replace(self, versions=tuple(ordered), chosen=True)
 

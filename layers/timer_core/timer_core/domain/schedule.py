@@ -68,15 +68,24 @@ ALWAYS = Week("UTC")
 
 @dataclass(frozen=True, slots=True)
 class ScheduleVersion:
-    """A person's working hours from the first instant of a date in their zone."""
+    """A person's working hours from the first instant of a date in their zone.
+
+    Attributes
+    ----------
+    begins_ms
+        The end of the day before, from which the version holds instead, because that day was confirmed when
+        the version was set; None if it was not. Another zone would move the end.
+    """
 
     valid_from: date
     week: Week
+    begins_ms: int | None = None
 
     @property
     def from_ms(self) -> int:
         """The instant from which this version holds."""
-        return instant(self.week.zone, self.valid_from, 0)
+        first_ms = instant(self.week.zone, self.valid_from, 0)
+        return first_ms if self.begins_ms is None else self.begins_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +185,18 @@ class Schedule:
 
     def week_of(self, day: date) -> Week:
         """Return the week that holds at the beginning of a date, and determines its time zone."""
-        own = [version for version in self.versions if version.valid_from <= day]
-        if own:
-            return own[-1].week
+        if own := self._version_of(day):
+            return own.week
         midnight_ms = instant("UTC", day, 0)
         return next((week for from_ms, week in reversed(self.defaults) if from_ms <= midnight_ms), ALWAYS)
 
+    def _version_of(self, day: date) -> ScheduleVersion | None:
+        own = [version for version in self.versions if version.valid_from <= day]
+        return own[-1] if own else None
+
     def _midnight(self, day: date) -> int:
+        if (own := self._version_of(day)) and own.valid_from == day:
+            return own.from_ms
         return instant(self.week_of(day).zone, day, 0)
 
     def pieces(self, since_ms: int, until_ms: int) -> Iterator[Span]:

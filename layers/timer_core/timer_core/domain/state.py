@@ -123,6 +123,11 @@ class Transition:
         return self.action is Action.START and self.by == CORRECTION
 
     @property
+    def divides(self) -> bool:
+        """Whether it is the stop of a timer that was divided here."""
+        return self.action is Action.STOP and self.by == CORRECTION
+
+    @property
     def began_ms(self) -> int:
         """The time from which the transition decides what counts."""
         return self.at_ms if self.acted_ms is None else self.acted_ms

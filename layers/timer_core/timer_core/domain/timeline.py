@@ -375,8 +375,11 @@ class _Running:
         The time of the owner's last act in the present stretch; None if there was none.
     decided
         The act, or else the transition that began the stretch or ended it.
+    hand_ms, by_hand
+        The last act by hand in the present stretch, which may open overtime; None if there was none. Other
+        acts neither open overtime nor end it.
     overtime
-        The overtime that the act has opened.
+        The overtime that this act has opened.
     kept_ms
         The time of the last act in the present stretch that asked for overtime.
     is_interrupted
@@ -390,6 +393,8 @@ class _Running:
     stretch_ms: int | None = None
     act_ms: int | None = None
     decided: Transition | None = None
+    hand_ms: int | None = None
+    by_hand: Transition | None = None
     overtime: Span | None = None
     kept_ms: int | None = None
 
@@ -552,8 +557,10 @@ class _Fold:
         if one.carry.stale_ms is not None:
             return Standing(0, None, "stale")
         if segment.counting and ulid in choice.chosen:
-            rule = "overtime" if not segment.is_working else segment.slices[0].rule.value
-            return Standing(1 / segment.slices[0].of, None, rule, one.decided)
+            share = 1 / segment.slices[0].of
+            if not segment.is_working:
+                return Standing(share, None, "overtime", one.by_hand)
+            return Standing(share, None, segment.slices[0].rule.value, one.decided)
         if self._has_break(segment.policy):
             act = self._break_act
             return Standing(0, Waiting.BREAK, Waiting.BREAK, act and act.transition, act and act.ulid)
@@ -577,10 +584,13 @@ class _Fold:
         if one.timer.is_deleted and transition.action is not Action.PAUSE:
             self._begin_break(None)
         if is_act or (not ran and one.stretch_ms is not None):
-            # A timer that was stale counts again.
-            one.carry = replace(one.carry, unsigned_ms=0, stale_ms=None)
+            if transition.continues:
+                self._continue(one, mark.at_ms)
+            else:
+                # A timer that was stale counts again.
+                one.carry = replace(one.carry, unsigned_ms=0, stale_ms=None)
             self._open_overtime(one)
-        if is_act and (self._break_ms is None or self._break_ms <= (one.act_ms or 0)):
+        if is_act and self._ends_break(mark, one):
             self._begin_break(None)
         if one is self._first:
             self._first = None
@@ -597,7 +607,7 @@ class _Fold:
             return False
         if mark.status is not Status.RUNNING:
             if mark.has_effect:
-                one.stretch_ms = one.act_ms = one.overtime = one.kept_ms = None
+                one.stretch_ms = one.act_ms = one.hand_ms = one.by_hand = one.overtime = one.kept_ms = None
                 one.decided = transition
                 self._running.pop(mark.ulid, None)
             return False
@@ -607,14 +617,25 @@ class _Fold:
             self._running[mark.ulid] = one
         if transition.continues:
             one.act_ms = began_ms if transition.by_owner else None
-            one.kept_ms = began_ms if transition.overtime else None
+        elif not mark.is_act_on(one.timer):
             return False
-        if not mark.is_act_on(one.timer):
-            return False
-        if one.act_ms is None or one.act_ms <= began_ms:
+        elif one.act_ms is None or one.act_ms <= began_ms:
             one.act_ms, one.decided = began_ms, transition
-            one.kept_ms = began_ms if transition.overtime else one.kept_ms
-        return True
+        # A correction may repeat earlier acts after a later one.
+        if transition.is_by_hand:
+            if one.hand_ms is None or one.hand_ms <= began_ms:
+                one.hand_ms, one.by_hand = began_ms, transition
+            if transition.overtime and (one.kept_ms is None or one.kept_ms <= began_ms):
+                one.kept_ms = began_ms
+        return not transition.continues
+
+    def _continue(self, second: _Running, at_ms: int) -> None:
+        """Continue the time without a sign of life of the timer that was divided at an instant."""
+        for first in self._timers.values():
+            if any(done.divides and done.at_ms == at_ms for done in first.timer.history):
+                stale_ms = None if first.carry.stale_ms is None else at_ms
+                second.carry = replace(second.carry, unsigned_ms=first.carry.unsigned_ms, stale_ms=stale_ms)
+                return
 
     def _begins_break(self, timer: Timer, mark: _Mark) -> bool:
         """Whether a pause by hand begins a break, because the timer had the focus just before it."""
@@ -633,15 +654,24 @@ class _Fold:
         is_working = self._calendar.schedule.is_working(at_ms)
         return timer.ulid in self._choose(policy, at_ms, is_working=is_working)
 
+    def _ends_break(self, mark: _Mark, one: _Running) -> bool:
+        """Whether an act ends the present break: it is later, or it ends the pause that began the break.
+
+        A correction may have moved this pause to a time after the act.
+        """
+        if self._break_ms is None or self._break_ms <= (one.act_ms or 0):
+            return True
+        began = self._break_act
+        resumes = mark.transition is not None and mark.transition.action is Action.RESUME
+        return resumes and began is not None and began.ulid == mark.ulid
+
     def _open_overtime(self, one: _Running) -> None:
-        """Note the overtime that the last act on a timer has opened."""
+        """Note the overtime that the last act by hand on a timer has opened."""
         one.overtime = None
         self._with_overtime.pop(one.timer.ulid, None)
-        if one.act_ms is None or one.decided is None:
+        if one.hand_ms is None:
             return
-        if not one.decided.is_by_hand:
-            return
-        schedule, from_ms = self._calendar.schedule, one.act_ms
+        schedule, from_ms = self._calendar.schedule, one.hand_ms
         if schedule.is_working(from_ms):
             # A later act in the same working hours does not take back the wish to keep counting.
             if one.kept_ms is None or not schedule.is_working(one.kept_ms):

@@ -290,8 +290,8 @@ def _to_policy(item: RawItem) -> Policy:
 
 
 # The stored forms: `Europe/Berlin 540-750,780-1020/…/-` for a week (its days from Monday on; `-` alone if all
-# time counts), `2026-12-01 <week>` for a version, `2026-12-24 540-720 <reason>` for an exception,
-# `<from_ms> self` for a choice. `-` is an empty value.
+# time counts), `2026-12-01 <week>` or `2026-12-01@<begins_ms> <week>` for a version,
+# `2026-12-24 540-720 <reason>` for an exception, `<from_ms> self` for a choice. `-` is an empty value.
 
 
 def _encode_week(week: Week) -> str:
@@ -307,12 +307,16 @@ def _decode_week(text: str) -> Week:
 
 
 def _encode_version(version: ScheduleVersion) -> str:
-    return f"{version.valid_from.isoformat()} {_encode_week(version.week)}"
+    begins = "" if version.begins_ms is None else f"@{version.begins_ms}"
+    return f"{version.valid_from.isoformat()}{begins} {_encode_week(version.week)}"
 
 
 def _decode_version(entry: str) -> ScheduleVersion:
-    valid_from, week = entry.split(" ", 1)
-    return ScheduleVersion(date.fromisoformat(valid_from), _decode_week(week))
+    since, week = entry.split(" ", 1)
+    valid_from, _, begins_ms = since.partition("@")
+    return ScheduleVersion(
+        date.fromisoformat(valid_from), _decode_week(week), int(begins_ms) if begins_ms else None
+    )
 
 
 def _encode_exception(day: date, exception: DayException) -> str:
