@@ -158,6 +158,30 @@ class TestWorkingHours:
         assert worked([one], changed, "2026-11-01 00:00", "2026-11-09 00:00") == before
         assert worked([one], changed, "2026-11-09 00:00", "2026-11-15 00:00") == {"A": 6}
 
+    @pytest.mark.parametrize(
+        ("left", "started_by", "paused", "scheduled", "expected"),
+        [
+            (("9-12", "13-15"), "manual", None, 5, 5),
+            (("9-12", "13-18"), "manual", "15:00", 8, 5),
+            ((), "lead", None, 0, 0),
+            ((), "manual", "11:00", 0, 2),
+            ((), "manual", None, 0, 4),
+            (("9-11",), "manual", None, 2, 2),
+        ],
+    )
+    def test_hours_that_are_left_out_are_not_scheduled(
+        self, left: tuple[str, ...], started_by: str, paused: str | None, scheduled: int, expected: int
+    ) -> None:
+        """The examples of "Off now" and "Sick today"."""
+        steps = [("2026-11-02 09:00", f"start by {started_by}")]
+        steps += [(f"2026-11-02 {paused}", "pause")] if paused else []
+        shorter = replace(OFFICE, exceptions={date(2026, 11, 2): DayException(hours(*left))})
+        day = at("2026-11-02 00:00"), at("2026-11-03 00:00")
+        planned = sum(until - since for since, until in shorter.schedule.planned(*day))
+        assert planned == scheduled * HOUR_MS
+        counted = worked([timer("A", *steps)], shorter, "2026-11-02 00:00", "2026-11-03 00:00")
+        assert counted.get("A", 0) == expected
+
     def test_a_holiday_does_not_count(self) -> None:
         one = timer("A", ("2026-11-02 09:00", "start by lead"), ("2026-11-04 18:00", "stop by closed"))
         off = replace(OFFICE, exceptions={date(2026, 11, 3): DayException(reason="Holiday")})
