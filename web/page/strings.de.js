@@ -296,8 +296,7 @@ export const german = {
   noWorkingHours: "Keine Arbeitszeiten",
   hoursInZone: ({ hours, zone }) => `${hours} (${zone})`,
   hoursOfOrganization: "Wie in deiner Organisation festgelegt.",
-  nightsCount:
-    "Du hast noch keine Arbeitszeiten gewählt, deshalb zählt die Zeit rund um die Uhr, auch am Wochenende.",
+  nightsCount: "Du hast noch keine Arbeitszeiten gewählt, deshalb zählen auch Nächte und Wochenenden.",
   changeHours: "Arbeitszeiten ändern",
   countAlways: "Rund um die Uhr zählen",
   hoursSaved: ({ hours }) => `Gespeichert: ${hours}`,

@@ -210,7 +210,7 @@ export const english = {
   noWorkingHours: "No working hours",
   hoursInZone: ({ hours, zone }) => `${hours} (${zone})`,
   hoursOfOrganization: "As your organization has set.",
-  nightsCount: "You have not chosen working hours yet, so all time counts, also nights and weekends.",
+  nightsCount: "You have not chosen working hours yet, so nights and weekends count too.",
   countAlways: "Count always",
   hoursSaved: ({ hours }) => `Saved: ${hours}`,
   holdsNow: "now",
