@@ -123,7 +123,8 @@ def test_the_first_visit_proposes_hours_that_one_press_accepts(
 ) -> None:
     page = sign_in(open_page(timezone_id=EUCLA, locale="en-GB"), ann)
     card = first_visit(page)
-    expect(card).to_contain_text("nights and weekends count")
+    expect(card).to_contain_text("nights and weekends count too")
+    expect(card).to_contain_text("only time within them counts by itself")
     expect(card).to_contain_text(EUCLA)
     card.get_by_role("button", name="Use Mon–Fri 09:00–17:00").click()
     expect(card).to_have_count(0)

@@ -28,6 +28,19 @@ def test_the_page_about_the_api_names_only_fields_that_exist() -> None:
     assert {name for name in named if name not in _DOCUMENT.read_text()} == set()
 
 
+def test_the_page_about_the_api_shows_all_fields_of_a_timer() -> None:
+    schemas = json.loads(_DOCUMENT.read_text())["components"]["schemas"]
+    examples = [
+        json.loads(text)
+        for text in re.findall(r"```json\n(.*?)```", _DOCUMENT.with_name("api.md").read_text(), re.DOTALL)
+    ]
+    timer = next(example for example in examples if "stopped_by" in example)
+    waiting = next(example for example in examples if "waiting_for" in example and example is not timer)
+    assert timer.keys() == schemas["TimeLog"]["properties"].keys()
+    assert waiting.keys() < timer.keys()
+    assert waiting["why"].keys() == schemas["Why"]["properties"].keys()
+
+
 def test_the_api_serves_the_checked_in_document(api: Api) -> None:
     assert api.nobody("GET", "/api/openapi.json").body == _DOCUMENT.read_text()
 

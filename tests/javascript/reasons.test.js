@@ -48,6 +48,11 @@ test("a timer that has the focus because of an event names the event", () => {
   assert.equal(whyItCounts(timer({}, act), NOW), "Counts because of GitHub (assigned to you at 10:30).");
 });
 
+test("a timer that has the focus because of a command names the person's own comment", () => {
+  const act = { rule: "focus", action: "start", by: "comment", at: "2026-11-24T09:30:00.000Z" };
+  assert.equal(whyItCounts(timer({}, act), NOW), "Counts because of your command in a comment at 10:30.");
+});
+
 test("a timer that counts without an act says why", () => {
   assert.match(whyItCounts(timer({}, { rule: "only" }), NOW), /no other timer/u);
   assert.match(whyItCounts(timer({}, { rule: "focus" }), NOW), /run for longest/u);

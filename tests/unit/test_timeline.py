@@ -17,6 +17,7 @@ from timer_core.domain.schedule import DayException, Interval, ScheduleVersion, 
 from timer_core.domain.state import Action, State, Status, Transition
 from timer_core.domain.timeline import (
     Carry,
+    Rule,
     Slice,
     Standing,
     Waiting,
@@ -35,6 +36,8 @@ from timer_core.store.keys import timer_sk, user_pk
 MINUTE = 60_000
 DAY = 86_400_000
 BERLIN = "Europe/Berlin"
+SANTIAGO = "America/Santiago"
+APIA = "Pacific/Apia"
 
 
 def at(text: str, zone: str = BERLIN) -> int:
@@ -65,7 +68,11 @@ def calendar(week: Week | None = None, **policy: object) -> Calendar:
     return Calendar((replace(Policy(), **policy),), versions)  # type: ignore[arg-type]
 
 
-OFFICE = calendar(weekdays("9-12", "13-18"))
+OFFICE_HOURS = weekdays("9-12", "13-18")
+OFFICE = calendar(OFFICE_HOURS)
+NIGHTS = every_day("0-6", "22-24")
+# From Friday at 22:00 to Sunday at 6:00.
+LONG_SHIFT = Week(BERLIN, ((), (), (), (), hours("22-24"), hours("0-24"), hours("0-6")))
 
 
 def timer(ulid: str, *steps: tuple[str, str]) -> Timer:
@@ -153,6 +160,30 @@ class TestWorkingHours:
         before = worked([one], long, "2026-11-01 00:00", "2026-11-09 00:00")
         assert worked([one], changed, "2026-11-01 00:00", "2026-11-09 00:00") == before
         assert worked([one], changed, "2026-11-09 00:00", "2026-11-15 00:00") == {"A": 6}
+
+    @pytest.mark.parametrize(
+        ("left", "started_by", "paused", "scheduled", "expected"),
+        [
+            (("9-12", "13-15"), "manual", None, 5, 5),
+            (("9-12", "13-18"), "manual", "15:00", 8, 5),
+            ((), "lead", None, 0, 0),
+            ((), "manual", "11:00", 0, 2),
+            ((), "manual", None, 0, 4),
+            (("9-11",), "manual", None, 2, 2),
+        ],
+    )
+    def test_hours_that_are_left_out_are_not_scheduled(
+        self, left: tuple[str, ...], started_by: str, paused: str | None, scheduled: int, expected: int
+    ) -> None:
+        """The examples of "Off now" and "Sick today"."""
+        steps = [("2026-11-02 09:00", f"start by {started_by}")]
+        steps += [(f"2026-11-02 {paused}", "pause")] if paused else []
+        shorter = replace(OFFICE, exceptions={date(2026, 11, 2): DayException(hours(*left))})
+        day = at("2026-11-02 00:00"), at("2026-11-03 00:00")
+        planned = sum(until - since for since, until in shorter.schedule.planned(*day))
+        assert planned == scheduled * HOUR_MS
+        counted = worked([timer("A", *steps)], shorter, "2026-11-02 00:00", "2026-11-03 00:00")
+        assert counted.get("A", 0) == expected
 
     def test_a_holiday_does_not_count(self) -> None:
         one = timer("A", ("2026-11-02 09:00", "start by lead"), ("2026-11-04 18:00", "stop by closed"))
@@ -265,18 +296,122 @@ class TestBreak:
         assert worked([waiting, own], OFFICE, "2026-11-02 00:00", "2026-11-02 12:00") == {"A": 3}
 
     @pytest.mark.parametrize(
-        ("week", "until"),
+        ("week", "pause", "until"),
         [
-            (every_day("0-6", "22-24"), "2026-11-03 22:00"),
-            (weekdays("0-24"), "2026-11-03 00:00"),
+            (OFFICE_HOURS, "2026-11-02 10:00", "2026-11-03 09:00"),
+            (OFFICE_HOURS, "2026-11-02 09:00", "2026-11-03 09:00"),
+            (OFFICE_HOURS, "2026-11-02 12:30", "2026-11-03 09:00"),
+            (OFFICE_HOURS, "2026-11-02 20:00", "2026-11-03 09:00"),
+            (OFFICE_HOURS, "2026-11-03 00:30", "2026-11-03 09:00"),
+            (OFFICE_HOURS, "2026-11-03 08:00", "2026-11-03 09:00"),
+            (OFFICE_HOURS, "2026-11-06 17:00", "2026-11-09 09:00"),
+            (OFFICE_HOURS, "2026-11-08 15:00", "2026-11-09 09:00"),
+            (NIGHTS, "2026-11-02 23:30", "2026-11-03 22:00"),
+            (NIGHTS, "2026-11-03 01:00", "2026-11-03 22:00"),
+            (NIGHTS, "2026-11-03 07:00", "2026-11-03 22:00"),
+            (every_day("0-2", "9-12", "20-24"), "2026-11-03 01:00", "2026-11-03 09:00"),
+            (every_day("0-2", "9-12", "20-24"), "2026-11-03 10:00", "2026-11-04 09:00"),
+            (every_day("0-24"), "2026-11-02 10:00", "2026-11-03 00:00"),
+            (weekdays("0-24"), "2026-11-06 10:00", "2026-11-09 00:00"),
+            (LONG_SHIFT, "2026-11-06 23:00", "2026-11-08 00:00"),
+            (LONG_SHIFT, "2026-11-08 01:00", "2026-11-13 22:00"),
         ],
-        ids=["a night shift", "days without a night"],
     )
-    def test_a_break_lasts_until_the_hours_of_another_day(self, week: Week, until: str) -> None:
-        paused = timer("A", ("2026-11-02 22:30", "start"), ("2026-11-02 23:00", "pause"))
-        other = timer("B", ("2026-11-02 22:30", "start by lead"))
-        found = standing([paused, other], calendar(week), "2026-11-02 23:30")["B"]
-        assert (found.waiting_for, found.changes_ms) == (Waiting.BREAK, at(until))
+    def test_the_first_hours_that_begin_on_a_date_end_a_break(
+        self, week: Week, pause: str, until: str
+    ) -> None:
+        assert self.end_of_break(calendar(week), pause) == until
+
+    @pytest.mark.parametrize(
+        ("week", "pause", "until"),
+        [
+            (NIGHTS, "2026-03-29 01:00", "2026-03-29 22:00"),
+            (NIGHTS, "2026-10-25 01:00", "2026-10-25 22:00"),
+            (every_day("2:30-12"), "2026-03-28 12:00", "2026-03-29 03:00"),
+            (every_day("2:30-12"), "2026-10-25 02:00", "2026-10-25 02:30"),
+            (every_day("0-24"), "2026-03-29 10:00", "2026-03-30 00:00"),
+            (every_day("0-24"), "2026-10-25 10:00", "2026-10-26 00:00"),
+            (every_day("0-1", "23-24"), "2026-10-25 22:59", "2026-10-25 23:00"),
+            (every_day("0-1", "2-3", "23-24"), "2026-10-25 22:59", "2026-10-26 02:00"),
+        ],
+    )
+    def test_the_end_of_a_break_where_clocks_change(self, week: Week, pause: str, until: str) -> None:
+        assert self.end_of_break(calendar(week), pause) == until
+
+    @pytest.mark.parametrize(
+        ("week", "pause", "until"),
+        [
+            # The clocks go from 24:00 to 01:00 on the night to 6 September.
+            (every_day("0-24", zone=SANTIAGO), "2026-09-05 10:00", "2026-09-06 01:00"),
+            (every_day("0-6", "22-24", zone=SANTIAGO), "2026-09-05 23:00", "2026-09-06 22:00"),
+            # Samoa had no 30 December.
+            (every_day("0-6", "22-24", zone=APIA), "2011-12-29 23:00", "2011-12-31 22:00"),
+            (every_day("0-24", zone=APIA), "2011-12-29 23:00", "2011-12-31 00:00"),
+        ],
+    )
+    def test_the_end_of_a_break_where_a_midnight_or_a_date_does_not_exist(
+        self, week: Week, pause: str, until: str
+    ) -> None:
+        assert self.end_of_break(calendar(week), pause, week.zone) == until
+
+    def test_a_day_off_ends_no_break(self) -> None:
+        tuesday, other_hours = date(2026, 11, 3), DayException(hours("10-11"))
+        office = calendar(OFFICE_HOURS)
+        off = replace(office, exceptions={tuesday: DayException()})
+        assert self.end_of_break(off, "2026-11-02 10:00") == "2026-11-04 09:00"
+        assert self.end_of_break(off, "2026-11-03 00:30") == "2026-11-04 09:00"
+        later = replace(office, exceptions={tuesday: other_hours})
+        assert self.end_of_break(later, "2026-11-02 10:00") == "2026-11-03 10:00"
+
+    def test_a_night_shift_before_a_day_off_does_not_end_a_break(self) -> None:
+        off = replace(calendar(NIGHTS), exceptions={date(2026, 11, 3): DayException()})
+        # The shift of 2 November ends at midnight. On 4 November, the first hours begin at midnight.
+        assert self.end_of_break(off, "2026-11-02 23:00") == "2026-11-04 00:00"
+
+    def test_hours_that_begin_with_a_version_end_a_break(self) -> None:
+        hours_later = ScheduleVersion(date(2026, 11, 4), OFFICE_HOURS)
+        always = replace(calendar(), versions=(hours_later,))
+        assert self.end_of_break(always, "2026-11-02 10:00") == "2026-11-04 09:00"
+        all_day = replace(calendar(), versions=(replace(hours_later, week=every_day("0-24")),))
+        assert self.end_of_break(all_day, "2026-11-02 10:00") == "2026-11-04 00:00"
+
+    def test_a_day_off_where_all_time_counts_ends_no_break(self) -> None:
+        off = replace(calendar(), exceptions={date(2026, 11, 3): DayException()})
+        assert self.end_of_break(off, "2026-11-02 10:00") is None
+        no_longer = ScheduleVersion(date(2026, 11, 3), Week(BERLIN))
+        until_tuesday = calendar(OFFICE_HOURS)
+        until_tuesday = replace(until_tuesday, versions=(*until_tuesday.versions, no_longer))
+        assert self.end_of_break(until_tuesday, "2026-11-02 10:00") is None
+
+    def end_of_break(self, calendar: Calendar, pause: str, zone: str = BERLIN) -> str | None:
+        """Return the local time at which the break that begins at ``pause`` ends; None if it never does.
+
+        The derivation has a running timer from then on.
+        """
+        pause_ms = at(pause, zone)
+        carry = Carry(pause_ms, break_ms=pause_ms)
+        other = Timer.start(user_id=1, ulid="B", at_ms=pause_ms - DAY, now_ms=pause_ms, by="lead")
+        found = standings([other], calendar, carry)["B"]
+        assert found.waiting_for is Waiting.BREAK
+        if found.changes_ms is None:
+            return None
+        assert timeline([other], calendar, found.changes_ms + MINUTE, carry).slices == (
+            Slice("B", found.changes_ms, found.changes_ms + MINUTE, Rule.ONLY),
+        )
+        return datetime.fromtimestamp(found.changes_ms / 1000, ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
+
+    def test_a_shift_after_a_break_in_overtime_counts(self) -> None:
+        paused = timer("A", ("2026-11-02 22:00", "start"), ("2026-11-03 00:30", "pause"))
+        early = timer("C", ("2026-11-04 07:00", "start"), ("2026-11-04 08:00", "pause"))
+        timers = [paused, self.other, early]
+        counted = worked(timers, OFFICE, "2026-11-02 19:00", "2026-11-05 00:00")
+        assert counted == {"A": 2.5, "B": 16, "C": 1}
+
+    def test_a_shift_after_a_break_in_the_night_before_counts(self) -> None:
+        paused = timer("A", ("2026-11-02 22:00", "start"), ("2026-11-03 01:00", "pause"))
+        other = timer("B", ("2026-11-02 22:00", "start by lead"))
+        counted = worked([paused, other], calendar(NIGHTS), "2026-11-02 12:00", "2026-11-04 12:00")
+        assert counted == {"A": 3, "B": 8}
 
     def test_a_break_goes_on_without_the_timer_whose_pause_began_it(self) -> None:
         timers = [self.paused(), self.other]
@@ -323,9 +458,8 @@ class TestBreak:
         steps = [(began, "start"), (pause[0], "pause"), (pause[1], "resume")]
         one = timer("A", *((day + time, step) for time, step in steps))
         other = [timer("B", (day + "08:00", "start by lead"))] * others
-        corrected = with_changed_pause(
-            one, 0, *(at(day + time) for time in moved), at("2026-11-03 08:00")
-        ).timer
+        since_ms, until_ms = (at(day + time) for time in moved)
+        corrected = with_changed_pause(one, 0, since_ms, until_ms, at("2026-11-03 08:00")).timer
         found = worked([corrected, *other], OFFICE, "2026-11-02 00:00", "2026-11-03 08:00")
         assert found["A"] == expected
         midnight = timeline([corrected, *other], OFFICE, at("2026-11-02 22:45"))
@@ -638,7 +772,7 @@ class TestManyTimers:
 # The clocks of Berlin change in this range. Lord Howe and Kathmandu have unusual offsets.
 FIRST = at("2026-10-23 00:00")
 MINUTES = 5 * 1440
-ZONES = (BERLIN, "Asia/Kathmandu", "Australia/Lord_Howe", "America/Santiago")
+ZONES = (BERLIN, "Asia/Kathmandu", "Australia/Lord_Howe", SANTIAGO)
 
 
 @st.composite
@@ -725,6 +859,7 @@ def reference(  # noqa: C901 - one loop is easiest to compare with the rules
     unsigned: Counter[str] = Counter()
     stale: set[str] = set()
     broken: int | None = None
+    begin = beginnings(calendar)
     stated: dict[str, bool] = {}
     found: dict[str, set[int]] = defaultdict(set)
     by_minute: dict[int, list[tuple[str, int, Transition | None]]] = defaultdict(list)
@@ -814,7 +949,7 @@ def reference(  # noqa: C901 - one loop is easiest to compare with the rules
                     ends = min([ends, *(a for a, _ in working if a >= opens)])
                     overtime[ulid] = (opens, ends)
         policy = calendar.policy_at(ms)
-        if broken is not None and any(broken < a <= ms for a in beginnings(calendar, broken)):
+        if broken is not None and any(broken < a <= ms for a in begin):
             broken = None
         for one in timers:
             state = states[one.ulid]
@@ -839,17 +974,25 @@ def reference(  # noqa: C901 - one loop is easiest to compare with the rules
     return found
 
 
-def beginnings(calendar: Calendar, broken: int) -> list[int]:
-    """Return when working hours begin on later days than a break, in the week after it."""
-    schedule = calendar.schedule
-    is_always = schedule.era_at(broken).week.days is None
-    found, began, ended = [], 0, 0
-    for a, b in schedule.pieces(broken - DAY, broken + 8 * DAY):
-        if a > ended or (a - began >= DAY and not is_always):
-            began = a
-            if a > broken and schedule.day_of(a) > schedule.day_of(broken):
-                found.append(a)
-        ended = b
+def beginnings(calendar: Calendar) -> list[int]:
+    """Return the minutes at which the first working hours of each date begin, by going through all minutes.
+
+    Where all time counts because no working hours are set, none begin.
+    """
+    schedule, first = calendar.schedule, date(2026, 10, 19)
+    midnights = [schedule.starts_at(first + timedelta(days=number)) for number in range(11)]
+    planned = {
+        ms
+        for since, until in schedule.planned(midnights[0], midnights[-1])
+        for ms in range(since, until, MINUTE)
+    }
+    found = []
+    is_covered = False
+    for midnight, end in pairwise(midnights):
+        of_date = range(midnight, end, MINUTE)
+        begins = (ms for ms in of_date if ms in planned and (ms - MINUTE not in planned))
+        found += [midnight] if is_covered and midnight in planned else [*begins][:1]
+        is_covered = all(ms in planned for ms in of_date) if of_date else is_covered
     return found
 
 

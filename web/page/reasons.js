@@ -19,7 +19,7 @@ const BY_RULE = { parallel: "countsParallel", claim: "countsStated" };
  */
 export function whyItCounts({ why, counting_share }, now) {
   if (!why) return "";
-  const { rule, action, by, at } = why;
+  const { rule, at } = why;
   if (rule === "shared" && counting_share < 1) {
     return text("countsShared", { percent: formats.percent(counting_share) });
   }
@@ -27,9 +27,21 @@ export function whyItCounts({ why, counting_share }, now) {
   const when = at ? pointInTime(new Date(at), now) : "";
   if (rule === "overtime") return when ? text("countsOvertime", { when }) : text("countsOvertimeOnly");
   if (rule !== "focus") return text("countsOnly");
+  return when ? whyItHasFocus(why, when) : text("countsLongest");
+}
+
+/**
+ * Return a sentence about the act that decides that a timer has the focus.
+ *
+ * @param {NonNullable<Timer["why"]>} why
+ * @param {string} when the time of the act as a part of a sentence
+ */
+function whyItHasFocus({ action, by }, when) {
   if (by === "manual" && action && Object.hasOwn(BY_ACT, action)) return text(BY_ACT[action], { when });
+  // A command controls a timer of its author only.
+  if (by === "comment") return text("countsByCommand", { when });
   const source = widgetTexts.sources[by ?? ""];
-  return source && when ? text("countsByEvent", { source, when }) : text("countsLongest");
+  return source ? text("countsByEvent", { source, when }) : text("countsLongest");
 }
 
 /**

@@ -47,6 +47,7 @@ export const german = {
   countsStarted: ({ when }) => `Zählt, weil du den Timer ${when} gestartet hast.`,
   countsResumed: ({ when }) => `Zählt, weil du den Timer ${when} fortgesetzt hast.`,
   countsSwitched: ({ when }) => `Zählt, weil du ${when} dazu gewechselt hast.`,
+  countsByCommand: ({ when }) => `Zählt durch deinen Befehl in einem Kommentar ${when}.`,
   countsByEvent: ({ source, when }) => `Zählt durch GitHub (${source} ${when}).`,
   countsOnly: "Zählt, weil kein anderer deiner Timer läuft.",
   countsLongest: "Zählt, weil der Timer am längsten läuft und du keinen anderen gewählt hast.",
@@ -115,7 +116,7 @@ export const german = {
   noTimeOnDay: "Keine Zeit an diesem Tag",
   gaps: "Nicht erfasst: antippen, um Zeit nachzutragen",
   overlaps: "Zählt für mehrere Einträge voll",
-  notRecorded: ({ duration }) => `${duration} der Arbeitszeit nicht erfasst`,
+  notRecorded: ({ duration }) => `${duration} der Arbeitszeiten nicht erfasst`,
   fillGap: "Zeit eintragen",
   bordersHint:
     "Ziehe die Grenzen oder verschiebe sie mit den Pfeiltasten: um 5 Minuten, mit Umschalttaste um 1 Minute.",
@@ -140,7 +141,7 @@ export const german = {
   previousWeek: "Vorherige Woche",
   followingWeek: "Nächste Woche",
   weekOf: "Woche vom",
-  daysInZone: ({ zone }) => `Tage in der Zeitzone deiner Arbeitszeit: ${zone}`,
+  daysInZone: ({ zone }) => `Tage in der Zeitzone deiner Arbeitszeiten: ${zone}`,
   daysIn: ({ zone }) => `Tage in der Zeitzone ${zone}`,
   workedHeading: "Gearbeitet",
 
@@ -214,7 +215,7 @@ export const german = {
   timePerIssue: "Zeit je Issue",
   day: "Tag",
   week: "Woche",
-  workingTime: "Arbeitszeit",
+  workingTime: "Gearbeitet",
   activeTime: "Aktive Zeit",
   issue: "Issue",
   allIssues: ({ count }) => (count === 1 ? "1 Issue zeigen" : `Alle ${count} Issues zeigen`),
@@ -300,7 +301,7 @@ export const german = {
   // working hours
   workingHours: "Arbeitszeiten",
   workingHoursText:
-    "Zeit zählt innerhalb deiner Arbeitszeiten. Außerhalb zählt nur, was du selbst startest, als Überstunden.",
+    "Zeit zählt innerhalb deiner Arbeitszeiten. Außerhalb zählen nur Einträge und Timer, die du selbst startest, als Überstunden.",
   allTimeCounts: "Die Zeit zählt rund um die Uhr, auch am Wochenende.",
   noWorkingHours: "Keine Arbeitszeiten",
   hoursInZone: ({ hours, zone }) => `${hours} (${zone})`,
@@ -323,7 +324,9 @@ export const german = {
     "Dann gelten wieder die Arbeitszeiten davor, auch für die Zeit, die seitdem erfasst wurde.",
   hoursDeleted: ({ date }) => `Die Arbeitszeiten ab ${date} sind gelöscht.`,
   changesDays: ({ count }) =>
-    count === 1 ? "Das ändert die Arbeitszeit an einem Tag" : `Das ändert die Arbeitszeit an ${count} Tagen`,
+    count === 1
+      ? "Das ändert die gearbeitete Zeit an einem Tag"
+      : `Das ändert die gearbeitete Zeit an ${count} Tagen`,
   changesDaysText: "Zeit, die an diesen Tagen erfasst wurde, zählt dann anders.",
   before: "Vorher",
   after: "Nachher",
@@ -356,7 +359,8 @@ export const german = {
   whenDoYouWork: "Wann arbeitest du?",
   organizationHoursCount: ({ hours }) =>
     `Du hast noch keine eigenen Arbeitszeiten gewählt, deshalb gelten die deiner Organisation: ${hours}.`,
-  proposedIn: ({ zone }) => `Außerhalb deiner Arbeitszeiten zählt nichts von selbst. Zeitzone: ${zone}.`,
+  proposedIn: ({ zone }) =>
+    `Wenn du Arbeitszeiten wählst, zählt nur die Zeit darin von selbst. Zeitzone: ${zone}.`,
   useHours: ({ hours }) => `${hours} verwenden`,
   otherHours: "Andere Zeiten",
 
@@ -424,7 +428,7 @@ export const german = {
   parallel: "Alle zählen voll",
   parallelText: "Ein Tag kann dann mehr als 24 Stunden haben.",
   overtimeHours: "Überstunden enden nach (Stunden)",
-  staleHours: "Vergessene Timer enden nach (Arbeitsstunden)",
+  staleHours: "Vergessene Timer enden nach (gearbeitete Stunden)",
   numberNeeded: ({ least, most }) => `Gib eine Zahl von ${least} bis ${most} ein.`,
   earlierRules: "Frühere Regeln",
   since: ({ time }) => `seit ${time}`,

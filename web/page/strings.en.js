@@ -24,6 +24,7 @@ export const english = {
   countsStarted: ({ when }) => `Counts because you started it ${when}.`,
   countsResumed: ({ when }) => `Counts because you resumed it ${when}.`,
   countsSwitched: ({ when }) => `Counts because you switched to it ${when}.`,
+  countsByCommand: ({ when }) => `Counts because of your command in a comment ${when}.`,
   countsByEvent: ({ source, when }) => `Counts because of GitHub (${source} ${when}).`,
   countsOnly: "Counts because no other timer of yours runs.",
   countsLongest: "Counts because it has run for longest, and you have not chosen another one.",
@@ -214,7 +215,7 @@ export const english = {
   noWorkingHours: "No working hours",
   hoursInZone: ({ hours, zone }) => `${hours} (${zone})`,
   hoursOfOrganization: "As your organization has set.",
-  nightsCount: "You have not chosen yet, so nights and weekends count.",
+  nightsCount: "You have not chosen working hours yet, so nights and weekends count too.",
   countAlways: "Count always",
   hoursSaved: ({ hours }) => `Saved: ${hours}`,
   holdsNow: "now",
@@ -263,9 +264,9 @@ export const english = {
   // the first visit
   whenDoYouWork: "When do you work?",
   organizationHoursCount: ({ hours }) =>
-    `You have not chosen yet, so the hours of your organization hold: ${hours}.`,
+    `You have not chosen working hours yet, so those of your organization hold: ${hours}.`,
   proposedIn: ({ zone }) =>
-    `Time outside of your working hours does not count by itself. Time zone: ${zone}.`,
+    `If you choose working hours, only time within them counts by itself. Time zone: ${zone}.`,
   useHours: ({ hours }) => `Use ${hours}`,
   otherHours: "Other hours",
 

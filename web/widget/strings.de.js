@@ -19,7 +19,7 @@ export default {
     overtime: "Überstunden",
     focus: "Wartet",
     break: "Du machst Pause",
-    schedule: "Außerhalb der Arbeitszeit",
+    schedule: "Außerhalb der Arbeitszeiten",
     stale: "Inaktiv",
     paused: "Pausiert",
   },

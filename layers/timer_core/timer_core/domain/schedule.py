@@ -150,15 +150,32 @@ class Schedule:
 
     def working(self, since_ms: int, until_ms: int) -> Iterator[Span]:
         """Yield the working hours between two instants, in order. Adjacent intervals are one span."""
-        return joined(self.pieces(since_ms, until_ms))
+        return joined(self._pieces(since_ms, until_ms))
 
     def planned(self, since_ms: int, until_ms: int) -> Iterator[Span]:
         """Yield the working hours between two instants, except where all time counts because none are set."""
         chosen = (era for era in self.eras if era.week.days is not None)
         spans = (Span(max(since_ms, era.since_ms), min(until_ms, era.until_ms)) for era in chosen)
         return joined(
-            piece for span in spans if span.since_ms < span.until_ms for piece in self.pieces(*span)
+            piece for span in spans if span.since_ms < span.until_ms for piece in self._pieces(*span)
         )
+
+    def beginnings(self, since_ms: int, until_ms: int) -> Iterator[int]:
+        """Yield when the first working hours of each date begin, between two instants (exclusive).
+
+        Hours that continue those of the date before do not begin, unless they have covered all of that date:
+        then they begin at midnight. Where all time counts because no working hours are set, none begin.
+        """
+        begun: date | None = None
+        for span in self.planned(self.starts_at(self.day_of(since_ms) - DAY), until_ms):
+            at_ms = span.since_ms
+            while at_ms < span.until_ms:
+                day = self.day_of(at_ms)
+                if day != begun and at_ms > since_ms:
+                    yield at_ms
+                begun, end_ms = day, self.starts_at(day + DAY)
+                covers_day = at_ms == self.starts_at(day)
+                at_ms = end_ms if covers_day else self.starts_at(self.day_of(end_ms) + DAY)
 
     def is_working(self, at_ms: int) -> bool:
         """Whether an instant lies in working hours."""
@@ -199,7 +216,7 @@ class Schedule:
             return own.from_ms
         return instant(self.week_of(day).zone, day, 0)
 
-    def pieces(self, since_ms: int, until_ms: int) -> Iterator[Span]:
+    def _pieces(self, since_ms: int, until_ms: int) -> Iterator[Span]:
         """Yield the intervals of working hours between two instants, in order, without joining them."""
         for era in self.eras:
             first_ms, last_ms = max(since_ms, era.since_ms), min(until_ms, era.until_ms)

@@ -688,25 +688,12 @@ class _Fold:
     def _begin_break(self, break_ms: int | None) -> None:
         """Begin a break, or end the present one.
 
-        A break ends when the working hours of a later day begin. Working hours over midnight are one span,
-        unless they go on for more than a day. If all time counts because no working hours are set, they never
-        begin.
+        A break ends when the first working hours that begin on a date begin.
         """
         self._break_ms, self._break_end_ms = break_ms, None
-        if break_ms is None:
-            return
-        schedule = self._calendar.schedule
-        day = schedule.day_of(break_ms)
-        longest_ms = LATEST_MS if schedule.era_at(break_ms).week.days is None else DAY_MS
-        began_ms = ended_ms = 0
-        for piece in schedule.pieces(break_ms - DAY_MS, break_ms + _AHEAD_MS):
-            if piece.since_ms > ended_ms or piece.since_ms - began_ms >= longest_ms:
-                began_ms = piece.since_ms
-            ended_ms = piece.until_ms
-            is_later = piece.since_ms > break_ms and schedule.day_of(piece.since_ms) > day
-            if is_later and piece.since_ms == began_ms:
-                self._break_end_ms = piece.since_ms
-                return
+        if break_ms is not None:
+            beginnings = self._calendar.schedule.beginnings(break_ms, break_ms + _AHEAD_MS)
+            self._break_end_ms = next(beginnings, None)
 
     def _has_break(self, policy: Policy) -> bool:
         return self._break_ms is not None and policy.concurrent_timers is ConcurrentTimers.FOCUS
