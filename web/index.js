@@ -25,6 +25,7 @@ import { UndoStack } from "./page/undo-stack.js";
 import { WeekView } from "./page/week-view.js";
 import { TimerManager } from "./timer-manager.js";
 import { ApiError } from "./widget/api-client.js";
+import { randomName } from "./widget/storage.js";
 
 /** @import { Dialect } from "./page/csv.js" */
 /** @import { Day, Filter, Timer, Totals } from "./page/types.d.ts" */
@@ -54,16 +55,17 @@ let totals = null;
 /** Return the server's time as the manager estimates it, because this machine's clock may be wrong. */
 const now = () => new Date(manager.now);
 
+const undos = new UndoStack(async () => {
+  await dayView.reload();
+  await corrected();
+});
 const history = new History({
   now,
   resume,
   edit,
   deleting: ({ id }) => present?.expectEnd(id),
+  undos,
   changed,
-});
-const undos = new UndoStack(async () => {
-  await dayView.reload();
-  await corrected();
 });
 const confirmation = new Confirmation({
   refresh: () => dayView.refresh(),
@@ -254,11 +256,14 @@ addEventListener("popstate", () => {
 // ------------------------------------------------------------------ entries
 
 onAction("click", byId("add"), async () => {
-  const timer = await addEntry(now);
+  const key = randomName();
+  const timer = await addEntry(now, key);
   if (!timer) return;
+  const label = text("added", { duration: formats.duration(timer.duration ?? 0) });
+  undos.addCorrections(label, [key]);
   refreshPresent();
   await loadAll();
-  notify(text("added", { duration: formats.duration(timer.duration ?? 0) }));
+  notify(label);
 });
 
 /** @param {Timer} timer */
@@ -272,8 +277,10 @@ function resume({ github_repo, github_issue_number, description }) {
 
 /** @param {Timer} timer */
 async function edit(timer) {
-  const edited = await editEntry(timer, now);
+  const key = randomName();
+  const edited = await editEntry(timer, now, key);
   if (!edited) return;
+  undos.addCorrections(text("editTitle"), [key]);
   await history.replace(edited);
   notify(text("saved"));
   await changed();

@@ -4,16 +4,14 @@ import {
   confirmedTimes,
   forgottenTime,
   grown,
-  isUndoable,
   keepingAct,
   lastSign,
   longestAbsence,
   proposedEnd,
 } from "../../web/page/forgotten.js";
-import { toBlocks } from "../../web/page/timeline.js";
 
 /** @import { Question, Return } from "../../web/page/forgotten.js" */
-/** @import { Slice, Timer } from "../../web/page/types.d.ts" */
+/** @import { Slice } from "../../web/page/types.d.ts" */
 
 const HOUR = 3_600_000;
 const MONDAY = "2026-11-23";
@@ -370,64 +368,6 @@ describe("the end that the time field proposes", () => {
   test("is the last sign of life if the time has no gap", () => {
     const slices = [slice("a", at("09:00"), at("15:00"))];
     assert.equal(proposedEnd(asked(slices, { now: at("15:00"), sign: at("09:00") }), 0), at("09:00"));
-  });
-});
-
-describe("taking time away", () => {
-  const NOW = at("15:00");
-  const RUNNING = /** @type {const} */ ({ status: "running", is_counting: true });
-
-  /**
-   * @param {Slice[]} slices
-   * @param {Record<string, Pick<Timer, "status" | "is_counting">>} timers
-   * @param {Partial<{kind: Question["kind"], taken: Slice[], now: number}>} [fields]
-   */
-  function canUndo(slices, timers, { kind = "counting", taken = slices, now = NOW } = {}) {
-    return isUndoable(kind, toBlocks(taken), slices, (id) => timers[id], now);
-  }
-
-  test("can be undone if one timer counted alone and is started again", () => {
-    assert.ok(canUndo([slice("a", at("09:00"), NOW)], { a: RUNNING }));
-  });
-
-  test("cannot be undone if timers shared the time, because statements count in full", () => {
-    const half = { share: 0.5, rule: "shared" };
-    const slices = [slice("a", at("09:00"), NOW, half), slice("b", at("09:00"), NOW, half)];
-    assert.ok(!canUndo(slices, { a: RUNNING, b: RUNNING }));
-    assert.ok(!canUndo(slices, { a: RUNNING, b: RUNNING }, { kind: "overtime" }));
-  });
-
-  test("can be undone if timers counted in full side by side", () => {
-    const slices = ["a", "b"].map((timer) => slice(timer, at("09:00"), NOW, { rule: "parallel" }));
-    assert.ok(canUndo(slices, { a: RUNNING, b: RUNNING }));
-  });
-
-  test("cannot be undone if another timer keeps its time, which would yield to statements", () => {
-    const slices = ["a", "b"].map((timer) => slice(timer, at("09:00"), NOW, { rule: "parallel" }));
-    assert.ok(!canUndo(slices, { a: RUNNING, b: RUNNING }, { taken: slices.slice(0, 1) }));
-  });
-
-  test("cannot be undone if the timer counted last more than three days ago, and has not been stopped", () => {
-    const slices = [slice("a", at("09:00", MONDAY), at("15:00", MONDAY))];
-    const now = at("16:00", "2026-11-26");
-    const waiting = /** @type {const} */ ({ status: "running", is_counting: false });
-    assert.ok(!canUndo(slices, { a: waiting }, { now }));
-    assert.ok(canUndo(slices, { a: { status: "stopped", is_counting: false } }, { now }));
-    assert.ok(canUndo(slices, { a: waiting }, { now: at("13:00", "2026-11-26") }));
-    assert.ok(canUndo(slices, { a: waiting }, { now, kind: "overtime" }));
-  });
-
-  test("cannot be undone if the timer counted last in overtime that has ended", () => {
-    const slices = [slice("a", at("18:00", MONDAY), at("22:00", MONDAY), { overtime: true })];
-    assert.ok(!canUndo(slices, { a: { status: "running", is_counting: false } }));
-    assert.ok(canUndo(slices, { a: { status: "running", is_counting: false } }, { kind: "overtime" }));
-    const ongoing = [slice("a", at("12:00"), NOW, { overtime: true })];
-    assert.ok(canUndo(ongoing, { a: RUNNING }));
-  });
-
-  test("cannot be undone if the timer is paused", () => {
-    const slices = [slice("a", at("09:00"), at("12:00"))];
-    assert.ok(!canUndo(slices, { a: { status: "paused", is_counting: false } }));
   });
 });
 

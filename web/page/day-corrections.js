@@ -1,9 +1,10 @@
 // The corrections of a day's time: those of the selected block with its buttons, borders and gaps.
 
 import { content, h } from "../widget/dom.js";
+import { randomName } from "../widget/storage.js";
 import { get, lockedText } from "./api.js";
 import { MINUTE_MS } from "./calendar.js";
-import { deletionOf, insertPause, moveBorder, moveToIssue, removeBlock, splitTimer } from "./corrections.js";
+import { insertPause, moveBorder, moveToIssue, removeBlock, splitTimer } from "./corrections.js";
 import { describeBlock, timesOf } from "./day-bar.js";
 import { addEntry, askForIssue } from "./edit-entry.js";
 import { byId } from "./elements.js";
@@ -13,7 +14,7 @@ import { onAction } from "./session.js";
 import { askForTimes } from "./time-dialog.js";
 
 /** @import { Confirmation } from "./confirmation.js" */
-/** @import { Send, Undo } from "./corrections.js" */
+/** @import { Send } from "./corrections.js" */
 /** @import { LoadedDay } from "./loaded-day.js" */
 /** @import { Block, Edge, Stretch } from "./timeline.js" */
 /** @import { Timer } from "./types.d.ts" */
@@ -103,9 +104,8 @@ export class DayCorrections {
    */
   async moveBorder(block, edge, to) {
     const times = timesOf({ ...block, [edge]: to });
-    const { blocks } = this.#shown();
-    const move = (/** @type {Timer} */ timer) => moveBorder(this.#undos.send, timer, block, edge, to, blocks);
-    await this.#correct(text("timesChanged", { time: times }), move, block);
+    const label = text("timesChanged", { time: times });
+    await this.#correct(label, block, (send, timer) => moveBorder(send, timer, block, edge, to));
   }
 
   /** @param {Block} block */
@@ -116,12 +116,8 @@ export class DayCorrections {
       isSingle: true,
       limits: { since: block.since + MINUTE_MS, until: block.until - MINUTE_MS },
     });
-    if (times)
-      await this.#correct(
-        text("wasSplit"),
-        (timer) => splitTimer(this.#undos.send, timer, times.since),
-        block,
-      );
+    if (!times) return;
+    await this.#correct(text("wasSplit"), block, (send, timer) => splitTimer(send, timer, times.since));
   }
 
   /** @param {Block} block */
@@ -130,7 +126,7 @@ export class DayCorrections {
     const proposed = middleOf(block, Math.min(PAUSE_MS, (block.until - block.since) / 2));
     const times = await askForTimes({ title, proposed, isSingle: false, limits: block });
     if (!times || times.since === times.until) return;
-    await this.#correct(text("pauseInserted"), (timer) => insertPause(this.#undos.send, timer, times), block);
+    await this.#correct(text("pauseInserted"), block, (send, timer) => insertPause(send, timer, times));
   }
 
   /**
@@ -139,52 +135,58 @@ export class DayCorrections {
    */
   async #move(block, shown) {
     const now = this.#now().getTime();
+    const until = this.#shown().isGrowing(block) ? Infinity : block.until;
     let label = "";
-    /** @type {Undo | null} */
-    let undo = null;
     const isMoved = await askForIssue(shown, this.#now, async (changes, name) => {
+      const timer = await this.#timerOf(block);
       label = text("movedTo", { name });
-      undo = await moveToIssue(this.#undos.send, await this.#timerOf(block), block, changes, now);
+      await this.#undos.record(label, (send) => {
+        return moveToIssue(send, timer, { since: block.since, until }, changes, now);
+      });
     });
-    if (isMoved && undo) await this.#done(label, undo);
+    if (isMoved) await this.#done(label);
   }
 
   /** @param {Block} block */
   async #remove(block) {
     const label = text("timeDeleted", { time: timesOf(block) });
-    await this.#correct(label, (timer) => removeBlock(this.#undos.send, timer, block), block);
+    await this.#correct(label, block, (send, timer) => removeBlock(send, timer, block));
   }
 
   /** @param {Stretch} gap */
   async fill({ since, until }) {
     const lock = this.#shown().lockOf({ since, until });
     if (lock) return warn(lockedText(lock.date));
-    const timer = await addEntry(this.#now, { start: new Date(since), end: new Date(until) });
+    const key = randomName();
+    const timer = await addEntry(this.#now, key, { start: new Date(since), end: new Date(until) });
     if (!timer) return;
-    const duration = formats.duration(timer.duration ?? 0);
-    await this.#done(text("added", { duration }), deletionOf(this.#undos.send, timer));
+    const label = text("added", { duration: formats.duration(timer.duration ?? 0) });
+    this.#undos.addCorrections(label, [key]);
+    await this.#done(label);
   }
 
   /**
-   * Carry out a correction that another card asks for, show its effect, and offer to undo it if that is possible.
+   * Carry out a correction, show its effect, and offer to undo it.
    *
    * @param {string} label
-   * @param {(send: Send) => Promise<Undo | null>} action
+   * @param {(send: Send) => Promise<unknown>} action
    */
   async correct(label, action) {
-    await this.#done(label, await action(this.#undos.send));
+    await this.#undos.record(label, action);
+    await this.#done(label);
   }
 
   /**
-   * Correct the timer of a block, and offer to undo it.
+   * Correct the timer of a block.
    *
    * @param {string} label
-   * @param {(timer: Timer) => Promise<Undo>} action
    * @param {Block} block
+   * @param {(send: Send, timer: Timer) => Promise<unknown>} action
    */
-  async #correct(label, action, block) {
+  async #correct(label, block, action) {
     try {
-      await this.#done(label, await action(await this.#timerOf(block)));
+      const timer = await this.#timerOf(block);
+      await this.correct(label, (send) => action(send, timer));
     } catch (error) {
       this.#restore(block);
       throw error;
@@ -201,12 +203,8 @@ export class DayCorrections {
     return get(`/api/timelogs/${timer}/`);
   }
 
-  /**
-   * @param {string} label
-   * @param {Undo | null} undo null if the correction cannot be undone
-   */
-  async #done(label, undo) {
-    if (undo) this.#undos.add(label, undo);
+  /** @param {string} label */
+  async #done(label) {
     notify(label);
     await this.#reload();
     this.#keepFocus();

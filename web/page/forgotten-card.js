@@ -10,12 +10,10 @@ import {
   confirmedTimes,
   forgottenTime,
   grown,
-  isUndoable,
   keepingAct,
   LEAST_MS,
   lastSign,
   longestAbsence,
-  OFFLINE_MS,
   proposedEnd,
 } from "./forgotten.js";
 import { formats, text } from "./language.js";
@@ -28,7 +26,7 @@ import { cut, secondsOf } from "./timeline.js";
 
 /** @import { TimerManager } from "../timer-manager.js" */
 /** @import { Events, OpenTimer } from "../widget/types.d.ts" */
-/** @import { Send, Undo } from "./corrections.js" */
+/** @import { Send } from "./corrections.js" */
 /** @import { Question } from "./forgotten.js" */
 /** @import { Block, Stretch } from "./timeline.js" */
 /** @import { SheetDay, Slice, Timer } from "./types.d.ts" */
@@ -96,7 +94,7 @@ export class ForgottenCard {
    * @param {object} options
    * @param {TimerManager} options.manager
    * @param {number} options.user
-   * @param {(label: string, action: (send: Send) => Promise<Undo | null>) => Promise<void>} options.correct carries
+   * @param {(label: string, action: (send: Send) => Promise<unknown>) => Promise<void>} options.correct carries
    *   out a correction, shows its effect and offers to undo it if that is possible
    * @param {() => Promise<void>} options.undo undoes the last correction
    * @param {(id: string) => void} options.expectEnd is called before a timer is stopped
@@ -297,13 +295,7 @@ export class ForgottenCard {
     const when = pointInTime(new Date(question.left), this.#present);
     const end = () => this.#end(this.#asked.left);
     this.#fill(
-      [
-        h("h2", { id: "forgotten-title", tabIndex: -1 }, title),
-        this.#sentence,
-        ...(this.#isUndoable(question, countedFrom(question, question.left))
-          ? []
-          : [h("p", { className: "faint" }, text(isOvertime ? "removalIsFinal" : "endIsFinal"))]),
-      ],
+      [h("h2", { id: "forgotten-title", tabIndex: -1 }, title), this.#sentence],
       this.#button("keep", () => this.#keep()),
       isOvertime ? this.#button("removeOvertime", end) : this.#button("endThen", end, when),
       this.#button(isOvertime ? "removeFrom" : "endAtTime", () => this.#endAtOther()),
@@ -408,54 +400,21 @@ export class ForgottenCard {
    */
   async #end(at) {
     const question = this.#updated(this.#manager.now);
-    const { kind, parts, until } = question;
-    const counted = countedFrom(question, at);
-    const canUndo = this.#isUndoable(question, counted);
+    const { kind, until } = question;
     const isOvertime = kind === "overtime";
+    const counted = countedFrom(question, at);
     const label = isOvertime
       ? text("overtimeRemoved", { duration: formats.duration(secondsOf(counted)) })
       : text("timerEnded", { when: pointInTime(new Date(at), this.#present) });
-    const ids = isOvertime ? [] : [...new Set(parts.map(({ timer }) => timer))];
-    await this.#answer(
-      async () => {
-        for (const id of ids) this.#expectEnd(id);
-        await this.#correct(label, async (send) => {
-          const undo = await (isOvertime ? takeAway(send, counted) : this.#endAll(send, ids, at, counted));
-          return canUndo ? undo : null;
-        });
-        this.#remember({ answered: isOvertime ? until : at });
-      },
-      canUndo ? label : "",
-    );
-  }
-
-  /**
-   * @param {Question} question
-   * @param {Block[]} counted
-   */
-  #isUndoable({ kind }, counted) {
-    const find = (/** @type {string} */ id) => this.#timers.get(id);
-    return isUndoable(kind, counted, this.#slices, find, this.#manager.now);
-  }
-
-  /**
-   * @param {Send} send
-   * @param {string[]} ids
-   * @param {number} at
-   * @param {Block[]} counted
-   * @returns {Promise<Undo>}
-   */
-  async #endAll(send, ids, at, counted) {
-    /** @type {Undo[]} */
-    const undos = [];
-    const earliest = this.#manager.now - OFFLINE_MS;
-    for (const id of ids) {
-      const own = counted.filter(({ timer }) => timer === id);
-      undos.push(await endTimer(send, { id }, at, own, earliest));
-    }
-    return async () => {
-      for (const undo of undos.reverse()) await undo();
-    };
+    const ids = isOvertime ? [] : [...new Set(counted.map(({ timer }) => timer))];
+    await this.#answer(async () => {
+      for (const id of ids) this.#expectEnd(id);
+      await this.#correct(label, async (send) => {
+        if (isOvertime) await takeAway(send, counted);
+        for (const id of ids) await endTimer(send, { id }, at);
+      });
+      this.#remember({ answered: isOvertime ? until : at });
+    }, label);
   }
 
   #dismiss() {

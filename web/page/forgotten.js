@@ -130,46 +130,6 @@ export function keepingAct(slices, timers, now, confirmed = []) {
 }
 
 /**
- * Return whether taking time away can be undone exactly. Undone, the time counts as a statement: in full, and other
- * automatic time yields to it. An ended timer is started again by an act, which cannot be older than `OFFLINE_MS`,
- * and would open overtime where overtime has ended.
- *
- * @param {Question["kind"]} kind
- * @param {Block[]} counted the time to take away, in order
- * @param {Slice[]} slices
- * @param {(timer: string) => Pick<Timer, "status" | "is_counting"> | undefined} find returns a known timer
- * @param {number} now
- */
-export function isUndoable(kind, counted, slices, find, now) {
-  const blocks = automatic(slices, { since: 0, until: now });
-  const isAlone = counted.every(
-    (part) => part.share === 1 && blocks.every((block) => !remainsBeside(block, part, counted)),
-  );
-  if (kind === "overtime" || !isAlone) return isAlone;
-  const lastParts = new Map(counted.map((part) => [part.timer, part]));
-  return [...lastParts].every(([id, last]) => {
-    const timer = find(id);
-    if (timer?.status !== "running") return timer?.status === "stopped";
-    return last.until >= now - OFFLINE_MS && (timer.is_counting || !last.overtime);
-  });
-}
-
-/**
- * Return whether a block of another timer counts at the same time as a part, and is not taken away with it.
- *
- * @param {Block} block
- * @param {Block} part
- * @param {Block[]} counted
- */
-function remainsBeside(block, part, counted) {
-  const common = cut(block, part);
-  if (block.timer === part.timer || common.since >= common.until) return false;
-  return !counted.some(
-    ({ timer, since, until }) => timer === block.timer && since <= common.since && common.until <= until,
-  );
-}
-
-/**
  * Return the end that the time field shows at first.
  *
  * @param {Question} question

@@ -77,6 +77,12 @@ export class LoadedDay {
     return names.size ? text("overlapsWith", { names: formats.all([...names]), count: others.length }) : "";
   }
 
+  /** @param {Block} block @returns {boolean} whether the block ends at the present because its timer counts */
+  isGrowing(block) {
+    const isLast = !this.blocks.some(({ timer, since }) => timer === block.timer && since >= block.until);
+    return isLast && this.timers.get(block.timer)?.is_counting === true;
+  }
+
   /**
    * Add the time that timers gained since the day was loaded.
    *

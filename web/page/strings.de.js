@@ -91,8 +91,6 @@ export const german = {
   removeOvertime: "Überstunden entfernen",
   removeFrom: "Entfernen ab …",
   removeFromTitle: "Überstunden ab einer Zeit entfernen",
-  endIsFinal: "Das Beenden lässt sich hier nicht rückgängig machen.",
-  removalIsFinal: "Das Entfernen lässt sich hier nicht rückgängig machen.",
   notNow: "Nicht jetzt",
   singleTime: "Zeitpunkt",
   timeKept: "Zeit behalten.",

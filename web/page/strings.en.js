@@ -65,8 +65,6 @@ export const english = {
   removeOvertime: "Remove overtime",
   removeFrom: "Remove from…",
   removeFromTitle: "Remove overtime from a time on",
-  endIsFinal: "An end cannot be undone here.",
-  removalIsFinal: "A removal cannot be undone here.",
   notNow: "Not now",
   singleTime: "Time",
   timeKept: "Time kept.",
