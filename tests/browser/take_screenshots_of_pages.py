@@ -189,6 +189,7 @@ def test_pages(
     scroll_to("section:has(> #tokens)")
     take("tokens")
     scroll_to("body")
+    dismiss_status(page)
     page.get_by_role("button", name="Change working hours").click()
     take("hours")
     page.goto("/embed.html")

@@ -57,7 +57,7 @@ test("a timer that counts without an act says why", () => {
   assert.match(whyItCounts(timer({}, { rule: "only" }), NOW), /no other timer/u);
   assert.match(whyItCounts(timer({}, { rule: "focus" }), NOW), /run for longest/u);
   assert.match(whyItCounts(timer({}, { rule: "parallel" }), NOW), /in full/u);
-  assert.match(whyItCounts(timer({ counting_share: 0.5 }, { rule: "shared" }), NOW), /by 50%/u);
+  assert.match(whyItCounts(timer({ counting_share: 0.5 }, { rule: "shared" }), NOW), /50% of the time/u);
 });
 
 test("overtime names the act that asked for it", () => {

@@ -30,7 +30,7 @@ export const english = {
   countsLongest: "Counts because it has run for longest, and you have not chosen another one.",
   countsOvertime: ({ when }) => `Counts as overtime because you asked for it ${when}.`,
   countsOvertimeOnly: "Counts as overtime.",
-  countsShared: ({ percent }) => `Counts by ${percent}, because other timers of yours share the time.`,
+  countsShared: ({ percent }) => `Counts ${percent} of the time, because other timers of yours share it.`,
   countsParallel: "Counts in full beside your other timers.",
   countsStated: "Counts because you entered this time.",
   countsNoLonger: "Counts no longer, because nothing has happened on it for too long",
