@@ -563,7 +563,8 @@ def test_events_do_not_undo_a_correction_of_an_open_timer(
         if correction is None:
             continue
         timer = correction.timer
-        if correction.reaches_ms < LATEST_MS:
+        # A stopped timer locks events by itself.
+        if correction.reaches_ms < LATEST_MS or not timer.is_open:
             locked_ms = max(locked_ms, correction.locked_until_ms)
     outcome = replayed([timer], events, locked_ms)
     open_ulid = timer.ulid if timer.is_open else None
