@@ -3,14 +3,11 @@
 from timelogs.shared import current_caller, guard
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.schedule import DAY_MS
-from timer_core.domain.timers import Period
+from timer_core.domain.timers import CLOCK_SKEW_MS, Period
 
 # A request that adds up or counts the timers of a longer period counts as a write, because the request reads
 # as much as a page of the export.
 _CHEAP_PERIOD_MS = 7 * DAY_MS
-# A period ends at most this long after the present, so that open timers do not belong to future periods. The
-# machine on which a timer was started may be ahead by less.
-_AHEAD_MS = 60_000
 
 
 def period_between(since_ms: int, until_ms: int) -> Period:
@@ -28,7 +25,7 @@ def period_between(since_ms: int, until_ms: int) -> Period:
 
 def elapsed_part(period: Period, now: int) -> Period:
     """Return the part of a period up to the present. It is empty if the period lies in the future."""
-    return period._replace(until_ms=min(period.until_ms, now + _AHEAD_MS))
+    return period._replace(until_ms=min(period.until_ms, now + CLOCK_SKEW_MS))
 
 
 def limit_long(elapsed: Period | None, now: int) -> None:
@@ -36,5 +33,5 @@ def limit_long(elapsed: Period | None, now: int) -> None:
 
     ``elapsed`` is the elapsed part of the period; None means that the period is not limited.
     """
-    if elapsed is None or elapsed.until_ms - elapsed.since_ms > _CHEAP_PERIOD_MS + _AHEAD_MS:
+    if elapsed is None or elapsed.until_ms - elapsed.since_ms > _CHEAP_PERIOD_MS + CLOCK_SKEW_MS:
         guard.count_write(current_caller(), now_ms=now)

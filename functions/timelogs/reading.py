@@ -191,7 +191,8 @@ def get_totals(
     """Return the working time and the active time in a period; running timers count until now.
 
     The timers are those of the list with the same `since` and `until`, and the totals are the sums of their
-    `part_working_duration` and `part_active_duration`. Working time is the time that counts for the person:
+    `part_working_duration` and `part_active_duration`. On confirmed days, timers that events have moved
+    elsewhere since are added. Working time is the time that counts for the person:
     within working hours, and for one timer at a time unless the organization has decided otherwise. Active
     time is the time of the timers' own histories. Pauses are subtracted from the days on which they occurred.
     If a correction moved a pause outside of the timer's start and end, the pause is subtracted in proportion

@@ -128,12 +128,13 @@ def get_timeline(
     for field, time in (("since", since), ("until", until)):
         if time is not None and to_ms(time) > _CALENDAR_END_MS:
             raise InvalidInput(field, "Must not be after 2199.", ErrorCode.OUT_OF_RANGE)
-    schedule = calendars.of(user_id).schedule
-    if since is None:
-        since_ms = schedule.starts_at(schedule.day_of(now if until is None else to_ms(until) - 1))
+    if since is not None and until is not None:
+        since_ms, until_ms = to_ms(since), to_ms(until)
     else:
-        since_ms = to_ms(since)
-    until_ms = schedule.starts_at(schedule.day_of(since_ms) + DAY) if until is None else to_ms(until)
+        schedule = calendars.of(user_id).schedule
+        known_ms = now if until is None else to_ms(until) - 1
+        since_ms = schedule.starts_at(schedule.day_of(known_ms)) if since is None else to_ms(since)
+        until_ms = schedule.starts_at(schedule.day_of(since_ms) + DAY) if until is None else to_ms(until)
     period = period_between(since_ms, until_ms)
     if until_ms - since_ms > _LONGEST_TIMELINE_MS:
         raise InvalidInput("since", "Must be at most 366 days before until.", ErrorCode.OUT_OF_RANGE)

@@ -14,7 +14,7 @@ from timer_core.domain.schedule import DAY, DAY_MS, Schedule, Span
 from timer_core.domain.timeline import Carry, Rule, Slice, Timeline, clipped, joined_slices, timeline
 from timer_core.domain.timers import Timer, without
 
-# A day can be confirmed this long after its end. So changes of the last minute concern no confirmed day.
+# A day can be confirmed this long after its end. So changes of the last moments concern no confirmed day.
 OVER_AFTER_MS = 60_000
 # The beginnings of dates in two time zones differ by less than this (IANA: from UTC-12 to UTC+14).
 _ZONES_MS = 2 * DAY_MS

@@ -20,7 +20,7 @@ from timer_core.domain.state import CORRECTION, MANUAL, SWEEPER, Action, State, 
 from timer_core.domain.timers import LATEST_MS, Claim, Timer, cut, end_of_date
 
 # How far ahead the next working hours are searched. A year without working hours has none.
-_AHEAD_MS = 366 * DAY_MS
+_NEXT_HOURS_MS = 366 * DAY_MS
 # How far ahead the end of the present working hours, and the next change while a timer counts, are searched.
 _SOON_MS = 31 * DAY_MS
 _ACTS = frozenset({Action.START, Action.RESUME, Action.FOCUS})
@@ -213,12 +213,12 @@ def standings(timers: Iterable[Timer], calendar: Calendar, carry: Carry) -> dict
         began the present break.
     """
     known = list(timers)
-    fold = _Fold(known, calendar, carry, horizon_ms=carry.at_ms + _AHEAD_MS)
+    fold = _Fold(known, calendar, carry, horizon_ms=carry.at_ms + _NEXT_HOURS_MS)
     found: dict[str, Standing] = {}
     pending: set[str] = set()
     changed_ms: int | None = carry.at_ms
     last: _Choice | None = None
-    for segment in fold.segments(carry.at_ms + _AHEAD_MS):
+    for segment in fold.segments(carry.at_ms + _NEXT_HOURS_MS):
         # Midnights cut segments, but change nothing.
         is_change, changed_ms = segment.since_ms == changed_ms, fold.next_change_ms
         if not is_change and changed_ms is not None:
@@ -692,7 +692,7 @@ class _Fold:
         """
         self._break_ms, self._break_end_ms = break_ms, None
         if break_ms is not None:
-            beginnings = self._calendar.schedule.beginnings(break_ms, break_ms + _AHEAD_MS)
+            beginnings = self._calendar.schedule.beginnings(break_ms, break_ms + _NEXT_HOURS_MS)
             self._break_end_ms = next(beginnings, None)
 
     def _has_break(self, policy: Policy) -> bool:

@@ -30,9 +30,9 @@ MAX_OF_EACH_KIND = 150
 # The number of a timer's claims from which on no correction may add one. A claim has about 50 bytes in the
 # item, which has at most 400 KB (AWS, "DynamoDB quotas").
 MAX_CLAIMS = 1_000
-# The maximum difference by which a client's clock may be ahead. A time in the future within this limit is
-# treated as the current time.
-_AHEAD_MS = 60_000
+# The maximum difference by which another machine's clock may be ahead. A time in the future within this limit
+# is treated as the current time.
+CLOCK_SKEW_MS = 60_000
 # The maximum age of an offline action. GitHub redelivers failed deliveries for the same period.
 _OFFLINE_MS = 3 * DAY_MS
 # Later than every time in the table: the year 9999.
@@ -483,6 +483,6 @@ def past_ms(ms: int, now_ms: int, *, field: str) -> int:
     InvalidInput
         If the time is more than a minute in the future.
     """
-    if ms > now_ms + _AHEAD_MS:
+    if ms > now_ms + CLOCK_SKEW_MS:
         raise InvalidInput(field, "Must not lie in the future.", ErrorCode.IN_THE_FUTURE)
     return min(ms, now_ms)

@@ -15,7 +15,8 @@ from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionR
 
 # The time that a change by an event or the sweeper touches. Confirmed days never refuse such a change.
 NOT_BY_HAND: Sequence[Span] = ()
-# Younger time is on no confirmed day, and on none that can be confirmed while the change is written.
+# Younger time is on no confirmed day, and on none that can be confirmed while the change is written. The
+# other half of the minute is for clocks that differ, and for the write.
 _RECENT_MS = OVER_AFTER_MS // 2
 
 

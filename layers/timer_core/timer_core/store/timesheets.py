@@ -31,7 +31,7 @@ from timer_core.domain.schedule import DAY, Span, midnight
 from timer_core.domain.sheets import Label, Sheet, sheets
 from timer_core.domain.state import SWEEPER
 from timer_core.domain.timeline import Carry, Slice, clipped, timeline
-from timer_core.domain.timers import LATEST_MS, Period, Timer
+from timer_core.domain.timers import CLOCK_SKEW_MS, LATEST_MS, Period, Timer
 from timer_core.store.calendars import Calendars, as_confirmed, lower_dirty, set_confirmed
 from timer_core.store.confirmed_days import ConfirmedDays, confirmation, note_confirmed, puts
 from timer_core.store.derived_days import MOST_WRITES, advance, chunks_of, derived_days, stored_until
@@ -40,9 +40,6 @@ from timer_core.store.keys import CALENDAR_SK, PEOPLE_PK, user_id_of, user_pk
 from timer_core.store.queries import TimerQueries
 from timer_core.store.stored_days import StoredDays, StoredState, date_of
 from timer_core.store.table import Table, Write, retry_on_conflict
-
-# The machine that made a transition may be ahead of the one that reads it by less than this.
-_AHEAD_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +118,8 @@ class Timesheets:
         """
         state = self._state(user_id, now_ms)
         schedule = self._calendar(state).schedule
-        today = Period(schedule.starts_at(schedule.day_of(now_ms)), now_ms + _AHEAD_MS)
-        return self._worked(user_id, state, today, now_ms, ahead_ms=_AHEAD_MS)
+        today = Period(schedule.starts_at(schedule.day_of(now_ms)), now_ms + CLOCK_SKEW_MS)
+        return self._worked(user_id, state, today, now_ms, ahead_ms=CLOCK_SKEW_MS)
 
     def working_ms(
         self, user_id: int, timers: Sequence[Timer], *, now_ms: int, present: Worked | None = None
@@ -304,10 +301,9 @@ class Timesheets:
                 return sheet
             confirmed = ConfirmedDay(day, sheet.since_ms, sheet.until_ms, now_ms, sheet.slices)
             marks = self._timer_writes(user_id, confirmed, worked.timers)
-            while len(marks) > MOST_WRITES:
-                # An interval of confirmed time that is too long does no harm.
-                self._table.transact(marks[:MOST_WRITES])
-                marks = marks[MOST_WRITES:]
+            if len(marks) > MOST_WRITES:
+                message = f"A day with more than {MOST_WRITES} timers cannot be confirmed."
+                raise InvalidInput("date", message, ErrorCode.TOO_MANY_VALUES)
             self._table.transact(
                 [confirmation(user_id, state, confirmed.range), *puts(user_id, confirmed), *marks]
             )
