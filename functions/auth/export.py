@@ -190,6 +190,10 @@ class KeyedRequest(BaseModel):
 
     timer: Annotated[str, Field(description="The timer in its response.")]
     created: Annotated[bool, Field(description="Whether it created the timer.")]
+    corrected_timers: Annotated[
+        list[TimerExported], Field(description="The timers as they were before, if it was a correction.")
+    ]
+    undone: Annotated[bool, Field(description="Whether the correction was undone.")]
     kept_until: Time
 
 
@@ -356,6 +360,8 @@ class Export(BaseModel):
                 KeyedRequest(
                     timer=timer(one.ulid),
                     created=one.created,
+                    corrected_timers=[TimerExported.with_history(former, now_ms) for former in one.former],
+                    undone=one.undone,
                     kept_until=to_time(one.kept_until_s * 1000),
                 )
                 for one in page.requests

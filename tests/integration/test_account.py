@@ -165,6 +165,8 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
         {
             "ulid": (KeyedRequest, ["timer"]),
             "created": (KeyedRequest, ["created"]),
+            "former_state": (KeyedRequest, ["corrected_timers"]),
+            "undone": (KeyedRequest, ["undone"]),
             "expires_at": (KeyedRequest, ["kept_until"]),
         },
         {"request_hash"},
@@ -553,6 +555,17 @@ class TestExport:
         browser("PATCH", f"{TIMERS}{timer.id}/", {"end_time": _time(start_ms + 90_000)})
         (corrected,) = browser("GET", EXPORT).json()["timers"]
         assert corrected["locked_until"] == _time(start_ms + 90_000)
+
+    def test_what_a_correction_has_changed_is_exported_until_it_is_undone(self, app: App) -> None:
+        browser, ann = app.signed_in()
+        timer, _ = app.timers.start(user_id=ann.id, now_ms=app.clock.ms)
+        before = browser("GET", EXPORT).json()["timers"]
+        browser("PATCH", f"{TIMERS}{timer.id}/", {"description": "x"}, idempotency_key="a key")
+        (request,) = browser("GET", EXPORT).json()["requests"]
+        assert (request["corrected_timers"], request["undone"]) == (before, False)
+        assert browser("POST", f"{TIMERS}undo/", {"idempotency_key": "a key"}).status == 204
+        (request,) = browser("GET", EXPORT).json()["requests"]
+        assert (request["corrected_timers"], request["undone"]) == ([], True)
 
     @pytest.mark.parametrize("item", EXPORTED, ids=lambda item: item.__name__)
     def test_every_stored_attribute_has_a_field_in_the_export(self, item: type[Model]) -> None:

@@ -790,13 +790,15 @@ class TestPatch:
         assert (corrected["start_time"], corrected["end_time"]) == (time_of(clock.ms), time_of(clock.ms))
 
     @pytest.mark.parametrize("state", ["running", "paused"])
-    def test_an_open_timer_gets_no_end(self, api: Api, clock: Clock, state: str) -> None:
+    def test_the_end_of_an_open_timer_stops_it(self, api: Api, clock: Clock, state: str) -> None:
         timer = start(api.ann, 7)
+        clock.advance(60)
         if state == "paused":
             act(api.ann, timer, "pause")
         clock.advance(60)
-        refused = problem(patch(api.ann, timer, {"end_time": time_of(clock.ms)}), 400)
-        assert state in refused["detail"]
+        ended = patch(api.ann, timer, {"end_time": time_of(clock.ms)}).json()
+        assert (ended["status"], ended["duration"]) == ("stopped", 120 if state == "running" else 60)
+        assert problem(act(api.ann, timer, "resume"), 400)["code"] == "timer_stopped"
 
     @pytest.mark.parametrize(
         ("start_s", "end_s", "field"),

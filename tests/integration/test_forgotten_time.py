@@ -18,7 +18,6 @@ from timer_core.services.issue_timers import IssueTimers
 __all__ = ["monday", "office"]
 
 COLLEAGUE = 99
-LAST_MOMENT_MS = 1
 A_MOMENT_AGO_MS = 1_000
 
 
@@ -59,11 +58,6 @@ class Absence:
         (timer,) = (one for one in found if one["github_issue_number"] == issue)
         return dict(timer)
 
-    def send(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        answer = self.api.ann(method, f"/api/timelogs/{path}", body)
-        assert answer.status in {200, 201}, answer.body
-        return dict(answer.json())
-
     @property
     def figures(self) -> list[dict[int, float]]:
         """The hours of each issue on each day, to the second."""
@@ -76,20 +70,14 @@ class Absence:
             for day in self.days
         ]
 
-    def end(self, timer: dict[str, Any], at_ms: int, stop_ms: int) -> None:
-        self.send("POST", f"{timer['id']}/stop/", {"at": time_of(stop_ms)})
-        self.send("PATCH", f"{timer['id']}/", {"end_time": time_of(at_ms)})
+    def end(self, timer: dict[str, Any], at_ms: int) -> None:
+        body = {"end_time": time_of(at_ms)}
+        answer = self.api.ann("PATCH", f"/api/timelogs/{timer['id']}/", body, idempotency_key="end")
+        assert answer.status == 200, answer.body
 
-    def undo(self, timer: dict[str, Any], at_ms: int, stop_ms: int, counted: list[tuple[int, int]]) -> None:
-        """Undo an end, given the parts that had counted since."""
-        self.send("PATCH", f"{timer['id']}/", {"end_time": time_of(stop_ms)})
-        since_ms = at_ms
-        for part_since_ms, part_until_ms in counted:
-            if since_ms < part_since_ms:
-                pause = {"start": time_of(since_ms), "end": time_of(part_since_ms)}
-                self.send("POST", f"{timer['id']}/pauses/", pause)
-            since_ms = part_until_ms
-        self.send("POST", "start/", {"github_issue_url": timer["github_issue_url"], "at": time_of(stop_ms)})
+    def undo(self) -> None:
+        answer = self.api.ann("POST", "/api/timelogs/undo/", {"idempotency_key": "end"})
+        assert answer.status == 204, answer.body
 
 
 @pytest.fixture
@@ -107,13 +95,9 @@ def test_time_since_a_sign_on_an_earlier_day_falls_to_no_other_timer(absence: Ab
     assert datetime.fromisoformat(timer["last_sign_at"]) == datetime.fromtimestamp(sign_ms / 1000, UTC)
     before = absence.figures
     assert before == [{7: 7}, {7: 2}]
-    stop_ms = absence.clock.ms - A_MOMENT_AGO_MS
-    absence.end(timer, sign_ms, stop_ms)
+    absence.end(timer, sign_ms)
     assert absence.figures == [{7: 7 - max(0, 18 - hour)}, {}]
-    counted = [(absence.at(1, 9), absence.clock.ms)]
-    if hour < 18:
-        counted.insert(0, (sign_ms, absence.at(0, 18)))
-    absence.undo(timer, sign_ms, stop_ms, counted)
+    absence.undo()
     assert absence.figures == before
     absence.go_to(1, 20)
     assert absence.figures == [{7: 7}, {7: 8}]
@@ -123,12 +107,9 @@ def test_undoing_an_end_after_working_hours_opens_no_overtime(absence: Absence) 
     absence.go_to(0, 14)
     absence.deliver("commented", 7, actor=absence.api.ann_id)
     absence.go_to(0, 20)
-    timer = absence.timer(7)
-    stop_ms = absence.at(0, 18) - LAST_MOMENT_MS
-    absence.end(timer, absence.at(0, 14), stop_ms)
+    absence.end(absence.timer(7), absence.at(0, 14))
     assert absence.figures == [{7: 3}]
-    counted = [(absence.at(0, 14), absence.at(0, 18))]
-    absence.undo(timer, absence.at(0, 14), stop_ms, counted)
+    absence.undo()
     assert absence.timer(7)["waiting_for"] == "schedule"
     absence.go_to(1, 11)
     assert absence.figures == [{7: 7}, {7: 2}]

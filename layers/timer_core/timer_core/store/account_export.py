@@ -11,6 +11,7 @@ from timer_core.domain.state import Transition
 from timer_core.domain.timers import Claim, Timer
 from timer_core.store.calendars import to_own
 from timer_core.store.confirmed_days import ConfirmedDays
+from timer_core.store.former_state import former_timers
 from timer_core.store.items import SlotItem, claims_of, history_of, to_timer
 from timer_core.store.keys import kind_of, name_of, slot_key, user_pk
 from timer_core.store.limits import MINUTE_MS
@@ -65,10 +66,12 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class KeyedRequest:
-    """A request with an Idempotency-Key, and the timer in the response."""
+    """A request with an Idempotency-Key, the timer in the response, and what a correction has changed."""
 
     ulid: str
     created: bool
+    former: Sequence[Timer]
+    undone: bool
     kept_until_s: int
 
 
@@ -124,7 +127,13 @@ class ExportPage:
             self.calendar = to_own(item)
         elif kind == "key":
             self.requests.append(
-                KeyedRequest(item["ulid"]["S"], item["created"]["BOOL"], _number(item, "expires_at"))
+                KeyedRequest(
+                    item["ulid"]["S"],
+                    item["created"]["BOOL"],
+                    former_timers(item),
+                    "undone" in item,
+                    _number(item, "expires_at"),
+                )
             )
         elif kind == "writes":
             minute_ms = int(name) * MINUTE_MS

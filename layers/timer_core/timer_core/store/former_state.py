@@ -56,6 +56,14 @@ class FormerState:
         return Write("Put", pk, sk, unchanged, item=timer_item(restored))
 
 
+def former_timers(response: RawItem) -> list[Timer]:
+    """Return the timers as they were before a correction, given the item of its response."""
+    if "former_state" not in response:
+        return []
+    former = FormerState.decoded(response["former_state"]["B"])
+    return [timer for timer in former.timers.values() if timer is not None]
+
+
 def digest_of(item: RawItem) -> str:
     """Return a digest of a timer's item or tombstone, which is the same for all of its versions."""
     content = {
