@@ -21,7 +21,7 @@ from tests.browser.timesheet import open_timesheet
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser.conftest import OpenPage, SignIn
+    from tests.browser.conftest import OpenAs
     from tests.e2e.conftest import Site
     from tests.support.fake_github import FakeGitHub
     from timer_core.domain.timers import Timer
@@ -44,9 +44,7 @@ def titled(timer: Timer) -> Timer:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_pages(
-    open_page: OpenPage, sign_in: SignIn, github: FakeGitHub, site: Site, scheme: str, width: int
-) -> None:
+def test_pages(open_as: OpenAs, github: FakeGitHub, site: Site, scheme: str, width: int) -> None:
     ann = github.new_user(NAMES[scheme, width])
     chance = random.Random(width)
     starts = ("08:30", "10:15", "13:00", "15:45")
@@ -61,7 +59,7 @@ def test_pages(
     )
     put_timers(site, [finished_timer(ann, 1, "17:40", 25, None, description="Planning the next week")])
     size = {"width": width, "height": 1000 if width > 1000 else 780}
-    sheet = open_timesheet(open_page, sign_in, ann, color_scheme=scheme, viewport=size)
+    sheet = open_timesheet(open_as, ann, color_scheme=scheme, viewport=size)
     page = sheet.page
     page.get_by_role("button", name="Use Mon").click()
     expect(page.get_by_role("region", name="When do you work?")).to_have_count(0)
