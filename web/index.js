@@ -18,15 +18,17 @@ import { formats, text, widgetTexts } from "./page/language.js";
 import { clearNotice, notify, warn } from "./page/notices.js";
 import { Now } from "./page/now.js";
 import { fetchSchedule } from "./page/schedule-api.js";
+import { exceptionText } from "./page/schedule-texts.js";
 import { onAction, openPage, showError } from "./page/session.js";
 import { getTotals, showTotals, updateTotals } from "./page/totals.js";
 import { UndoStack } from "./page/undo-stack.js";
 import { WeekView } from "./page/week-view.js";
 import { TimerManager } from "./timer-manager.js";
 import { ApiError } from "./widget/api-client.js";
+import { randomName } from "./widget/storage.js";
 
 /** @import { Dialect } from "./page/csv.js" */
-/** @import { Filter, Timer, Totals } from "./page/types.d.ts" */
+/** @import { Day, Filter, Timer, Totals } from "./page/types.d.ts" */
 
 // The delay between a transition and the refresh of the page. One action may cause several transitions, which
 // need only one refresh.
@@ -53,16 +55,17 @@ let totals = null;
 /** Return the server's time as the manager estimates it, because this machine's clock may be wrong. */
 const now = () => new Date(manager.now);
 
+const undos = new UndoStack(async () => {
+  await dayView.reload();
+  await corrected();
+});
 const history = new History({
   now,
   resume,
   edit,
   deleting: ({ id }) => present?.expectEnd(id),
+  undos,
   changed,
-});
-const undos = new UndoStack(async () => {
-  await dayView.reload();
-  await corrected();
 });
 const confirmation = new Confirmation({
   refresh: () => dayView.refresh(),
@@ -74,8 +77,13 @@ const confirmation = new Confirmation({
   undos,
   changed,
 });
+/** The days with other hours than their weekdays, with the reasons. @type {Map<Day, string>} */
+let exceptionTexts = new Map();
+const exceptionTextOn = (/** @type {Day} */ date) => exceptionTexts.get(date) ?? "";
+
 const dayView = new DayView({
   now,
+  exceptionTextOn,
   counting: () => manager.state.timers.filter(({ is_counting }) => is_counting),
   confirmation,
   undos,
@@ -88,6 +96,7 @@ const dayView = new DayView({
 });
 dayView.choose(day);
 const weekView = new WeekView({
+  exceptionTextOn,
   confirmation,
   showDay: async (chosen) => {
     await dayView.show(chosen);
@@ -247,11 +256,14 @@ addEventListener("popstate", () => {
 // ------------------------------------------------------------------ entries
 
 onAction("click", byId("add"), async () => {
-  const timer = await addEntry(now);
+  const key = randomName();
+  const timer = await addEntry(now, key);
   if (!timer) return;
+  const label = text("added", { duration: formats.duration(timer.duration ?? 0) });
+  undos.addCorrections(label, [key]);
   refreshPresent();
   await loadAll();
-  notify(text("added", { duration: formats.duration(timer.duration ?? 0) }));
+  notify(label);
 });
 
 /** @param {Timer} timer */
@@ -265,8 +277,10 @@ function resume({ github_repo, github_issue_number, description }) {
 
 /** @param {Timer} timer */
 async function edit(timer) {
-  const edited = await editEntry(timer, now);
+  const key = randomName();
+  const edited = await editEntry(timer, now, key);
   if (!edited) return;
+  undos.addCorrections(text("editTitle"), [key]);
   await history.replace(edited);
   notify(text("saved"));
   await changed();
@@ -331,6 +345,10 @@ byId("now").append(dayOff.element);
 async function showSchedule() {
   const schedule = await fetchSchedule();
   dayOff.show(schedule);
+  exceptionTexts = new Map(
+    schedule.exceptions.map((exception) => [exception.date, exceptionText(exception)]),
+  );
+  dayView.render();
   const place = byId("first-visit");
   place.hidden = schedule.chosen;
   if (schedule.chosen) return place.replaceChildren();
@@ -373,7 +391,7 @@ openPage(async ({ id }) => {
   forgotten = new ForgottenCard({
     manager,
     user: id,
-    correct: (label, action) => dayView.correct(label, action),
+    correct: (label, action) => dayView.corrections.correct(label, action),
     undo: () => undos.undo(),
     expectEnd: (timer) => present?.expectEnd(timer),
   });

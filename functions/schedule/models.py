@@ -100,10 +100,26 @@ class ExceptionHours(_Request):
         return DayException(parse_intervals(self.intervals, field=field), self.reason.strip())
 
 
-class ExceptionIn(ExceptionHours):
+class ExceptionIn(_Request):
     """An exception and its date."""
 
     date: DateIn
+    intervals: Annotated[
+        _Intervals | None, Field(description="Null removes the exception, so that the weekday's hours hold.")
+    ]
+    reason: _Reason = ""
+
+    def parse(self, field: str) -> DayException | None:
+        """Return the exception, or None if the date has none.
+
+        Raises
+        ------
+        InvalidInput
+            See `parse_intervals`.
+        """
+        if self.intervals is None:
+            return None
+        return DayException(parse_intervals(self.intervals, field=field), self.reason.strip())
 
 
 class ScheduleRequest(_Request):

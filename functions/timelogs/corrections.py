@@ -1,6 +1,7 @@
 """The routes by which people state when they worked: they add, correct, divide and delete timers."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated
@@ -18,6 +19,7 @@ from timelogs.shared import (
     current_ms,
     idempotency_of,
     location,
+    offline_actions,
     own_timer,
     response,
     time_log,
@@ -25,6 +27,7 @@ from timelogs.shared import (
     timers,
     timesheets,
 )
+from timer_core.api.digests import digest
 from timer_core.api.models import (
     AddRequest,
     PatchRequest,
@@ -33,11 +36,13 @@ from timer_core.api.models import (
     SplitRequest,
     SplitTimeLog,
     TimeLog,
+    UndoRequest,
     to_ms,
 )
 from timer_core.api.problems import HttpError
 from timer_core.api.responses import responses
 from timer_core.domain.corrections import Correction, with_changed_pause, with_pause, without_pause
+from timer_core.domain.errors import NotFound
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.schedule import Span, joined
 from timer_core.domain.timers import MAX_OF_EACH_KIND, Period, Timer, check_span, finished, past_ms, without
@@ -188,8 +193,14 @@ def split_timer(
     responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
     tags=["timers"],
 )
-def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Response[TimeLog]:
-    """Change the issue, organization, description and start of a timer and, if it is stopped, its end."""
+def patch_timer(
+    timer_id: str, request: Annotated[PatchRequest, Body()], idempotency_key: IdempotencyKey = None
+) -> Response[TimeLog]:
+    """Change the issue, organization, description, start and end of a timer.
+
+    The end of an open timer stops it at that time, as if it had not gone on. Time in which it counted alone
+    since then counts for no other timer.
+    """
     now = current_ms()
     start_ms, end_ms = (
         None if time is None else past_ms(to_ms(time), now, field=field)
@@ -206,7 +217,13 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
         start_ms=start_ms,
         end_ms=end_ms,
     )
-    timer = timers.patch(*own_timer(timer_id), patch, now_ms=now, counted=partial(_counted, now=now))
+    timer = timers.patch(
+        *own_timer(timer_id),
+        patch,
+        now_ms=now,
+        idempotency=idempotency_of(idempotency_key, f"patch {timer_id}", request),
+        counted=partial(_counted, now=now),
+    )
     return response(HTTPStatus.OK, time_log(timer, now))
 
 
@@ -217,13 +234,40 @@ def patch_timer(timer_id: str, request: Annotated[PatchRequest, Body()]) -> Resp
     responses=responses(204, 401, 403, 404, 409),
     tags=["timers"],
 )
-def delete_timer(timer_id: str) -> Response[str]:
-    """Delete a timer permanently, open or stopped.
+def delete_timer(timer_id: str, idempotency_key: IdempotencyKey = None) -> Response[str]:
+    """Delete a timer, open or stopped.
 
     Time in which it counted alone counts for no other timer.
     """
     now = current_ms()
-    timers.delete(*own_timer(timer_id), now_ms=now, counted=partial(_counted, now=now))
+    timers.delete(
+        *own_timer(timer_id),
+        now_ms=now,
+        idempotency=idempotency_of(idempotency_key, f"delete {timer_id}", None),
+        counted=partial(_counted, now=now),
+    )
+    return Response(HTTPStatus.NO_CONTENT.value, body="")
+
+
+@app.post(
+    "/api/timelogs/undo/",
+    summary="Undo a correction",
+    operation_id="undo",
+    responses=responses(204, 400, 401, 403, 404, 409, 413, 415),
+    tags=["timers"],
+)
+def undo_correction(request: Annotated[UndoRequest, Body()]) -> Response[str]:
+    """Undo a correction of the last day that was sent with an Idempotency-Key.
+
+    Corrections add, correct, divide or delete a timer, or change its pauses. Afterwards, everything is as if
+    the correction had not been made. If a timer has changed since, its correction cannot be undone (409).
+    """
+    now, user_id = current_ms(), current_caller().user_id
+    restored = timers.undo(user_id, digest(request.idempotency_key), now_ms=now)
+    for timer in restored:
+        # Events since the correction may not have changed the corrected timer.
+        with suppress(NotFound):
+            offline_actions().rederive(timer, now_ms=now)
     return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 

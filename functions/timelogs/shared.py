@@ -1,8 +1,9 @@
 """What the routes have in common: the app, the stores, the caller, and the responses about timers."""
 
 from collections.abc import Sequence
+from functools import cache
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Header
@@ -26,6 +27,9 @@ from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 from timer_core.store.timesheets import Timesheets
 from timer_core.store.writes import Idempotency
+
+if TYPE_CHECKING:
+    from timer_core.services.offline import OfflineActions
 
 # The path of a timer.
 TIMER = "/api/timelogs/<timer_id>/"
@@ -139,3 +143,12 @@ def cause_of(idempotency_key: str | None, request: BaseModel | None) -> str:
     if not idempotency_key:
         return app.lambda_context.aws_request_id
     return request_cause(digest(idempotency_key), digest(request.model_dump_json() if request else "")[:16])
+
+
+@cache
+def offline_actions() -> "OfflineActions":
+    """Return the offline actions of the table's timers."""
+    # Import on first use, because the modules that derive timers would slow down every cold start.
+    from timer_core.services.offline import OfflineActions
+
+    return OfflineActions(table, timers)

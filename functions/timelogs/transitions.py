@@ -1,9 +1,9 @@
 """The routes that start, pause, resume, stop and focus timers."""
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, TypeGuard
+from typing import Annotated, Any, TypeGuard
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
@@ -18,18 +18,15 @@ from timelogs.shared import (
     current_ms,
     idempotency_of,
     location,
+    offline_actions,
     own_timer,
     response,
-    table,
     time_log,
     timers,
 )
 from timer_core.api.models import FocusRequest, StartRequest, TimeLog, TransitionRequest, to_ms
 from timer_core.api.responses import responses
 from timer_core.domain.timers import Timer, requested_ms
-
-if TYPE_CHECKING:
-    from timer_core.services.offline import OfflineActions
 
 # The time that a request may spend in the network. If `at` is older than this, the request is an offline
 # action, and the issue's timers are rederived after the action.
@@ -52,7 +49,7 @@ def start_timer(
     now = current_ms()
     at_ms = _requested_ms(request, now)
     start = (
-        partial(_offline().start, at_ms=at_ms)
+        partial(offline_actions().start, at_ms=at_ms)
         if _was_offline(at_ms, now)
         else partial(timers.start, at_ms=at_ms)
     )
@@ -151,7 +148,7 @@ def _change(
     by = "manual" if timer[0] == current_caller().user_id else "admin"
     changed = transition(*timer, now_ms=now, by=by, cause=cause_of(idempotency_key, request), at_ms=at_ms)
     if _was_offline(at_ms, now):
-        changed = _offline().rederive(changed, now_ms=now)
+        changed = offline_actions().rederive(changed, now_ms=now)
     return response(HTTPStatus.OK, time_log(changed, now))
 
 
@@ -169,11 +166,3 @@ def _requested_ms(request: StartRequest | TransitionRequest | None, now: int) ->
 
 def _was_offline(at_ms: int | None, now: int) -> TypeGuard[int]:
     return at_ms is not None and at_ms < now - _NETWORK_MS
-
-
-@cache
-def _offline() -> "OfflineActions":
-    # Import on first use, because the modules that derive timers would slow down every cold start.
-    from timer_core.services.offline import OfflineActions
-
-    return OfflineActions(table, timers)

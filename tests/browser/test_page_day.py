@@ -19,9 +19,9 @@ from tests.support.axe import violations
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Locator
+    from playwright.sync_api import Locator, Route
 
-    from tests.browser.conftest import OpenAs
+    from tests.browser.conftest import BrowserErrors, OpenAs
     from tests.e2e.conftest import Site
     from tests.support.fake_github.model import Account
 
@@ -214,6 +214,31 @@ def test_a_block_is_split_and_a_part_moves_to_another_issue(day: Day) -> None:
     day.expect_blocks(FIRST, SECOND)
 
 
+def test_a_correction_that_fails_halfway_has_no_effect(day: Day, browser_errors: BrowserErrors) -> None:
+    """To move a part of a timer to another issue, the page splits the timer first."""
+    browser_errors.allow(r"status of 503 .*/timelogs/")
+    dialog = day.page.get_by_role("dialog")
+    day.select("#7")
+    day.correct("Insert a pause")
+    dialog.get_by_role("button", name="Save").click()
+    expect(day.block("#7")).to_have_count(2)
+    stored = Timesheet(day.page).stored_timers()
+
+    def refuse(route: Route) -> None:
+        if route.request.method == "PATCH":
+            route.fulfill(status=503)
+        else:
+            route.continue_()
+
+    day.page.route("**/api/timelogs/*/", refuse)
+    day.block("#7").last.click()
+    day.correct("Move to another issue")
+    day.page.keyboard.type(f"{REPO}#12")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("503")
+    assert Timesheet(day.page).stored_timers() == stored
+
+
 def test_a_pause_is_inserted_and_its_border_moved(day: Day) -> None:
     dialog = day.page.get_by_role("dialog")
     day.select("#7")
@@ -253,7 +278,6 @@ def test_corrections_before_a_deletion_are_undone_after_it(day: Day) -> None:
     day.expect_blocks(FIRST)
     day.undo()
     day.expect_blocks(FIRST, "hello-world#8 14:00-14:25")
-    # The entry has another id now.
     day.undo()
     day.expect_blocks(FIRST, SECOND)
     expect(day.undo_button).to_be_hidden()
@@ -408,7 +432,7 @@ def test_a_timer_continues_outside_of_working_hours_on_request(
     page = open_as(ann, **IN_BERLIN | {"timezone_id": noon_zone()})
     present = Present(page)
     expect(present.waiting).to_contain_text(re.compile("Outside of working hours · continues on .* at 00:00"))
-    expect(present.nothing_counts).to_contain_text("It continues on")
+    expect(present.nothing_counts).to_contain_text(f"{REPO}#7 continues on")
     present.button("Keep counting").click()
     present.expect_counting(7)
     expect(present.counting).to_contain_text("Counts as overtime because you asked for it at")

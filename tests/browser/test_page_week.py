@@ -148,7 +148,7 @@ def confirm(week: Week, weekday: int) -> None:
 
 def test_a_week_compares_its_time_with_the_working_hours(week: Week) -> None:
     heads = week.table.get_by_role("columnheader").all_inner_texts()
-    assert heads == ["Day", "Time", "Working hours", "Overtime", "Balance", "Confirmation"]
+    assert heads == ["Day", "Worked", "Working hours", "Overtime", "Balance", "Confirmation"]
     assert week.cells(week.row(MONDAY)) == ["8h", "8h", "–", "0m"]
     assert week.cells(week.row(TUESDAY)) == ["7h 30m", "8h", "–", "−30m"]
     assert week.cells(week.row(WEDNESDAY)) == ["8h 40m", "8h", "40m", "+40m"]
@@ -167,7 +167,7 @@ def test_a_week_compares_its_time_with_the_working_hours(week: Week) -> None:
 
 def test_without_working_hours_a_week_shows_only_its_time(open_week: OpenWeek) -> None:
     week = open_week()
-    assert week.table.get_by_role("columnheader").all_inner_texts() == ["Day", "Time", "Confirmation"]
+    assert week.table.get_by_role("columnheader").all_inner_texts() == ["Day", "Worked", "Confirmation"]
     assert week.cells(week.row(WEDNESDAY)) == ["8h 40m"]
     assert week.cells(week.sum) == ["25h 10m"]
     expect(week.page.locator("#week-legend")).to_be_hidden()

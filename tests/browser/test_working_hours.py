@@ -438,6 +438,31 @@ def test_past_days_can_be_added_and_removed(chosen: AccountPage) -> None:
     assert [exception["date"] for exception in chosen.schedule()["exceptions"]] == ["2099-12-31"]
 
 
+def test_the_removal_of_past_days_off_shows_the_days_that_it_changes(
+    chosen: AccountPage, site: Site, ann: Account
+) -> None:
+    days = [(datetime.now(UTC) - timedelta(days=ago)).date() for ago in range(1, 8)]
+    ago = next(ago for ago, day in enumerate(days, 1) if day.weekday() < 5)
+    put_timers(site, [by_events(finished_timer(ann, ago, "08:00", 60 * 8, number=7))])
+    first, last = days[ago].isoformat(), days[ago - 1].isoformat()
+    sick = [{"date": day, "intervals": [], "reason": "Sick"} for day in (first, last)]
+    chosen.put({"exceptions": sick})
+    chosen.open()
+    chosen.days_off.get_by_text("Past days").click()
+    remove = chosen.days_off.locator("#past-days-off").get_by_role("button", name="Remove")
+    remove.click()
+    rows = chosen.dialog.get_by_role("row")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1)).to_contain_text("0m")
+    assert violations(chosen.page) == []
+    chosen.dialog.get_by_role("button", name="Cancel").click()
+    assert len(chosen.schedule()["exceptions"]) == 2
+    remove.click()
+    chosen.dialog.get_by_role("button", name="Save").click()
+    expect(chosen.status).to_contain_text("removed")
+    assert chosen.schedule()["exceptions"] == []
+
+
 def test_days_that_were_added_elsewhere_are_not_removed(
     chosen: AccountPage, browser_errors: BrowserErrors
 ) -> None:

@@ -139,12 +139,6 @@ class TestStartOfAnOpenTimer:
         act(api.ann, timer, "pause")
         assert patch(api.ann, timer, {"start_time": ago(5)}).json()["active_duration"] == 300
 
-    def test_its_end_cannot_be_corrected(self, api: Api, clock: Clock, ago: Any) -> None:
-        timer = start(api.ann)
-        clock.advance(60)
-        refused = problem(patch(api.ann, timer, {"end_time": ago(0)}), 400)
-        assert refused["code"] == "timer_running"
-
     def test_it_is_not_after_the_first_pause(self, api: Api, clock: Clock, ago: Any) -> None:
         timer = start(api.ann)
         clock.advance(60)
@@ -335,7 +329,7 @@ def change_of(path: str, method: str, *, first: bool, ago: Any) -> tuple[str, st
     match path.rpartition("/timelogs/")[2].removeprefix("{timer_id}/"):
         case "" | "start/":
             body = {"description": "first" if first else "second"}
-            if not path.endswith("start/"):
+            if path.endswith("timelogs/"):
                 body |= {"start_time": ago(60), "duration": 60}
         case "pauses/":
             body = {"start": ago(40), "end": ago(35 if first else 34)}
@@ -356,6 +350,8 @@ KEYED = sorted(
     for path, operations in json.loads(SPECIFICATION.read_text())["paths"].items()
     for method, operation in operations.items()
     if any(one["name"] == "idempotency-key" for one in operation.get("parameters", ()))
+    # A deletion has its own tests, because it leaves no timer to show.
+    and operation["operationId"] != "delete"
 )
 
 
@@ -417,6 +413,15 @@ class TestIdempotencyKey:
 
 
 class TestDeletion:
+    def test_a_repetition_with_the_same_key_has_the_same_response(self, api: Api) -> None:
+        timer, other = start(api.ann, 7), start(api.ann, 8)
+        for _ in range(2):
+            deleted = api.ann("DELETE", f"/api/timelogs/{timer['id']}/", idempotency_key="k")
+            assert deleted.status == 204
+        refused = api.ann("DELETE", f"/api/timelogs/{other['id']}/", idempotency_key="k")
+        assert problem(refused, 400)["code"] == "idempotency_key_reused"
+        assert get(api.ann, other)["status"] == "running"
+
     def test_the_time_of_a_deleted_timer_is_a_gap_that_does_not_expire(
         self, api: Api, clock: Clock, shared_table: Table, ago: Any
     ) -> None:

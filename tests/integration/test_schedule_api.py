@@ -391,6 +391,15 @@ def test_a_preview_begins_at_the_first_instant_of_the_change(worker: Client) -> 
     assert preview(worker, off) == [("2026-11-27", 2, 0)]
 
 
+def test_a_preview_shows_what_the_removal_of_a_past_exception_alters(worker: Client) -> None:
+    put(worker, BERLIN | {"valid_from": "2026-11-01"})
+    put(worker, {"exceptions": [{"date": "2026-11-27", "intervals": [], "reason": "sick"}]})
+    usual = {"exceptions": [{"date": "2026-11-27", "intervals": None}]}
+    assert preview(worker, usual) == [("2026-11-27", 0, 2)]
+    assert len(schedule_of(worker)["exceptions"]) == 1
+    assert put(worker, usual)["exceptions"] == []
+
+
 def test_a_change_has_the_effect_that_its_preview_showed(worker: Client) -> None:
     def totals() -> dict[str, float]:
         query = "since=2026-11-20T00:00:00Z&until=2026-11-30T09:00:00Z&time_zone=Europe/Berlin"

@@ -739,11 +739,11 @@ class TimerMachine(RuleBasedStateMachine):
         if max(new_start or 0, new_end or 0) > self.now:
             return self.refused(InvalidInput, ask, "future")
         if row is None:
-            if new_end is not None:
-                return self.refused(TransitionNotAllowed, ask, "correct the end of a timer that is")
             assert found is not None
-            assert new_start is not None
-            return self.correct_start(person, *found, new_start, ask)
+            if new_end is None:
+                assert new_start is not None
+                return self.correct_start(person, *found, new_start, ask)
+            return self.correct_end(person, *found, new_end, ask) if new_start is None else None
         corrected = replace(
             row,
             start=row.start if new_start is None else new_start,
@@ -786,6 +786,27 @@ class TimerMachine(RuleBasedStateMachine):
         person.lock(key, locked_until)
         slot.events = [*later]
         slot.fix(fixed)
+        return None
+
+    def correct_end(
+        self, person: Person, key: str, slot: SlotModel, span: Span, end: int, ask: Callable[[], Timer]
+    ) -> None:
+        if end < span.start:
+            return self.refused(InvalidInput, ask, "before start_time")
+        if span.status != "running" or end < span.changed:
+            # The model does not know which transitions the corrected timer keeps.
+            return None
+        ask()
+        self.repeatable = None
+        ended = deepcopy(span)
+        ended.stretches[-1][1] = ended.end = end
+        ended.stopped_by = "manual"
+        slot.remove(span)
+        if slot.issue is None:
+            del person.slots[key]
+        person.lock_homes(span.ulid, self.now)
+        person.finished[span.ulid] = replace(row_of(ended), locked_until=self.now)
+        slot.events = [event for event in slot.events if event.at > self.now]
         return None
 
     @rule(data=st.data(), after=st.integers(0, 10 * MINUTE), length=st.integers(1, HOUR))

@@ -64,12 +64,18 @@ test("a timer that the server has not confirmed has no reason yet", () => {
   assert.equal(whyItCounts({ ...timer({}), why: null }, NOW), "");
 });
 
-/** @param {Partial<Timer>} fields @param {Partial<NonNullable<Timer["why"]>>} [why] */
-const waits = (fields, why) =>
+const OPEN = [
+  timer({ id: "1-02", github_repo: "octo-org/hello-world", github_issue_number: 2 }),
+  timer({ id: "1-03", github_repo: "octo-org/hello-world", github_issue_number: 3, is_counting: false }),
+];
+
+/** @param {Partial<Timer>} fields @param {Partial<NonNullable<Timer["why"]>>} [why] @param {number} [count] */
+const waits = (fields, why, count) =>
   whyItWaits(
     timer({ is_counting: false, waiting_for: null, counting_changes_at: null, ...fields }, why),
     NOW,
-    (id) => (id === "1-02" ? "octo-org/hello-world#2" : undefined),
+    (id) => OPEN.find((one) => one.id === id),
+    count,
   );
 
 test("a timer outside of working hours says when it continues", () => {
@@ -82,13 +88,20 @@ test("a timer outside of working hours says when it continues", () => {
 });
 
 test("a timer that waits names the timer that counts", () => {
+  const name = "\u2068octo-org/hello-world#2\u2069";
+  const why = { rule: "focus", timer: "1-02" };
+  assert.equal(waits({ waiting_for: "focus" }, why), `Waits while you work on ${name}`);
+  assert.equal(waits({ waiting_for: "focus" }, why, 3), `They wait while you work on ${name}`);
   assert.equal(
-    waits({ waiting_for: "focus" }, { rule: "focus", timer: "1-02" }),
-    "Waits while you work on \u2068octo-org/hello-world#2\u2069",
+    waits({ waiting_for: "focus" }, { rule: "focus", timer: "1-04" }),
+    "Waits while you work on something else",
   );
+});
+
+test("a timer that waits for one that does not count either says which one comes first", () => {
   assert.equal(
     waits({ waiting_for: "focus" }, { rule: "focus", timer: "1-03" }),
-    "Waits while you work on something else",
+    "\u2068octo-org/hello-world#3\u2069 comes first",
   );
 });
 

@@ -144,11 +144,13 @@ test("the bar shows everything of a day, and the hours around it", () => {
   assert.deepEqual([local(since), local(until)], ["06:00", "22:00"]);
 });
 
-test("the bar shows the present time of today", () => {
-  const { since, until } = visibleRange("2026-11-24", EMPTY, at("22:40"));
-  assert.ok(since < at("22:40") && at("22:40") < until);
-  assert.equal(until, rangeOf("2026-11-24").until);
-  assert.equal(until - since, 10 * 3_600_000);
+test("the bar of an empty day shows the usual hours and the present", () => {
+  const afternoon = visibleRange("2026-11-24", EMPTY, at("15:40"));
+  assert.deepEqual(afternoon, { since: at("07:00"), until: at("18:00") });
+  const evening = visibleRange("2026-11-24", EMPTY, at("22:40"));
+  assert.deepEqual(evening, { since: at("07:00"), until: rangeOf("2026-11-24").until });
+  const night = visibleRange("2026-11-24", EMPTY, at("02:10"));
+  assert.equal(night.since, at("01:00"));
 });
 
 test("the bar stays within the day", () => {

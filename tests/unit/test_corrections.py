@@ -34,6 +34,7 @@ from timer_core.domain.state import Action, Status, Transition
 from timer_core.domain.timeline import timeline
 from timer_core.domain.timers import (
     LATEST_MS,
+    MAX_CLAIMS,
     MAX_OF_EACH_KIND,
     Claim,
     Timer,
@@ -158,8 +159,18 @@ class TestTimes:
         assert (refused.value.field, refused.value.code) == ("start_time", ErrorCode.PAUSES_DO_NOT_FIT)
         with pytest.raises(InvalidInput, match="future"):
             with_times(started(), at(20) + 1, None, at(20))
-        with pytest.raises(TransitionNotAllowed, match="running"):
-            with_times(started(), at(0), at(5), at(20))
+
+    def test_the_end_of_an_open_timer_stops_it(self) -> None:
+        paused = run(started(), (10, "pause", "manual"), (20, "resume", "manual"))
+        ended = with_times(paused, None, at(15), at(60)).timer
+        assert (ended.status, ended.end_ms, ended.stopped_by) == ("stopped", at(15), "manual")
+        assert (minutes(ended), claims(ended)) == ([(0, 10)], [(20, 60, "gap")])
+        assert ended.locked_until_ms == at(60)
+        both = with_times(paused, at(5), at(30), at(60)).timer
+        assert minutes(both) == [(5, 10), (20, 30)]
+        with pytest.raises(InvalidInput) as refused:
+            with_times(paused, at(9), at(8), at(60))
+        assert refused.value.code == ErrorCode.END_BEFORE_START
 
     def test_only_time_that_counted_becomes_a_gap(self) -> None:
         """The owner worked on another timer from minute 30 on, and then shortens this one."""
@@ -171,6 +182,15 @@ class TestTimes:
         # The removed time does not count either if the other timer turns out to have ended earlier.
         shorter = run(other, (40, "stop", "closed"))
         assert counts_for(ULID, [correction.timer, shorter]) == [Span(at(0), at(20))]
+
+
+def test_a_timer_has_no_room_for_ever_more_claims() -> None:
+    gaps = range(at(0), at(0) + 2 * MAX_CLAIMS, 2)
+    full = replace(started(), claims=tuple(Claim(gap, gap + 1, NOW, counts=False) for gap in gaps))
+    with pytest.raises(TooManyTransitions, match="1000 corrected times"):
+        with_pause(full, at(20), at(21), NOW)
+    # A correction that replaces others has room.
+    with_pause(full, at(0), at(1), NOW)
 
 
 class TestPauses:
@@ -546,12 +566,18 @@ def test_events_do_not_undo_a_correction_of_an_open_timer(
         if correction.reaches_ms < LATEST_MS:
             locked_ms = max(locked_ms, correction.locked_until_ms)
     outcome = replayed([timer], events, locked_ms)
-    assert (outcome.changed, outcome.vanished, outcome.open_ulid) == ((), (), timer.ulid)
+    open_ulid = timer.ulid if timer.is_open else None
+    assert (outcome.changed, outcome.vanished, outcome.open_ulid) == ((), (), open_ulid)
     late = Event("late", "unassigned", at(minute), frozenset({1}))
     if late.at_ms <= locked_ms:
         assert replayed([timer], [*events, late], locked_ms).changed == ()
     after = Event("after", "closed", now_ms + 1, frozenset({1}))
-    (stopped,) = replayed([timer], [*events, after], locked_ms).changed
+    changed = replayed([timer], [*events, after], locked_ms).changed
+    if timer.end_ms is not None:
+        # A corrected end stops the timer.
+        assert changed == ()
+        return
+    (stopped,) = changed
     assert (stopped.ulid, stopped.end_ms, stopped.claims) == (timer.ulid, now_ms + 1, timer.claims)
 
 

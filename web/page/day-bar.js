@@ -113,13 +113,12 @@ export class DayBar {
   #gap(gap, range) {
     const stretch = stretchOf(gap);
     const label = text("gapOf", { time: timesOf(stretch), duration: blockDuration(stretch) });
-    const button = h("button", {
-      type: "button",
-      className: "gap",
-      ariaLabel: label,
-      title: label,
-      tabIndex: -1,
-    });
+    const sign = h("span", { ariaHidden: "true" }, "+");
+    const button = h(
+      "button",
+      { type: "button", className: "gap", ariaLabel: label, title: label, tabIndex: -1 },
+      sign,
+    );
     button.dataset.name = `gap ${gap.from}`;
     button.addEventListener("click", () => this.#options.fill(stretch));
     return placed(button, placeOf(stretch, range));
@@ -143,7 +142,7 @@ export class DayBar {
         title: label,
         tabIndex: -1,
       },
-      ...shortName(timer),
+      shortName(timer),
     );
     button.dataset.name = `block ${block.timer} ${block.since}`;
     button.addEventListener("click", () => this.#options.select(isSelected ? null : block));
@@ -318,7 +317,7 @@ export function describeBlock(block, timer, overlap) {
 }
 
 /**
- * Return the elements with a timer's name on its block. The number of the issue is shown if the block has no space
+ * Return the element with a timer's name on its block. The number of the issue is shown if the block has no space
  * for the rest.
  *
  * @param {Timer} [timer]
@@ -326,10 +325,12 @@ export function describeBlock(block, timer, overlap) {
 function shortName(timer) {
   const { github_repo: repo, github_issue_number: number, github_issue_title: title } = timer ?? {};
   const name = title || repo || (timer ? timerName(timer) : text("noIssue"));
-  return [
+  return h(
+    "span",
+    { className: "label" },
     h("span", { className: "name" }, ...content(isolate(name))),
     repo && h("span", { className: title ? "number instead" : "number" }, `#${number}`),
-  ];
+  );
 }
 
 /** @param {Stretch} stretch */

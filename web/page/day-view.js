@@ -1,96 +1,84 @@
-// The card of a day: its bar, its issues, its table, the corrections of its time, and whether it is confirmed. The
-// timesheets of its week are loaded with it.
+// The card of a day: its bar, its issues, its table, and whether it is confirmed. The timesheets of its week are
+// loaded with it.
 
 import { content, h, isolate, setText } from "../widget/dom.js";
-import { get, lockedText, pages } from "./api.js";
-import { addDays, dayOf, isoTime, MINUTE_MS, startOf } from "./calendar.js";
+import { addDays, dayOf, MINUTE_MS, startOf } from "./calendar.js";
 import { describeState } from "./confirmation.js";
-import { deletionOf, insertPause, moveBorder, moveToIssue, removeBlock, splitTimer } from "./corrections.js";
-import { blockDuration, DayBar, describeBlock, isSame, timesOf } from "./day-bar.js";
-import { addEntry, askForIssue } from "./edit-entry.js";
+import { blockDuration, DayBar, describeBlock, isSame } from "./day-bar.js";
+import { DayCorrections } from "./day-corrections.js";
 import { byId, showButton } from "./elements.js";
 import { apportion, figureOf } from "./figures.js";
 import { issueLink } from "./issue.js";
 import { daysOfWeek, formats, text } from "./language.js";
-import { clearNotice, notify, warn } from "./notices.js";
-import { timerName } from "./reasons.js";
+import { emptyDay, loadDay } from "./loaded-day.js";
+import { clearNotice } from "./notices.js";
 import { onAction, showError } from "./session.js";
-import { confirmedIn, sheetsPath, withGain } from "./sheets.js";
-import { askForTimes } from "./time-dialog.js";
-import {
-  overlappingTimers,
-  overlapsOf,
-  rangeOf,
-  secondsOf,
-  stretchOf,
-  toBlocks,
-  visibleRange,
-  withoutConstantHours,
-} from "./timeline.js";
+import { secondsOf, stretchOf, visibleRange } from "./timeline.js";
 
 /** @import { Timer as OpenTimer } from "../widget/types.d.ts" */
 /** @import { Confirmation } from "./confirmation.js" */
-/** @import { Send, Undo } from "./corrections.js" */
-/** @import { Block, Edge, Stretch } from "./timeline.js" */
-/** @import { Day, SheetDay, Timeline, Timer } from "./types.d.ts" */
+/** @import { LoadedDay } from "./loaded-day.js" */
+/** @import { Block, Stretch } from "./timeline.js" */
+/** @import { Day, SheetDay, Timer } from "./types.d.ts" */
 /** @import { UndoStack } from "./undo-stack.js" */
 
 const COLOURS = 6;
-const PAUSE_MS = 15 * MINUTE_MS;
-// A block that ended this long before it was loaded may still grow.
-const GROWING_MS = 5_000;
 
-/** @type {Timeline} */
-const EMPTY = { slices: [], gaps: [], working_hours: [] };
-
-/** Shows a day, and lets the user correct it. */
+/** Shows a day, and lets the user choose and correct it. */
 export class DayView {
-  /** The day that is shown. @type {Day} */
-  #day = "";
+  /** The day that is shown. @type {LoadedDay | null} */
+  #loaded = null;
   /** The day to show, which may still be loading. @type {Day} */
   #chosen = "";
-  #timeline = EMPTY;
-  /** The timesheets of the week. @type {SheetDay[]} */
-  #sheets = [];
   /** Whether to follow the present day. */
   #isToday = true;
-  /** The timers of the day, by their ids. @type {Map<string, Timer>} */
-  #timers = new Map();
-  #loadedAt = 0;
   /** @type {Block | null} */
   #selected = null;
   #requests = 0;
   #bar;
   #now;
   #counting;
+  #exceptionTextOn;
   #confirmation;
   #undos;
   #chose;
   #shown;
-  #changed;
+
+  /** The corrections of the day that is shown. */
+  corrections;
 
   /**
    * @param {object} options
    * @param {() => Date} options.now returns the present
    * @param {() => OpenTimer[]} options.counting returns the timers that count at present
+   * @param {(day: Day) => string} options.exceptionTextOn returns why a day has other hours than its weekday, or ""
    * @param {Confirmation} options.confirmation
    * @param {UndoStack} options.undos
    * @param {(day: Day) => unknown} options.chose is called when the user chooses a day; "" stands for today
    * @param {(day: Day, week: SheetDay[]) => unknown} options.shown is called with the timesheets of the week
    * @param {() => unknown} options.changed is called after a correction
    */
-  constructor({ now, counting, confirmation, undos, chose, shown, changed }) {
+  constructor({ now, counting, exceptionTextOn, confirmation, undos, chose, shown, changed }) {
     this.#now = now;
     this.#counting = counting;
+    this.#exceptionTextOn = exceptionTextOn;
     this.#confirmation = confirmation;
     this.#undos = undos;
     this.#chose = chose;
     this.#shown = shown;
-    this.#changed = changed;
+    this.corrections = new DayCorrections({
+      now,
+      shown: () => /** @type {LoadedDay} */ (this.#loaded),
+      confirmation,
+      undos,
+      reload: () => this.#load(),
+      restore: (block) => this.#select(block),
+      changed,
+    });
     this.#bar = new DayBar({
       select: (block) => this.#select(block),
-      fill: (gap) => this.#fill(gap).catch(showError),
-      move: (block, edge, to) => this.#moveBorder(block, edge, to).catch(showError),
+      fill: (gap) => this.corrections.fill(gap).catch(showError),
+      move: (block, edge, to) => this.corrections.moveBorder(block, edge, to).catch(showError),
     });
     byId("day-bar").append(this.#bar.element);
     for (const [card, days] of /** @type {const} */ ([
@@ -105,7 +93,7 @@ export class DayView {
       this.#onChoice("change", date.id, () => date.value || this.#chosen);
     }
     onAction("click", byId("day-state-button"), async () => {
-      const sheet = this.find(this.#day);
+      const sheet = this.#sheet;
       if (sheet?.state === "over") await this.#confirmation.confirm([sheet]);
       else if (sheet) await this.#confirmation.reopen(sheet);
     });
@@ -136,7 +124,7 @@ export class DayView {
     this.#chose(this.#isToday ? "" : day);
     const isLoaded = this.find(day) !== undefined && !isStale;
     if (isLoaded) this.#grow();
-    await this.#load(isLoaded ? this.#sheets : null);
+    await this.#load(isLoaded ? this.#loaded?.sheets : null);
   }
 
   /**
@@ -165,38 +153,35 @@ export class DayView {
 
   /** @param {Day} day @returns {SheetDay | undefined} the timesheet of a day of the week that is shown */
   find(day) {
-    return this.#sheets.find(({ date }) => date === day);
+    return this.#loaded?.find(day);
+  }
+
+  /** The timesheet of the day that is shown. */
+  get #sheet() {
+    return this.#loaded?.find(this.#loaded.day);
   }
 
   /** Show the time that timers gained since the day was loaded. */
   run() {
-    if (this.#bar.isBusy || !this.#day || this.#now().getTime() < this.#loadedAt + MINUTE_MS) return;
+    if (this.#bar.isBusy || !this.#loaded || this.#now().getTime() < this.#loaded.loadedAt + MINUTE_MS)
+      return;
     this.#grow();
-    this.#render();
+    this.render();
   }
 
   /** Add the time that timers gained since the day was loaded. */
   #grow() {
-    const now = this.#now().getTime();
-    const counting = this.#counting();
-    const ids = new Set(counting.map(({ id }) => id));
-    for (const slice of this.#timeline.slices) {
-      const isGrowing = Date.parse(slice.until) >= this.#loadedAt - GROWING_MS && ids.has(slice.timer);
-      if (isGrowing) slice.until = isoTime(now);
-    }
-    this.#sheets = withGain(this.#sheets, counting, (now - this.#loadedAt) / 1000);
-    this.#loadedAt = now;
+    this.#loaded?.grow(this.#counting(), this.#now().getTime());
   }
 
   clear() {
     // Ignore the responses to requests in progress.
     this.#requests++;
-    this.#timeline = EMPTY;
-    this.#sheets = [];
-    this.#timers.clear();
     this.#undos.clear();
     this.#selected = null;
-    this.#render();
+    if (!this.#loaded) return;
+    this.#loaded = emptyDay(this.#loaded.day);
+    this.render();
   }
 
   /** @param {SheetDay[] | null} [loaded] the timesheets of the week, if they need not be loaded */
@@ -204,60 +189,54 @@ export class DayView {
     const number = ++this.#requests;
     const day = this.#chosen;
     for (const card of ["day", "week"]) byId(`${card}-date`, HTMLInputElement).value = day;
-    const days = daysOfWeek(day);
-    const [timeline, timers, sheets] = await Promise.all([
-      get(`/api/timeline/?${periodOf(day)}`),
-      timersOf(day),
-      loaded ?? get(sheetsPath(days[0], days[6])).then((body) => body.days),
-    ]);
+    const shown = await loadDay(day, loaded, this.#now);
     // Another day may have been chosen during the requests.
     if (number !== this.#requests) return;
-    this.#day = day;
-    this.#timeline = withoutConstantHours(timeline, rangeOf(day));
-    this.#sheets = sheets;
-    this.#timers = new Map([...timersOfSheets(sheets), ...timers].map((timer) => [timer.id, timer]));
-    this.#loadedAt = this.#now().getTime();
-    this.#render();
+    this.#loaded = shown;
+    this.render();
   }
 
-  #render() {
-    const day = this.#day;
-    if (!day) return;
+  /** Show what is known of the day. */
+  render() {
+    const loaded = this.#loaded;
+    if (!loaded) return;
+    const { day, timeline, timers, blocks, overlaps, sheets } = loaded;
     const now = this.#now();
-    const { slices, gaps, working_hours } = this.#timeline;
-    const blocks = toBlocks(slices);
     this.#selected = counterpart(blocks, this.#selected);
     setText(byId("day-title"), formats.day(startOf(day), now));
     const today = dayOf(now);
     showButton(byId("day-today"), day !== today, "day-title");
     showButton(byId("week-today"), !daysOfWeek(day).includes(today), "week-title");
-    const keys = [...new Set(blocks.map(({ timer }) => this.#issueKey(timer)))];
-    const colourOf = (/** @type {Block} */ { timer }) => (keys.indexOf(this.#issueKey(timer)) % COLOURS) + 1;
+    const keys = [...new Set(blocks.map(({ timer }) => loaded.issueKey(timer)))];
     this.#bar.show({
       day,
-      range: visibleRange(day, this.#timeline, now.getTime()),
+      range: visibleRange(day, timeline, now.getTime()),
       now: now.getTime(),
       blocks,
-      gaps,
-      working: working_hours,
-      timerOf: (id) => this.#timers.get(id),
-      overlaps: overlapsOf(slices),
-      describe: (block) => this.#describe(block),
-      colourOf,
+      gaps: timeline.gaps,
+      working: timeline.working_hours,
+      timerOf: (id) => timers.get(id),
+      overlaps,
+      describe: (block) => describeBlock(block, timers.get(block.timer), loaded.overlapOf(block)),
+      colourOf: ({ timer }) => (keys.indexOf(loaded.issueKey(timer)) % COLOURS) + 1,
       selected: this.#selected,
-      isLocked: (block) => this.#lockOf(block) !== undefined,
+      isLocked: (block) => loaded.lockOf(block) !== undefined,
     });
+    const exception = byId("day-exception");
+    setText(exception, this.#exceptionTextOn(day));
+    exception.hidden = !exception.textContent;
+    showLegend(loaded);
     this.#showState();
-    this.#showSums(blocks, keys);
-    this.#showTable(blocks);
-    this.#showSelection();
+    showSums(loaded, blocks, keys);
+    this.#showTable(loaded, blocks);
+    this.corrections.show(this.#selected);
     this.#undos.show();
-    this.#shown(day, this.#sheets);
+    this.#shown(day, sheets);
   }
 
   /** Show whether the day is confirmed, and the button that confirms or reopens it. */
   #showState() {
-    const sheet = this.find(this.#day);
+    const sheet = this.#sheet;
     const { state = "", at = "", note = "", action = null } = sheet ? describeState(sheet) : {};
     const badge = byId("day-state-badge");
     badge.hidden = !state;
@@ -270,268 +249,102 @@ export class DayView {
     byId("day-state").hidden = !action;
   }
 
-  /** @param {Stretch} stretch @returns {SheetDay | undefined} the confirmed day because of which a time is fixed */
-  #lockOf(stretch) {
-    return confirmedIn(this.#sheets, stretch);
-  }
-
-  /** @param {Block} block */
-  #describe(block) {
-    return describeBlock(block, this.#timers.get(block.timer), this.#overlapOf(block));
-  }
-
-  /** @param {Block} block @returns {string} a text about the timers that the block overlaps; "" if there are none */
-  #overlapOf(block) {
-    const others = overlappingTimers(block, overlapsOf(this.#timeline.slices));
-    const names = new Set(others.map((id) => isolate(this.#nameOf(id))));
-    return names.size ? text("overlapsWith", { names: formats.all([...names]), count: others.length }) : "";
-  }
-
-  /** @param {string} id */
-  #nameOf(id) {
-    const timer = this.#timers.get(id);
-    return timer ? timerName(timer) : text("noIssue");
-  }
-
-  /** @param {string} id @returns {string} a text that identifies what a timer is about */
-  #issueKey(id) {
-    const timer = this.#timers.get(id);
-    return timer ? timerName(timer).toLowerCase() : id;
-  }
-
   /**
-   * Show the sum of the day, and the sum of each issue.
-   *
+   * @param {LoadedDay} loaded
    * @param {Block[]} blocks
-   * @param {string[]} keys
    */
-  #showSums(blocks, keys) {
-    const sum = figureOf(secondsOf(blocks));
-    const overtime = secondsOf(blocks.filter((block) => block.overtime));
-    const missing = this.#timeline.gaps
-      .map(stretchOf)
-      .reduce((ms, { since, until }) => ms + until - since, 0);
-    const parts = [
-      text("worked", { duration: formats.figure(sum) }),
-      overtime >= 60 && text("ofItOvertime", { duration: formats.duration(overtime) }),
-      missing >= MINUTE_MS && text("notRecorded", { duration: formats.duration(missing / 1000) }),
-    ];
-    setText(byId("day-sum"), blocks.length ? parts.filter(Boolean).join(", ") : text("noTime"));
-    const ofIssues = keys.map((key) => blocks.filter(({ timer }) => this.#issueKey(timer) === key));
-    const figures = apportion(ofIssues.map(secondsOf), sum);
-    byId("day-issues").replaceChildren(
-      ...ofIssues.map(([{ timer: id }], index) => {
-        const timer = this.#timers.get(id);
-        return h(
-          "li",
-          {},
-          h("span", { className: `swatch colour-${(index % COLOURS) + 1}`, ariaHidden: "true" }),
-          h("span", {}, timer ? nameElement(timer) : text("noIssue")),
-          h("span", { className: "duration" }, formats.figure(figures[index])),
-        );
-      }),
-    );
-  }
-
-  /** @param {Block[]} blocks */
-  #showTable(blocks) {
-    const gaps = this.#timeline.gaps.map(stretchOf);
+  #showTable(loaded, blocks) {
+    const gaps = loaded.timeline.gaps.map(stretchOf);
     const rows = [
-      ...blocks.map((block) => ({ since: block.since, row: this.#row(block) })),
-      ...gaps.map((gap) => ({ since: gap.since, row: gapRow(gap, () => this.#fill(gap)) })),
+      ...blocks.map((block) => ({ since: block.since, row: this.#row(loaded, block) })),
+      ...gaps.map((gap) => ({ since: gap.since, row: gapRow(gap, () => this.corrections.fill(gap)) })),
     ].sort((one, other) => one.since - other.since);
     byId("day-table").hidden = !rows.length;
     byId("day-rows").replaceChildren(...rows.map(({ row }) => row));
   }
 
-  /** @param {Block} block */
-  #row(block) {
-    const name = this.#nameOf(block.timer);
-    const select = h("button", { type: "button", className: "quiet" }, ...content(isolate(name)));
+  /**
+   * @param {LoadedDay} loaded
+   * @param {Block} block
+   */
+  #row(loaded, block) {
+    const title = loaded.timers.get(block.timer)?.github_issue_title;
+    const name = content(isolate(loaded.nameOf(block.timer)));
+    const label = title ? [...content(isolate(title)), " ", h("small", {}, ...name)] : name;
+    const select = h("button", { type: "button", className: "quiet" }, ...label);
     select.addEventListener("click", () => {
       this.#select(block);
       this.#bar.focus();
     });
     const badge = block.overtime && h("span", { className: "badge" }, text("overtime"));
-    const overlap = this.#overlapOf(block);
+    const overlap = loaded.overlapOf(block);
     const note = overlap && h("small", { className: "note" }, ...content(overlap));
     return tableRow(h("th", { scope: "row" }, select, badge || "", note), block);
   }
 
-  // ---------------------------------------------------------------- corrections
-
   /** @param {Block | null} block */
   #select(block) {
     this.#selected = block;
-    this.#render();
+    this.render();
   }
+}
 
-  /** Show the selected block, and the buttons that correct it. */
-  #showSelection() {
-    const group = byId("selection");
-    const block = this.#selected;
-    const timer = block && this.#timers.get(block.timer);
-    const lock = block && this.#lockOf(block);
-    if (!block || !timer) {
-      const hasFocus = group.contains(document.activeElement);
-      group.replaceChildren();
-      group.hidden = true;
-      return hasFocus && byId("day-title").focus();
-    }
-    group.hidden = false;
-    const label = this.#describe(block);
-    group.ariaLabel = label;
-    const focused = [...group.querySelectorAll("button")].indexOf(
-      /** @type {HTMLButtonElement} */ (document.activeElement),
-    );
-    /** @type {[Parameters<typeof text>[0], () => unknown][]} */
-    const actions = [
-      ["splitBlock", () => this.#split(block)],
-      ["insertPause", () => this.#insertPause(block)],
-      ["moveToIssue", () => this.#move(block, timer)],
-      ["delete", () => this.#remove(block)],
-    ];
-    if (lock) actions.splice(0, actions.length, ["reopenDay", () => this.#confirmation.reopen(lock)]);
-    const buttons = actions.map(([name, action]) => {
-      const button = h("button", { type: "button" }, text(name));
-      onAction("click", button, async () => {
-        await action();
-        this.#keepFocus();
-      });
-      return button;
-    });
-    group.replaceChildren(
-      h("p", {}, ...content(label)),
-      h("div", { className: "buttons" }, ...buttons),
-      h("p", { className: "faint" }, lock ? lockedText(lock.date) : text("bordersHint")),
-    );
-    group.querySelectorAll("button")[focused]?.focus();
-  }
+/**
+ * Explain what the bar shows.
+ *
+ * @param {LoadedDay} loaded
+ */
+function showLegend({ blocks, overlaps, timeline }) {
+  const shown = [
+    timeline.working_hours.length > 0,
+    timeline.gaps.length > 0,
+    blocks.some(({ overtime }) => overtime),
+    overlaps.length > 0,
+  ];
+  [...byId("day-legend").children].forEach((item, index) => {
+    /** @type {HTMLElement} */ (item).hidden = !shown[index];
+  });
+}
 
-  /**
-   * @param {Block} block
-   * @param {Edge} edge
-   * @param {number} to
-   */
-  async #moveBorder(block, edge, to) {
-    const times = timesOf({ ...block, [edge]: to });
-    const blocks = toBlocks(this.#timeline.slices);
-    const move = (/** @type {Timer} */ timer) => moveBorder(this.#undos.send, timer, block, edge, to, blocks);
-    await this.#correct(text("timesChanged", { time: times }), move, block);
-  }
-
-  /** @param {Block} block */
-  async #split(block) {
-    const times = await askForTimes({
-      title: text("splitAt"),
-      proposed: middleOf(block, 0),
-      isSingle: true,
-      limits: { since: block.since + MINUTE_MS, until: block.until - MINUTE_MS },
-    });
-    if (times)
-      await this.#correct(
-        text("wasSplit"),
-        (timer) => splitTimer(this.#undos.send, timer, times.since),
-        block,
+/**
+ * Show the sum of the day, and the sum of each issue.
+ *
+ * @param {LoadedDay} loaded
+ * @param {Block[]} blocks
+ * @param {string[]} keys
+ */
+function showSums(loaded, blocks, keys) {
+  const sum = figureOf(secondsOf(blocks));
+  const overtime = secondsOf(blocks.filter((block) => block.overtime));
+  const missing = loaded.timeline.gaps.map(stretchOf).reduce((ms, { since, until }) => ms + until - since, 0);
+  const isAll = sum.exact - overtime < 60;
+  const worked = blocks.length ? text("worked", { duration: formats.figure(sum) }) : text("noTimeOnDay");
+  const parts = [
+    overtime >= 60 &&
+      (isAll ? text("allOvertime") : text("ofItOvertime", { duration: formats.duration(overtime) })),
+    missing >= MINUTE_MS && text("notRecorded", { duration: formats.duration(missing / 1000) }),
+  ];
+  byId("day-sum").replaceChildren(
+    h(blocks.length ? "strong" : "span", {}, worked),
+    parts
+      .filter(Boolean)
+      .map((part) => `, ${part}`)
+      .join(""),
+  );
+  const ofIssues = keys.map((key) => blocks.filter(({ timer }) => loaded.issueKey(timer) === key));
+  const figures = apportion(ofIssues.map(secondsOf), sum);
+  byId("day-issues").replaceChildren(
+    ...ofIssues.map(([{ timer: id }], index) => {
+      const timer = loaded.timers.get(id);
+      return h(
+        "li",
+        {},
+        h("span", { className: `swatch colour-${(index % COLOURS) + 1}`, ariaHidden: "true" }),
+        h("span", {}, timer ? nameElement(timer) : text("noIssue")),
+        h("span", { className: "duration" }, formats.figure(figures[index])),
       );
-  }
-
-  /** @param {Block} block */
-  async #insertPause(block) {
-    const title = text("insertPause");
-    const proposed = middleOf(block, Math.min(PAUSE_MS, (block.until - block.since) / 2));
-    const times = await askForTimes({ title, proposed, isSingle: false, limits: block });
-    if (!times || times.since === times.until) return;
-    await this.#correct(text("pauseInserted"), (timer) => insertPause(this.#undos.send, timer, times), block);
-  }
-
-  /**
-   * @param {Block} block
-   * @param {Timer} shown
-   */
-  async #move(block, shown) {
-    const now = this.#now().getTime();
-    let label = "";
-    /** @type {Undo | null} */
-    let undo = null;
-    const isMoved = await askForIssue(shown, this.#now, async (changes, name) => {
-      label = text("movedTo", { name });
-      undo = await moveToIssue(this.#undos.send, await this.#timerOf(block), block, changes, now);
-    });
-    if (isMoved && undo) await this.#done(label, undo);
-  }
-
-  /** @param {Block} block */
-  async #remove(block) {
-    const label = text("timeDeleted", { time: timesOf(block) });
-    await this.#correct(label, (timer) => removeBlock(this.#undos.send, timer, block), block);
-  }
-
-  /** @param {Stretch} gap */
-  async #fill({ since, until }) {
-    const lock = this.#lockOf({ since, until });
-    if (lock) return warn(lockedText(lock.date));
-    const timer = await addEntry(this.#now, { start: new Date(since), end: new Date(until) });
-    if (!timer) return;
-    const duration = formats.duration(timer.duration ?? 0);
-    await this.#done(text("added", { duration }), deletionOf(this.#undos.send, timer));
-  }
-
-  /**
-   * Carry out a correction that another card asks for, show its effect, and offer to undo it.
-   *
-   * @param {string} label
-   * @param {(send: Send) => Promise<Undo>} action
-   */
-  async correct(label, action) {
-    await this.#done(label, await action(this.#undos.send));
-  }
-
-  /**
-   * Correct the timer of a block, and offer to undo it.
-   *
-   * @param {string} label
-   * @param {(timer: Timer) => Promise<Undo>} action
-   * @param {Block} block
-   */
-  async #correct(label, action, block) {
-    try {
-      await this.#done(label, await action(await this.#timerOf(block)));
-    } catch (error) {
-      // Show the stored times again.
-      this.#selected = block;
-      this.#render();
-      throw error;
-    }
-  }
-
-  /**
-   * Return the present timer of a block.
-   *
-   * @param {Block} block
-   * @returns {Promise<Timer>}
-   */
-  async #timerOf({ timer }) {
-    return get(`/api/timelogs/${timer}/`);
-  }
-
-  /**
-   * @param {string} label
-   * @param {Undo} undo
-   */
-  async #done(label, undo) {
-    this.#undos.add(label, undo);
-    notify(label);
-    await this.#load();
-    this.#keepFocus();
-    await this.#changed();
-  }
-
-  /** Focus the selection or the heading if the focused element was replaced, for example behind a dialog. */
-  #keepFocus() {
-    if (document.activeElement !== document.body) return;
-    (byId("selection").querySelector("button") ?? byId("day-title")).focus();
-  }
+    }),
+  );
 }
 
 /**
@@ -547,63 +360,6 @@ function counterpart(blocks, former) {
     ({ timer, since, until }) => timer === former.timer && since < former.until && former.since < until,
   );
   return overlapping.find((block) => isSame(block, former)) ?? overlapping[0] ?? null;
-}
-
-/**
- * Return the timers of confirmed days, which may have been deleted since.
- *
- * @param {SheetDay[]} sheets
- */
-function timersOfSheets(sheets) {
-  const rows = sheets.filter(({ state }) => state === "confirmed").flatMap(({ issues }) => issues);
-  // Time of confirmed days cannot be corrected, so that nothing else of its timers is needed.
-  return rows.flatMap(({ issue, description, timers }) =>
-    timers.map((id) => /** @type {Timer} */ ({ ...NO_ISSUE, ...issue, id, description })),
-  );
-}
-
-/** @type {import("./types.d.ts").TimedIssue} */
-const NO_ISSUE = {
-  github_repo: null,
-  github_issue_number: null,
-  github_issue_url: null,
-  github_issue_title: null,
-};
-
-/**
- * Return the period of the API that is a day.
- *
- * @param {Day} day
- */
-function periodOf(day) {
-  const [since, until] = [startOf(day), startOf(addDays(day, 1))].map((instant) => instant.toISOString());
-  return new URLSearchParams({ since, until });
-}
-
-/**
- * Return the timers that overlap a day.
- *
- * @param {Day} day
- */
-async function timersOf(day) {
-  /** @type {Timer[]} */
-  const timers = [];
-  for await (const page of pages(`/api/timelogs/?${periodOf(day)}&page_size=100`)) {
-    timers.push(...page.results);
-  }
-  return timers;
-}
-
-/**
- * Return a time in the middle of a block, at full minutes.
- *
- * @param {Stretch} block
- * @param {number} length
- * @returns {Stretch}
- */
-function middleOf({ since, until }, length) {
-  const start = Math.round((since + until - length) / 2 / MINUTE_MS) * MINUTE_MS;
-  return { since: start, until: start + Math.round(length / MINUTE_MS) * MINUTE_MS };
 }
 
 /** @param {Timer} timer */

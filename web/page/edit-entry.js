@@ -1,6 +1,5 @@
 // Adding and editing an entry: the initial values of the dialog, and the requests.
 
-import { randomName } from "../widget/storage.js";
 import { getPage, request } from "./api.js";
 import { MINUTE_MS } from "./calendar.js";
 import { isSpanChanged } from "./entry-checks.js";
@@ -15,13 +14,14 @@ import { nameInSentence } from "./reasons.js";
  * Let the user add an entry for time that was worked earlier.
  *
  * @param {() => Date} now returns the present
+ * @param {string} key the Idempotency-Key. All tries have the same key, so that the server does not create a second timer
+ *   if a response is lost.
  * @param {Span} [proposed] the initial start and end; by default the last hour
  * @returns {Promise<Timer | null>} the new timer; null if the user cancels
  */
-export async function addEntry(now, proposed) {
+export async function addEntry(now, key, proposed) {
   const end = Math.floor(now().getTime() / MINUTE_MS) * MINUTE_MS;
-  // All tries have the same key, so that the server does not create a second timer if a response is lost.
-  const headers = { "Idempotency-Key": randomName() };
+  const headers = { "Idempotency-Key": key };
   const span = proposed ?? { start: new Date(end - 60 * MINUTE_MS), end: new Date(end) };
   return openEntryDialog({ title: text("addTitle"), span }, now, {
     findOverlapping: overlapping,
@@ -37,9 +37,10 @@ export async function addEntry(now, proposed) {
  *
  * @param {Timer} timer
  * @param {() => Date} now returns the present
+ * @param {string} key the Idempotency-Key
  * @returns {Promise<Timer | null>} the changed timer; null if the user cancels or changes nothing
  */
-export async function editEntry(timer, now) {
+export async function editEntry(timer, now, key) {
   const shown = {
     title: text("editTitle"),
     issue: timer.github_repo ? issueReference(timer) : "",
@@ -62,7 +63,8 @@ export async function editEntry(timer, now) {
         ...(isChanged?.end && { end_time: times?.end_time }),
       };
       if (!Object.keys(body).length) return null;
-      return (await request("PATCH", `/api/timelogs/${timer.id}/`, body)).body;
+      const headers = { "Idempotency-Key": key };
+      return (await request("PATCH", `/api/timelogs/${timer.id}/`, body, { headers })).body;
     },
   });
 }

@@ -14,7 +14,6 @@ import {
   LEAST_MS,
   lastSign,
   longestAbsence,
-  OFFLINE_MS,
   proposedEnd,
 } from "./forgotten.js";
 import { formats, text } from "./language.js";
@@ -27,7 +26,7 @@ import { cut, secondsOf } from "./timeline.js";
 
 /** @import { TimerManager } from "../timer-manager.js" */
 /** @import { Events, OpenTimer } from "../widget/types.d.ts" */
-/** @import { Send, Undo } from "./corrections.js" */
+/** @import { Send } from "./corrections.js" */
 /** @import { Question } from "./forgotten.js" */
 /** @import { Block, Stretch } from "./timeline.js" */
 /** @import { SheetDay, Slice, Timer } from "./types.d.ts" */
@@ -95,8 +94,8 @@ export class ForgottenCard {
    * @param {object} options
    * @param {TimerManager} options.manager
    * @param {number} options.user
-   * @param {(label: string, action: (send: Send) => Promise<Undo>) => Promise<void>} options.correct carries out a
-   *   correction, shows its effect and offers to undo it
+   * @param {(label: string, action: (send: Send) => Promise<unknown>) => Promise<void>} options.correct carries
+   *   out a correction, shows its effect and offers to undo it if that is possible
    * @param {() => Promise<void>} options.undo undoes the last correction
    * @param {(id: string) => void} options.expectEnd is called before a timer is stopped
    */
@@ -400,42 +399,22 @@ export class ForgottenCard {
    * @param {number} at
    */
   async #end(at) {
-    const { kind, parts, until } = this.#updated(this.#manager.now);
-    const counted = parts
-      .map((part) => ({ ...part, ...cut(part, { since: at, until }) }))
-      .filter(({ since, until: end }) => since < end);
+    const question = this.#updated(this.#manager.now);
+    const { kind, until } = question;
     const isOvertime = kind === "overtime";
+    const counted = countedFrom(question, at);
     const label = isOvertime
       ? text("overtimeRemoved", { duration: formats.duration(secondsOf(counted)) })
       : text("timerEnded", { when: pointInTime(new Date(at), this.#present) });
-    const ids = isOvertime ? [] : [...new Set(parts.map(({ timer }) => timer))];
+    const ids = isOvertime ? [] : [...new Set(counted.map(({ timer }) => timer))];
     await this.#answer(async () => {
       for (const id of ids) this.#expectEnd(id);
-      await this.#correct(label, (send) =>
-        isOvertime ? takeAway(send, counted) : this.#endAll(send, ids, at, counted),
-      );
+      await this.#correct(label, async (send) => {
+        if (isOvertime) await takeAway(send, counted);
+        for (const id of ids) await endTimer(send, { id }, at);
+      });
       this.#remember({ answered: isOvertime ? until : at });
     }, label);
-  }
-
-  /**
-   * @param {Send} send
-   * @param {string[]} ids
-   * @param {number} at
-   * @param {Block[]} counted
-   * @returns {Promise<Undo>}
-   */
-  async #endAll(send, ids, at, counted) {
-    /** @type {Undo[]} */
-    const undos = [];
-    const earliest = this.#manager.now - OFFLINE_MS;
-    for (const id of ids) {
-      const own = counted.filter(({ timer }) => timer === id);
-      undos.push(await endTimer(send, { id }, at, own, earliest));
-    }
-    return async () => {
-      for (const undo of undos.reverse()) await undo();
-    };
   }
 
   #dismiss() {
@@ -449,7 +428,7 @@ export class ForgottenCard {
    * Carry out an answer, then ask about the time that the answer leaves open, or offer to undo it.
    *
    * @param {() => Promise<void>} action
-   * @param {string} [label] of a correction
+   * @param {string} [label] of a correction that can be undone
    */
   async #answer(action, label) {
     this.#isBusy = true;
@@ -496,6 +475,19 @@ async function sheetsOf(parts) {
     requests.push(get(sheetsPath(day, to)));
   }
   return (await Promise.all(requests)).flatMap(({ days }) => days);
+}
+
+/**
+ * Return the time of a question that has counted from an instant on.
+ *
+ * @param {Question} question
+ * @param {number} at
+ * @returns {Block[]}
+ */
+function countedFrom({ parts, until }, at) {
+  return parts
+    .map((part) => ({ ...part, ...cut(part, { since: at, until }) }))
+    .filter(({ since, until: end }) => since < end);
 }
 
 /** @param {Question} question */

@@ -1,6 +1,6 @@
 // The history of timers. It contains the loaded timers that a filter selects.
 
-import { getPage, request, statusOf } from "./api.js";
+import { getPage, statusOf } from "./api.js";
 import { dayOf, latest } from "./calendar.js";
 import { byId } from "./elements.js";
 import { EntryList } from "./entry-list.js";
@@ -12,6 +12,7 @@ import { onAction } from "./session.js";
 
 /** @import { Times } from "./entry-list.js" */
 /** @import { Day, Durations, Figure, Filter, Timer } from "./types.d.ts" */
+/** @import { UndoStack } from "./undo-stack.js" */
 
 /** Loads timers page by page, newest first, and keeps their entries up to date. */
 export class History {
@@ -31,6 +32,7 @@ export class History {
   #list;
   #now;
   #deleting;
+  #undos;
   #changed;
 
   /**
@@ -39,11 +41,13 @@ export class History {
    * @param {(timer: Timer) => unknown} options.resume starts a timer on the same issue
    * @param {(timer: Timer) => unknown} options.edit lets the user edit a timer
    * @param {(timer: Timer) => unknown} options.deleting is called before a timer is deleted
+   * @param {UndoStack} options.undos
    * @param {() => unknown} options.changed is called after a timer was deleted
    */
-  constructor({ now, resume, edit, deleting, changed }) {
+  constructor({ now, resume, edit, deleting, undos, changed }) {
     this.#now = now;
     this.#deleting = deleting;
+    this.#undos = undos;
     this.#changed = changed;
     this.#list = new EntryList({
       now,
@@ -207,15 +211,15 @@ export class History {
     };
     if (!(await confirm(text("deleteQuestion"), text("deleteText", named), text("delete")))) return;
     this.#deleting(timer);
+    const label = text("deleted", named);
     try {
-      await request("DELETE", `/api/timelogs/${timer.id}/`);
+      await this.#undos.record(label, (send) => send("DELETE", `/api/timelogs/${timer.id}/`));
     } catch (error) {
-      // Status 404 means that the timer was already deleted, in another tab or by a request whose response
-      // was lost.
+      // Status 404 means that the timer was already deleted, for example in another tab.
       if (statusOf(error) !== 404) throw error;
     }
     this.#remove(timer);
-    notify(text("deleted", named));
+    notify(label);
     await this.#changed();
   }
 

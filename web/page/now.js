@@ -30,6 +30,8 @@ const BEFORE_END_MS = 2 * 3_600_000;
 const SOON_MS = 12 * 3_600_000;
 // How often the time in the tab's title is updated. It has minutes, and is updated while the tab is hidden.
 const TITLE_MS = 10_000;
+// The waiting timers that are shown at first.
+const WAITING_AT_FIRST = 5;
 
 /** Shows and controls the open timers of a manager. */
 export class Now {
@@ -40,6 +42,7 @@ export class Now {
   #counted = [[], []];
   /** The ids of timers that other cards of the page end or delete. @type {Set<string>} */
   #ended = new Set();
+  #areAllShown = false;
   #title = document.title;
   #titleTimer;
   #form = byId("start", HTMLFormElement);
@@ -58,6 +61,7 @@ export class Now {
     this.#form.addEventListener("submit", (event) => this.#submit(event));
     this.#form.addEventListener("input", () => this.#showMistake(""));
     byId("try-now").addEventListener("click", () => manager.refresh());
+    byId("all-waiting").addEventListener("click", () => this.#showAllWaiting());
   }
 
   /** Show the timers and their times. */
@@ -74,12 +78,13 @@ export class Now {
     const focused = [...this.#rows].find(([, { item }]) => item.contains(active))?.[0];
     const former = this.#rows;
     this.#rows = new Map();
+    const waits = timers.filter((timer) => timer.status === "running" && !isCounting(timer));
+    const reason = this.#commonReason(waits);
     for (const timer of timers) {
       const row = former.get(timer.key) ?? new Row();
-      this.#rows.set(timer.key, row.show(timer, this.#contentOf(timer)));
+      this.#rows.set(timer.key, row.show(timer, this.#contentOf(timer, reason !== "")));
     }
     const counting = timers.filter(isCounting);
-    const waits = timers.filter((timer) => timer.status === "running" && !isCounting(timer));
     const paused = timers.filter(({ status }) => status === "paused");
     const resting = onBreak(timers, this.#present);
     const others = paused.filter((timer) => !resting?.includes(timer));
@@ -90,6 +95,8 @@ export class Now {
     byId("nothing-counts").hidden = !isReady || counting.length > 0;
     setText(byId("nothing-counts"), resting ? text("onBreak") : nothingCounts(timers, this.#present));
     setText(byId("waiting-title"), text("waitingCount", { count: waits.length }));
+    setText(byId("waiting-why"), reason);
+    this.#limitWaiting(waits);
     setText(byId("paused-title"), text("pausedCount", { count: others.length }));
     this.#showTime();
     if (focused && document.activeElement !== active) {
@@ -123,6 +130,47 @@ export class Now {
     if (group === "waiting" || group === "paused") byId(group).hidden = !items.length;
   }
 
+  /**
+   * Return the reason why timers wait, if it is the same for several; else "".
+   *
+   * @param {Timer[]} waits
+   */
+  #commonReason(waits) {
+    const reasons = new Set(waits.map((timer) => this.#whyItWaits(timer, waits.length)));
+    return waits.length > 1 && reasons.size === 1 ? [...reasons][0] : "";
+  }
+
+  /** @param {Timer} timer @param {number} [count] */
+  #whyItWaits(timer, count) {
+    return whyItWaits(
+      timer,
+      this.#present,
+      (id) => this.#manager.state.timers.find((one) => one.id === id),
+      count,
+    );
+  }
+
+  /**
+   * Show only the first timers that wait until the user wants to see all.
+   *
+   * @param {Timer[]} waits
+   */
+  #limitWaiting(waits) {
+    const isLimited = !this.#areAllShown && waits.length > WAITING_AT_FIRST + 1;
+    waits.forEach(({ key }, index) => {
+      const row = this.#rows.get(key);
+      if (row) row.item.hidden = isLimited && index >= WAITING_AT_FIRST;
+    });
+    byId("all-waiting").hidden = !isLimited;
+    setText(byId("all-waiting"), text("allWaiting", { count: waits.length }));
+  }
+
+  #showAllWaiting() {
+    this.#areAllShown = true;
+    this.show();
+    /** @type {HTMLElement} */ (byId("waiting-timers").children[WAITING_AT_FIRST]).focus();
+  }
+
   #showTime() {
     const manager = this.#manager;
     for (const timer of manager.state.timers) this.#rows.get(timer.key)?.showTime(manager.working(timer));
@@ -142,9 +190,10 @@ export class Now {
    * Return the texts and the buttons of a timer.
    *
    * @param {Timer} timer
+   * @param {boolean} isReasonShown whether the reason why it waits is shown above it
    * @returns {RowContent}
    */
-  #contentOf(timer) {
+  #contentOf(timer, isReasonShown) {
     const now = this.#present;
     const { key, status, waiting_for } = timer;
     const pending = timer.is_pending && !this.#manager.state.isConnected ? widgetTexts.unsent : "";
@@ -157,8 +206,8 @@ export class Now {
       const isOutside = waiting_for === "schedule";
       const act = () => this.#focus(key, isOutside);
       const focus = { name: "focus", label: widgetTexts[isOutside ? "keep" : "focus"], act };
-      const nameOf = (/** @type {string} */ id) => this.#nameOf(id);
-      const details = [whyItWaits(timer, now, nameOf), pending].filter(Boolean).join(" · ");
+      const reason = isReasonShown ? "" : this.#whyItWaits(timer);
+      const details = [reason, pending].filter(Boolean).join(" · ");
       return { group: "waiting", details, buttons: [focus, stop] };
     }
     const until = endOf(timer, now);
@@ -208,12 +257,6 @@ export class Now {
     const keys = timers.filter(isCounting).map(({ key }) => key);
     const [last] = this.#counted;
     if (keys.length && String(keys) !== String(last)) this.#counted = [keys, last];
-  }
-
-  /** @param {string} id */
-  #nameOf(id) {
-    const timer = this.#manager.state.timers.find((one) => one.id === id);
-    return timer && nameInSentence(timer);
   }
 
   // ---------------------------------------------------------------- actions
@@ -362,11 +405,14 @@ function isSameDay(instant, now) {
  */
 function nothingCounts(timers, now) {
   const [next] = timers
-    .map(continuesAt)
-    .filter((at) => at !== null)
-    .sort((one, other) => one.getTime() - other.getTime());
+    .map((timer) => ({ timer, at: continuesAt(timer)?.getTime() ?? Infinity }))
+    .filter(({ at }) => at < Infinity)
+    .sort((one, other) => one.at - other.at);
   return next
-    ? text("nothingCountsUntil", { when: pointInTime(next, now) })
+    ? text("nothingCountsUntil", {
+        name: nameInSentence(next.timer),
+        when: pointInTime(new Date(next.at), now),
+      })
     : text(timers.length ? "nothingCounts" : "nothingRuns");
 }
 
@@ -401,7 +447,12 @@ class Row {
     );
     this.item.className = `timer ${group}`;
     this.item.replaceChildren(
-      h("div", { className: "what" }, ...nameOf(timer), h("p", { className: "why" }, ...content(details))),
+      h(
+        "div",
+        { className: "what" },
+        ...nameOf(timer),
+        details && h("p", { className: "why" }, ...content(details)),
+      ),
       this.#clock,
       h("div", { className: "buttons" }, ...buttons.map((one) => this.#button(one, name))),
     );

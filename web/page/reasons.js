@@ -37,18 +37,29 @@ export function whyItCounts({ why, counting_share }, now) {
  *
  * @param {Timer} timer a running timer that does not count
  * @param {Date} now
- * @param {(id: string) => string | undefined} nameOf returns the name of an open timer
+ * @param {(id: string) => Timer | undefined} find returns an open timer
+ * @param {number} [count] the number of timers that the text is about
  */
-export function whyItWaits({ waiting_for, counting_changes_at, why }, now, nameOf) {
+export function whyItWaits({ waiting_for, counting_changes_at, why }, now, find, count = 1) {
   const at = continuesAt({ waiting_for, counting_changes_at });
   const continues = at ? text("continuesAt", { when: pointInTime(at, now) }) : "";
-  const other = why?.timer ? nameOf(why.timer) : undefined;
+  const other = why?.timer ? find(why.timer) : undefined;
   const reasons = {
     schedule: widgetTexts.states.schedule,
-    focus: other ? text("waitsForTimer", { name: other }) : text("waitsForFocus"),
+    focus: other ? waitsFor(other, count) : text("waitsForFocus", { count }),
     break: text("waitsForBreak"),
   };
   return [waiting_for ? reasons[waiting_for] : text("countsNoLonger"), continues].filter(Boolean).join(" · ");
+}
+
+/**
+ * Return a text about timers that wait for another one, which may not count either.
+ *
+ * @param {Timer} other
+ * @param {number} count
+ */
+function waitsFor(other, count) {
+  return text(other.is_counting ? "waitsForTimer" : "comesFirst", { name: nameInSentence(other), count });
 }
 
 /**

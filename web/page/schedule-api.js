@@ -15,7 +15,7 @@ import { datesText, dateText } from "./schedule-texts.js";
  * @property {Day} [valid_from]
  * @property {string} [time_zone]
  * @property {WorkingHours["week"]} [week]
- * @property {DayException[]} [exceptions]
+ * @property {(DayException | {date: Day, intervals: null})[]} [exceptions] null removes the exception of a past day
  * @property {AssignmentStarts | null} [assignment_starts]
  */
 
@@ -98,13 +98,11 @@ export async function deleteVersion(validFrom) {
 export async function changeExceptions(schedule, added, removed = []) {
   const today = dayAt(schedule, serverNow()).day;
   const replaced = new Set([...added.map(({ date }) => date), ...removed]);
-  // The request replaces all exceptions from today on, and adds to the earlier ones. The tag prevents that it
-  // removes exceptions that were added elsewhere.
+  // The request replaces all exceptions from today on, and changes the earlier ones that it contains. The tag
+  // prevents that it removes exceptions that were added elsewhere.
   const kept = schedule.exceptions.filter(({ date }) => date >= today && !replaced.has(date));
-  const change = { exceptions: [...kept, ...added] };
-  if (!(await changeSchedule(change, tag ? { "If-Match": tag } : {}))) return false;
-  for (const date of removed.filter((day) => day < today)) await deleteException(date);
-  return true;
+  const past = removed.filter((date) => date < today).map((date) => ({ date, intervals: null }));
+  return changeSchedule({ exceptions: [...kept, ...past, ...added] }, tag ? { "If-Match": tag } : {});
 }
 
 /** @param {DayException} exception */

@@ -5,7 +5,7 @@ import { firstWeekday, formats, text } from "./language.js";
 import { fromApiTime } from "./time-of-day.js";
 import { daysWithSameHours, WEEKDAYS, withNightsJoined } from "./week.js";
 
-/** @import { Day, Intervals, Week, Weekday, WorkingHours } from "./types.d.ts" */
+/** @import { Day, DayException, Intervals, Week, Weekday, WorkingHours } from "./types.d.ts" */
 
 const A_MONDAY = "2026-11-23";
 
@@ -59,6 +59,15 @@ export function workingHoursText({ time_zone, week }) {
   return week
     ? text("hoursInZone", { hours: weekText(week), zone: time_zone.replaceAll("_", " ") })
     : weekText(week);
+}
+
+/**
+ * Describe why a day has other hours than its weekday.
+ *
+ * @param {DayException} exception
+ */
+export function exceptionText({ intervals, reason }) {
+  return reason || text(intervals.length ? "otherHours" : "dayOff");
 }
 
 /** @param {Day} day */

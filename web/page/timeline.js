@@ -163,11 +163,12 @@ export function secondsOf(blocks) {
 export function visibleRange(day, { slices, gaps, working_hours }, now) {
   const range = rangeOf(day);
   const shown = [...slices, ...gaps, ...working_hours].map(stretchOf);
-  if (range.since <= now && now < range.until) shown.push({ since: now, until: now });
   const hours = hoursOf(range);
   const usual = hours[USUAL_START_HOUR] ?? range.since;
-  let since = Math.min(...shown.map((one) => one.since), shown.length ? Infinity : usual) - HOUR_MS / 2;
-  let until = Math.max(...shown.map((one) => one.until), since) + HOUR_MS / 2;
+  if (!shown.length) shown.push({ since: usual, until: usual });
+  if (range.since <= now && now < range.until) shown.push({ since: now, until: now });
+  let since = Math.min(...shown.map((one) => one.since)) - HOUR_MS / 2;
+  let until = Math.max(...shown.map((one) => one.until)) + HOUR_MS / 2;
   const missing = LEAST_HOURS * HOUR_MS - (until - since);
   if (missing > 0) until += missing;
   if (until > range.until) since -= until - range.until;

@@ -1,25 +1,22 @@
 // The actions that can be undone, and the buttons that undo them.
 
 import { setText } from "../widget/dom.js";
-import { request } from "./api.js";
+import { randomName } from "../widget/storage.js";
+import { get, request, statusOf } from "./api.js";
 import { byId, showButton } from "./elements.js";
 import { text } from "./language.js";
 import { notify } from "./notices.js";
 import { onAction } from "./session.js";
 
-/** @import { Send, Undo } from "./corrections.js" */
-
-const TIMER_ID = /(?<=^\/api\/timelogs\/)[^/]+/u;
+/** @import { Send } from "./corrections.js" */
 
 /** The buttons, by the cards that contain them. */
 const BUTTONS = { day: "undo", week: "week-undo" };
 
 /** Undoes actions, the last one first. */
 export class UndoStack {
-  /** @type {{label: string, undo: Undo, isDone?: () => boolean}[]} */
+  /** @type {{label: string, undo: () => Promise<unknown>, isDone?: () => boolean}[]} */
   #actions = [];
-  /** The ids of timers, by the ids of the deleted timers that they replace. @type {Map<string, string>} */
-  #successors = new Map();
   #undone;
 
   /** @param {() => Promise<unknown>} undone is called after an action was undone, or could not be undone */
@@ -40,7 +37,7 @@ export class UndoStack {
    * Offer to undo an action.
    *
    * @param {string} label
-   * @param {Undo} undo
+   * @param {() => Promise<unknown>} undo
    * @param {() => boolean} [isDone] returns whether the action was undone in another way
    */
   add(label, undo, isDone) {
@@ -48,17 +45,64 @@ export class UndoStack {
     this.show();
   }
 
-  /** Undo the last action. */
+  /**
+   * Offer to undo corrections.
+   *
+   * @param {string} label
+   * @param {string[]} keys the Idempotency-Keys of their requests, in order
+   */
+  addCorrections(label, keys) {
+    this.add(label, () => undoCorrections(keys));
+  }
+
+  /**
+   * Carry out a correction and offer to undo it. If one of its requests fails, undo those before it.
+   *
+   * @template T
+   * @param {string} label
+   * @param {(send: Send) => Promise<T>} correct
+   * @returns {Promise<T>} the result of the correction
+   */
+  async record(label, correct) {
+    /** @type {string[]} */
+    const keys = [];
+    /** @type {T} */
+    let result;
+    try {
+      result = await correct(async (method, path, body) => {
+        if (method === "GET") return get(path);
+        const key = randomName();
+        keys.push(key);
+        return (await request(method, path, body, { headers: { "Idempotency-Key": key } })).body;
+      });
+    } catch (error) {
+      // The correction's own error is the one to show.
+      await undoCorrections(keys).catch(() => {});
+      throw error;
+    }
+    if (keys.length) this.addCorrections(label, keys);
+    return result;
+  }
+
+  /** Undo the last action. Without a connection, it can still be undone later. */
   async undo() {
-    const last = this.#actions.pop();
+    const last = this.#actions.at(-1);
     if (!last) return;
     try {
-      const successors = (await last.undo()) ?? {};
-      for (const [former, present] of Object.entries(successors)) this.#successors.set(former, present);
+      await last.undo();
+      this.#remove(last);
+    } catch (error) {
+      if (statusOf(error) !== 0) this.#remove(last);
+      throw error;
     } finally {
       await this.#undone();
     }
     notify(text("correctionUndone", { label: last.label }));
+  }
+
+  /** @param {object} action */
+  #remove(action) {
+    this.#actions = this.#actions.filter((one) => one !== action);
   }
 
   /** Show the buttons if there is something to undo. */
@@ -77,20 +121,19 @@ export class UndoStack {
   clear() {
     this.#actions = [];
   }
+}
 
-  /**
-   * Send a request for a timer, or for the one that has replaced it, and return the body of the response.
-   *
-   * @type {Send}
-   */
-  send = async (method, path, body) => {
-    const present = path.replace(TIMER_ID, (id) => this.#presentId(id));
-    return (await request(method, present, body)).body;
-  };
-
-  /** @param {string} id @returns {string} */
-  #presentId(id) {
-    const successor = this.#successors.get(id);
-    return successor ? this.#presentId(successor) : id;
+/**
+ * Undo corrections, the last one first. A request that was refused has changed nothing.
+ *
+ * @param {string[]} keys the Idempotency-Keys of their requests; those that are undone are removed
+ */
+async function undoCorrections(keys) {
+  for (; keys.length; keys.pop()) {
+    try {
+      await request("POST", "/api/timelogs/undo/", { idempotency_key: keys.at(-1) });
+    } catch (error) {
+      if (statusOf(error) !== 404) throw error;
+    }
   }
 }

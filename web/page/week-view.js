@@ -1,7 +1,7 @@
 // The card of a week: a bar for each day, with its working time, its working hours and the balance of both, and
 // whether it is confirmed.
 
-import { h, setText } from "../widget/dom.js";
+import { content, h, isolate, setText } from "../widget/dom.js";
 import { startOf } from "./calendar.js";
 import { describeState, longName } from "./confirmation.js";
 import { byId, focusedIn, named } from "./elements.js";
@@ -15,7 +15,7 @@ import { haveOtherClocks, openDays, sheetFigures } from "./sheets.js";
 
 /**
  * @typedef {object} Column
- * @property {"time" | "scheduledTime" | "overtimeHeading" | "balance"} heading the name of the heading's text
+ * @property {"workedHeading" | "scheduledTime" | "overtimeHeading" | "balance"} heading the name of the heading's text
  * @property {(sum: SheetFigures) => boolean} isShown whether the column has figures: without working hours, there is
  *   nothing to compare the time with
  * @property {(figures: SheetFigures) => string} show returns the figure of a day or of the sum
@@ -26,7 +26,7 @@ const NONE = "–";
 /** @type {Column[]} */
 const WEEK_COLUMNS = [
   {
-    heading: "time",
+    heading: "workedHeading",
     isShown: () => true,
     show: ({ worked }) => (worked.exact > 0 ? formats.figure(worked) : NONE),
   },
@@ -50,15 +50,18 @@ const WEEK_COLUMNS = [
 
 export class WeekView {
   #showDay;
+  #exceptionTextOn;
   #confirmation;
 
   /**
    * @param {object} options
    * @param {(day: Day) => unknown} options.showDay shows a day
+   * @param {(day: Day) => string} options.exceptionTextOn returns why a day has other hours than its weekday, or ""
    * @param {Confirmation} options.confirmation
    */
-  constructor({ showDay, confirmation }) {
+  constructor({ showDay, exceptionTextOn, confirmation }) {
     this.#showDay = showDay;
+    this.#exceptionTextOn = exceptionTextOn;
     this.#confirmation = confirmation;
   }
 
@@ -77,7 +80,8 @@ export class WeekView {
     const [first, last] = [days[0], days[days.length - 1]].map(({ date }) => startOf(date));
     setText(byId("week-title"), formats.range("longDate", first, last));
     const zone = days[0].time_zone.replaceAll("_", " ");
-    setText(byId("week-zone"), haveOtherClocks(days) ? text("daysInZone", { zone }) : "");
+    const zoneText = text(sum.scheduled === null ? "daysIn" : "daysInZone", { zone });
+    setText(byId("week-zone"), haveOtherClocks(days) ? zoneText : "");
     byId("week-legend").hidden = sum.scheduled === null;
     const most = Math.max(
       3600,
@@ -88,14 +92,14 @@ export class WeekView {
     const haveStates = states.some(({ length }) => length);
     const rows = days.map((day, index) =>
       row(
-        this.#dayButton(day, selected),
+        [this.#dayButton(day, selected), noteOf(this.#exceptionTextOn(day.date))],
         bar(figures[index], most),
         columns.map(({ heading, show }) => [heading, show(figures[index])]),
         haveStates ? states[index] : null,
       ),
     );
     const sums = row(
-      h("span", {}, text("sum")),
+      [h("span", {}, text("sum"))],
       null,
       columns.map(({ heading, show }) => [heading, show(sum)]),
       haveStates ? this.#confirmAll(openDays(days)) : null,
@@ -173,7 +177,7 @@ function headings(columns, haveStates) {
  * Return a row of the table. The roles persist where a narrow screen shows the table as blocks, and the names of the
  * columns are shown there.
  *
- * @param {HTMLElement} head
+ * @param {(HTMLElement | false)[]} head
  * @param {HTMLElement | null} ofDay the bar
  * @param {[Column["heading"], string][]} figures
  * @param {(HTMLElement | string)[] | null} state null if no day of the week is over
@@ -182,7 +186,7 @@ function row(head, ofDay, figures, state) {
   return h(
     "tr",
     { role: "row" },
-    h("th", { scope: "row", role: "rowheader" }, head),
+    h("th", { scope: "row", role: "rowheader" }, ...head),
     h("td", { role: "cell", className: "chart-cell" }, ofDay),
     ...figures.map(([heading, figure]) =>
       h(
@@ -194,6 +198,14 @@ function row(head, ofDay, figures, state) {
     ),
     state && h("td", { role: "cell", className: "state" }, ...state),
   );
+}
+
+/**
+ * @param {string} reason
+ * @returns {HTMLElement | false}
+ */
+function noteOf(reason) {
+  return reason !== "" && h("small", { title: reason }, ...content(isolate(reason)));
 }
 
 /**

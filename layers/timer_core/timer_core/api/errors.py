@@ -14,6 +14,7 @@ from timer_core.api import pages
 from timer_core.api.conditional import NotModified
 from timer_core.api.problems import CONTENT_TYPE, HttpError, problem
 from timer_core.domain.errors import (
+    ChangedSince,
     DayConfirmed,
     ErrorCode,
     Forbidden,
@@ -44,6 +45,7 @@ _STATUS: dict[type[IssueTimerError], HTTPStatus] = {
     TooManyTokens: HTTPStatus.FORBIDDEN,
     NotYourTimer: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
+    ChangedSince: HTTPStatus.CONFLICT,
     PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
 }

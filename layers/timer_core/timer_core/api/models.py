@@ -553,6 +553,12 @@ class SplitTimeLog(BaseModel):
     second: TimeLog
 
 
+class UndoRequest(_Request):
+    """The Idempotency-Key of the correction to undo."""
+
+    idempotency_key: Annotated[str, Field(strict=True, min_length=1, max_length=255)]
+
+
 class AddRequest(_OnIssue):
     """A stopped timer to add: its start, and either its end or its duration (active time in seconds)."""
 

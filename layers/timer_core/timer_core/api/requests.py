@@ -30,6 +30,7 @@ _BODY_PATHS = (
     "/resume/",
     "/stop/",
     "/focus/",
+    "/undo/",
     "/pauses/",
     "/split/",
     "/tokens/",

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import NamedTuple
 
-from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound, TransitionNotAllowed
+from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound, TooManyTransitions
 from timer_core.domain.schedule import Span, joined
-from timer_core.domain.state import CORRECTION, Action, State, Status, Transition, states
-from timer_core.domain.timers import LATEST_MS, Claim, Timer, check_span, cut, stretches, without
+from timer_core.domain.state import CORRECTION, MANUAL, Action, State, Status, Transition, states
+from timer_core.domain.timers import LATEST_MS, MAX_CLAIMS, Claim, Timer, check_span, cut, stretches, without
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +54,22 @@ class Correction:
 
 
 def with_times(timer: Timer, start_ms: int | None, end_ms: int | None, now_ms: int) -> Correction:
-    """Correct the start of a timer, the end of a stopped timer, or both.
+    """Correct the start of a timer, its end, or both. An end stops an open timer.
 
-    The length of the pauses stays the same, also if a pause lies outside of the new start and end.
+    The length of a stopped timer's pauses stays the same, also if a pause lies outside of the new start and
+    end. An open timer loses the pauses after its end.
 
     Raises
     ------
-    TransitionNotAllowed
-        If an open timer shall get an end.
     InvalidInput
         If the end is before the start, if a time is in the future, or if the pauses do not fit.
+    TooManyTransitions
+        If the timer has no room for the acts that are repeated.
     """
     check_span(start_ms, end_ms, now_ms)
     if timer.end_ms is None:
-        if end_ms is not None:
-            raise TransitionNotAllowed("correct the end of", timer.status)
-        return _started_at(timer, timer.start_ms if start_ms is None else start_ms, now_ms)
+        correction = _started_at(timer, timer.start_ms if start_ms is None else start_ms, now_ms)
+        return correction if end_ms is None else _ended_at(correction, end_ms, now_ms)
     new_start_ms = timer.start_ms if start_ms is None else start_ms
     new_end_ms = timer.end_ms if end_ms is None else end_ms
     check_span(new_start_ms, new_end_ms, now_ms)
@@ -92,6 +92,15 @@ def _started_at(timer: Timer, start_ms: int, now_ms: int) -> Correction:
     moved = replace(parts, start=parts.start.moved(start_ms), others=others)
     timer = replace(timer, signs=tuple(sign for sign in timer.signs if sign >= start_ms))
     return _rewritten(timer, moved, now_ms, locked_until_ms=max(start_ms, timer.start_ms))
+
+
+def _ended_at(started: Correction, end_ms: int, now_ms: int) -> Correction:
+    """End an open timer at a time in the past, after the correction of its start."""
+    check_span(started.timer.start_ms, end_ms, now_ms)
+    parts = _Parts.of(started.timer).before(end_ms, Transition(end_ms, Action.STOP, MANUAL))
+    signs = tuple(sign for sign in started.timer.signs if sign < end_ms)
+    ended = _rewritten(replace(started.timer, signs=signs), parts, now_ms, locked_until_ms=now_ms)
+    return replace(ended, reaches_ms=min(started.reaches_ms, ended.reaches_ms))
 
 
 def _pauses_do_not_fit(field: str, paused_ms: int) -> InvalidInput:
@@ -249,14 +258,8 @@ def divided(timer: Timer, at_ms: int, *, ulid: str, now_ms: int) -> Halves:
         message = "Must lie between the timer's start and its end."
         raise InvalidInput("at", message, ErrorCode.OUTSIDE_OF_TIMER)
     parts = _Parts.of(timer)
-    before = [pair for pair in parts.pauses if pair.pause.at_ms < at_ms]
+    first = parts.before(at_ms, Transition(at_ms, Action.STOP, CORRECTION))
     after = [pair for pair in parts.pauses if pair.until_ms is None or pair.until_ms > at_ms]
-    first = _Parts(
-        start=parts.start,
-        pauses=[pair.ending_at(at_ms) for pair in before],
-        stop=Transition(at_ms, Action.STOP, CORRECTION),
-        others=[other for other in parts.others if other.at_ms < at_ms],
-    )
     second = _Parts(
         start=_continuation(timer, at_ms, ulid),
         pauses=[pair.beginning_at(at_ms) for pair in after],
@@ -329,11 +332,19 @@ def claimed(
 
 
 def _stated(before: Timer, after: Timer, now_ms: int, *, locked_until_ms: int) -> Correction:
-    """Return a corrected timer with the claims of its correction."""
+    """Return a corrected timer with the claims of its correction.
+
+    Raises
+    ------
+    TooManyTransitions
+        If the timer has no room for more claims.
+    """
     old = [Span(*stretch) for stretch in stretches(before, now_ms)]
     new = [Span(*stretch) for stretch in stretches(after, now_ms)]
     different = [*without(old, new), *without(new, old)]
     claims = claimed(before.claims, old, new, now_ms)
+    if len(claims) > max(MAX_CLAIMS, len(before.claims)):
+        raise TooManyTransitions("correct", f"{MAX_CLAIMS} corrected times")
     locked = None if after.is_open else _locked(before, locked_until_ms)
     reaches_ms = min((span.since_ms for span in different), default=LATEST_MS)
     return Correction(replace(after, claims=claims, locked_until_ms=locked), reaches_ms, locked_until_ms)
@@ -527,6 +538,15 @@ class _Parts:
         others += [_repeated(act, act.at_ms) for act in acts if _is_act(act)]
         inside = [other.moved(max(other.at_ms, timer.start_ms)) for other in others]
         return cls(start.moved(timer.start_ms), nonempty, stop, inside)
+
+    def before(self, end_ms: int, stop: Transition) -> "_Parts":
+        """Return the parts of a timer that ends at an instant, by ``stop``."""
+        return replace(
+            self,
+            pauses=[pair.ending_at(end_ms) for pair in self.pauses if pair.pause.at_ms < end_ms],
+            stop=stop,
+            others=[other for other in self.others if other.at_ms < end_ms],
+        )
 
     def pause(self, number: int) -> _Pair:
         """Return the pause with a number.

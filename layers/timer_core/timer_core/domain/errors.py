@@ -131,6 +131,15 @@ class TransitionTooEarly(IssueTimerError):
         )
 
 
+class ChangedSince(IssueTimerError):
+    """A timer has changed since the correction that is to be undone."""
+
+    code = ErrorCode.CHANGED_MEANWHILE
+
+    def __init__(self) -> None:
+        super().__init__("The timer has changed since this correction.")
+
+
 class TooManyTransitions(IssueTimerError):
     """The timer has reached the limit of manual transitions or of transitions by events.
 

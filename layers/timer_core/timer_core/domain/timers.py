@@ -27,6 +27,9 @@ from timer_core.domain.state import CORRECTION, SWEEPER, Action, State, Status, 
 # the order of arrival. A transition has at most 150 bytes in the item, and the 60 timers that one event may
 # change must fit into a transaction of 4 MB (AWS, "DynamoDB quotas").
 MAX_OF_EACH_KIND = 150
+# The number of a timer's claims from which on no correction may add one. A claim has about 50 bytes in the
+# item, which has at most 400 KB (AWS, "DynamoDB quotas").
+MAX_CLAIMS = 1_000
 # The maximum difference by which a client's clock may be ahead. A time in the future within this limit is
 # treated as the current time.
 _AHEAD_MS = 60_000

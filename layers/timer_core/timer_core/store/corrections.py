@@ -3,12 +3,13 @@
 A correction reads the timer, and writes it on the condition that it has not changed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from timer_core.domain.changes import touched_spans
 from timer_core.domain.corrections import Correction, Halves, divided, time_of, with_times
-from timer_core.domain.errors import OtherTimerOpen
+from timer_core.domain.errors import ChangedSince, DayConfirmed, NotFound, OtherTimerOpen
 from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import Span
@@ -17,14 +18,15 @@ from timer_core.domain.timers import LATEST_MS, Timer
 from timer_core.store.calendars import Calendars
 from timer_core.store.changes import Changes, TimerChange
 from timer_core.store.confirmed_days import ConfirmedDays
-from timer_core.store.idempotency import Responses
+from timer_core.store.former_state import FormerState, digest_of
+from timer_core.store.idempotency import Responses, check_same
 from timer_core.store.items import TimerItem, locked_until, to_timer, tombstone
-from timer_core.store.keys import slot_key, timer_sk, user_pk
+from timer_core.store.keys import name_of, slot_key, timer_sk, user_pk
 from timer_core.store.queries import TimerQueries, existing
 from timer_core.store.repositories import Repositories
-from timer_core.store.slots import free_slot, lock_slot, pass_slot, take_slot
+from timer_core.store.slots import change_slots, lock_slot
 from timer_core.store.table import Table, TransactionRefused, Write, retry_on_conflict
-from timer_core.store.writes import Idempotency, Patch, put_changed, put_new, put_response
+from timer_core.store.writes import Idempotency, Patch, note_undone, put_changed, put_new, put_response
 
 # Returns the time that counts for a timer and for no other one, in order.
 Counted = Callable[[Timer], Sequence[Span]]
@@ -49,9 +51,18 @@ class TimerCorrections(TimerQueries):
         self._confirmed = ConfirmedDays(table)
 
     def patch(
-        self, user_id: int, ulid: str, patch: Patch, *, now_ms: int, counted: Counted | None = None
+        self,
+        user_id: int,
+        ulid: str,
+        patch: Patch,
+        *,
+        now_ms: int,
+        idempotency: Idempotency | None = None,
+        counted: Counted | None = None,
     ) -> Timer:
-        """Correct a timer and return it.
+        """Correct a timer and return it. The correction of the end of an open timer stops it.
+
+        If an earlier request with the same key corrected the timer, return the timer without a change.
 
         Parameters
         ----------
@@ -64,15 +75,19 @@ class TimerCorrections(TimerQueries):
             If the change concerns a confirmed day.
         NotFound
             If there is no such timer.
-        TransitionNotAllowed
-            If the patch corrects the end of an open timer.
         InvalidInput
             If the new end is before the new start, or the pauses do not fit between start and end.
+        TooManyTransitions
+            If the timer has no room for the correction.
         OtherTimerOpen
             If the patch moves an open timer to an issue on which the person has another open timer.
+        IdempotencyKeyReused
+            If the key was used for another request before.
         """
 
         def attempt() -> Timer:
+            if response := idempotency and self.responses.stored(user_id, idempotency, now_ms=now_ms):
+                return response[0]
             timer = self.get(user_id, ulid)
             identified = self._identified(patch)
             correction = Correction(timer, LATEST_MS, 0)
@@ -82,21 +97,15 @@ class TimerCorrections(TimerQueries):
             patched = identified.texts_of(correction.timer)
             if patch.issue is not None and timer.end_ms is not None and timer.locked_until_ms is None:
                 patched = replace(patched, locked_until_ms=patched.end_ms)
-            if timer.is_open and _key(timer.issue) != _key(patched.issue):
-                slots = _moved_slot(timer, patched, now_ms)
-            else:
-                slots = self._lock(timer, correction)
-            touched = touched_spans(timer, patched, now_ms)
-            if _key(timer.issue) != _key(patched.issue):
-                touched += self._confirmed_time(timer)
-            try:
-                return self._put(timer, patched, slots, correction.reaches_ms, now_ms, touched)
-            except TransactionRefused as refused:
-                for item in [] if 0 in refused.failed else refused.failed.values():
-                    other = item.get("open_ulid") if item else None
-                    if other and other["S"] != timer.ulid:
-                        raise OtherTimerOpen(timer_id(user_id, other["S"])) from None
-                raise
+            is_moved = _key(timer.issue) != _key(patched.issue)
+            slots = change_slots(_if_open(timer), _if_open(patched), now_ms)
+            if patched.is_open and not is_moved:
+                slots += self._lock(timer, correction)
+            touched = touched_spans(timer, patched, now_ms) + (
+                self._confirmed_time(timer) if is_moved else []
+            )
+            with _other_timer_open(timer):
+                return self._put(timer, patched, slots, correction.reaches_ms, now_ms, touched, idempotency)
 
         return retry_on_conflict(attempt, "The timer could not be corrected: others kept changing it.")
 
@@ -138,16 +147,17 @@ class TimerCorrections(TimerQueries):
                 return response[0]
             timer = self.get(user_id, ulid)
             correction = _without_other_time(correct(timer), timer, counted)
-            writes = self._lock(timer, correction)
-            if idempotency is not None:
-                writes.append(put_response(user_id, ulid, now_ms, idempotency, created=False))
+            slots = self._lock(timer, correction)
             touched = touched_spans(timer, correction.timer, now_ms)
             try:
-                return self._put(timer, correction.timer, writes, correction.reaches_ms, now_ms, touched)
+                return self._put(
+                    timer, correction.timer, slots, correction.reaches_ms, now_ms, touched, idempotency
+                )
             except TransactionRefused as refused:
                 item = refused.failed.get(0)
                 written = replace(correction.timer, version=timer.version + 1)
-                if writes or item is None or "deleted_ms" in item or to_timer(item) != written:
+                is_single = not slots and idempotency is None
+                if not is_single or item is None or "deleted_ms" in item or to_timer(item) != written:
                     raise
                 # An earlier attempt has written the timer, and the response of the database was lost.
                 return written
@@ -185,15 +195,12 @@ class TimerCorrections(TimerQueries):
                 return Halves(self.responses.still_existing(user_id, ulid), response[0])
             timer = self.get(user_id, ulid)
             first, second = divided(timer, at_ms, ulid=second_ulid, now_ms=now_ms)
-            writes = [put_new(second)]
-            if timer.is_open and timer.issue is not None:
-                writes.append(pass_slot(timer.issue, user_id, ulid, second_ulid))
-            if idempotency is not None:
-                writes.append(put_response(user_id, second_ulid, now_ms, idempotency, created=True))
+            slots = change_slots(_if_open(timer), _if_open(second), now_ms)
             # The confirmed time belongs to the first timer.
             confirmed = [span for span in self._confirmed_time(timer) if span.until_ms > at_ms]
             touched = [Span(at_ms, at_ms + 1), *confirmed]
-            return Halves(self._put(timer, first, writes, at_ms, now_ms, touched), second)
+            first = self._put(timer, first, slots, at_ms, now_ms, touched, idempotency, created=second)
+            return Halves(first, second)
 
         return retry_on_conflict(attempt, "The timer could not be divided: others kept changing it.")
 
@@ -201,19 +208,36 @@ class TimerCorrections(TimerQueries):
         self,
         read: Timer,
         corrected: Timer,
-        others: Sequence[Write],
+        slots: Sequence[Write],
         reaches_ms: int,
         now_ms: int,
         touched: Sequence[Span],
+        idempotency: Idempotency | None,
+        *,
+        created: Timer | None = None,
     ) -> Timer:
-        """Write a corrected timer and return it with its new version.
+        """Write a corrected timer, and another one that the correction has created.
+
+        Returns
+        -------
+        Timer
+            The corrected timer with its new version.
 
         Raises
         ------
         TransactionRefused
             If the timer has changed after its read, or another condition did not hold.
         """
-        writes = [put_changed(corrected), *others]
+        timers = [put_changed(corrected), *([] if created is None else [put_new(created)])]
+        writes = [*timers, *slots]
+        if idempotency is not None:
+            known = {read.ulid: read} if created is None else {read.ulid: read, created.ulid: None}
+            results = {name_of(write.sk): digest_of(write.item) for write in timers}
+            former = FormerState(known, results, reaches_ms, touched)
+            shown = created or read
+            writes.append(
+                put_response(shown, now_ms, idempotency, created=created is not None, former=former)
+            )
         self.changes.execute(TimerChange(read.user_id, writes, reaches_ms, now_ms, touched))
         return replace(corrected, version=read.version + 1)
 
@@ -239,11 +263,13 @@ class TimerCorrections(TimerQueries):
         ulid: str,
         *,
         now_ms: int,
+        idempotency: Idempotency | None = None,
         counted: Counted | None = None,
     ) -> None:
         """Delete an open or a stopped timer. Its time becomes a gap, which no other timer gets.
 
-        Breaks that its pauses began, or its owner's acts ended, stay.
+        Breaks that its pauses began, or its owner's acts ended, stay. If an earlier request with the same key
+        deleted the timer, nothing changes.
 
         Parameters
         ----------
@@ -256,10 +282,16 @@ class TimerCorrections(TimerQueries):
             If the change concerns a confirmed day.
         NotFound
             If there is no such timer.
+        IdempotencyKeyReused
+            If the key was used for another request before.
         """
         pk, sk = user_pk(user_id), timer_sk(ulid)
 
         def attempt() -> None:
+            earlier = idempotency and self.responses.find(user_id, idempotency.key, now_ms=now_ms)
+            if earlier:
+                check_same(earlier, idempotency)
+                return
             item = self._table.get(pk, sk)
             if item and item.get("deleted_ms") == {"N": str(now_ms)}:
                 # An earlier attempt has deleted the timer, and the response of the database was lost.
@@ -272,27 +304,91 @@ class TimerCorrections(TimerQueries):
                 pk, sk, now_ms, locked_until_ms, sorted([*spans, *gaps]), lasting(timer, spans)
             )
             writes = [Write("Put", pk, sk, TimerItem.version == timer.version, item=deleted)]
-            if timer.is_open and timer.issue is not None:
-                writes.append(free_slot(timer.issue, user_id, ulid, now_ms))
-            touched = self._confirmed_time(timer)
-            self.changes.execute(TimerChange(user_id, writes, timer.reach.since_ms, now_ms, touched))
+            writes += change_slots(_if_open(timer), None, now_ms)
+            touched, reaches_ms = [*self._confirmed_time(timer), *spans], timer.reach.since_ms
+            if idempotency is not None:
+                former = FormerState({ulid: timer}, {ulid: digest_of(deleted)}, reaches_ms, touched)
+                writes.append(put_response(timer, now_ms, idempotency, created=False, former=former))
+            self.changes.execute(TimerChange(user_id, writes, reaches_ms, now_ms, touched))
 
         retry_on_conflict(attempt, "The timer could not be deleted: others kept changing it.")
+
+    def undo(self, user_id: int, key: str, *, now_ms: int) -> list[Timer]:
+        """Undo a correction, and return the timers that were restored. What is undone already stays so.
+
+        Parameters
+        ----------
+        key
+            The hash of the Idempotency-Key of the correction.
+
+        Raises
+        ------
+        NotFound
+            If no correction of the last day had this key.
+        ChangedSince
+            If a timer has changed since the correction.
+        DayConfirmed
+            If a day that the correction changed was confirmed since.
+        OtherTimerOpen
+            If the person has since started another timer on the issue of a timer that would be open again.
+        """
+
+        def attempt() -> list[Timer]:
+            response = self.responses.find(user_id, key, now_ms=now_ms)
+            if response is None or not {"former_state", "undone"} & response.keys():
+                raise NotFound("There is no correction with this Idempotency-Key.")
+            if "undone" in response:
+                return []
+            former = FormerState.decoded(response["former_state"]["B"])
+            pk = user_pk(user_id)
+            present = {ulid: self._table.get(pk, timer_sk(ulid)) or {} for ulid in former.timers}
+            if {ulid: digest_of(item) for ulid, item in present.items()} != former.results:
+                # A confirmation is noted at its timers, too.
+                day = former.touched and self.changes.confirmed_day(user_id, former.touched, now_ms=now_ms)
+                raise DayConfirmed(day) if day else ChangedSince
+            corrected = [to_timer(item) for item in present.values() if "deleted_ms" not in item]
+            restored = [timer for timer in former.timers.values() if timer is not None]
+            opened, closed = _open_one(restored), _open_one(corrected)
+            writes = [
+                *(former.restoration(user_id, ulid, item) for ulid, item in present.items()),
+                *change_slots(closed, opened, now_ms),
+                note_undone(user_id, key),
+            ]
+            change = TimerChange(user_id, writes, former.reaches_ms, now_ms, former.touched)
+            with _other_timer_open(opened):
+                self.changes.execute(change)
+            return restored
+
+        return retry_on_conflict(
+            attempt, "The correction could not be undone: others kept changing the timer."
+        )
+
+
+def _if_open(timer: Timer) -> Timer | None:
+    return timer if timer.is_open else None
+
+
+def _open_one(timers: Iterable[Timer]) -> Timer | None:
+    """Return the timer that is open; a correction writes at most one such timer."""
+    return next((timer for timer in timers if timer.is_open), None)
+
+
+@contextmanager
+def _other_timer_open(timer: Timer | None) -> Iterator[None]:
+    """Raise `OtherTimerOpen` if the transaction is refused because another timer is open on the issue."""
+    try:
+        yield
+    except TransactionRefused as refused:
+        for item in [] if 0 in refused.failed or timer is None else refused.failed.values():
+            other = item.get("open_ulid") if item else None
+            if timer and other and other["S"] != timer.ulid:
+                raise OtherTimerOpen(timer_id(timer.user_id, other["S"])) from None
+        raise
 
 
 def _without_other_time(correction: Correction, timer: Timer, counted: Counted | None) -> Correction:
     """Return a correction that takes away only time that counted, if the caller knows which time did."""
     return correction if counted is None else correction.taking_only(counted(timer), timer)
-
-
-def _moved_slot(timer: Timer, moved: Timer, now_ms: int) -> list[Write]:
-    """Return the writes that move the slot of an open timer to another issue."""
-    writes: list[Write] = []
-    if timer.issue is not None:
-        writes.append(free_slot(timer.issue, timer.user_id, timer.ulid, now_ms, locks=True))
-    if moved.issue is not None:
-        writes += take_slot(moved.issue, timer.user_id, timer.ulid, locked_until_ms=now_ms)
-    return writes
 
 
 def _key(issue: Issue | None) -> str | None:

@@ -16,20 +16,26 @@ class Responses:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def stored(self, user_id: int, idempotency: Idempotency, *, now_ms: int) -> tuple[Timer, bool] | None:
-        """Return the response to an earlier start with the same key, in the form of `TimerStore.start`.
+    def find(self, user_id: int, key: str, *, now_ms: int) -> RawItem | None:
+        """Return the item of the response to a request with a key; None if there is none."""
+        item = self._table.get(user_pk(user_id), idempotency_sk(key))
+        return None if item is None or int(item["expires_at"]["N"]) <= now_ms // 1000 else item
 
-        Return None if there was no such start.
+    def stored(self, user_id: int, idempotency: Idempotency, *, now_ms: int) -> tuple[Timer, bool] | None:
+        """Return the response to an earlier request with the same key; None if there was no such request.
+
+        Returns
+        -------
+        tuple[Timer, bool] or None
+            The timer, and whether the request created it.
 
         Raises
         ------
         IdempotencyKeyReused
-            If the key was used for another request before.
+            If the key was used for another request before, or the timer was deleted since.
         """
-        item = self._table.get(user_pk(user_id), idempotency_sk(idempotency.key))
-        if item is None or int(item["expires_at"]["N"]) <= now_ms // 1000:
-            return None
-        return self.repeated(user_id, item, idempotency), item["created"]["BOOL"]
+        item = self.find(user_id, idempotency.key, now_ms=now_ms)
+        return None if item is None else (self.repeated(user_id, item, idempotency), item["created"]["BOOL"])
 
     def store(self, timer: Timer, idempotency: Idempotency, *, now_ms: int) -> tuple[Timer, bool]:
         """Store an open timer as the response to a start with a key, and to its repetitions.
@@ -44,7 +50,7 @@ class Responses:
         IdempotencyKeyReused
             If the key was used for another request before.
         """
-        write = put_response(timer.user_id, timer.ulid, now_ms, idempotency, created=False)
+        write = put_response(timer, now_ms, idempotency, created=False)
         try:
             self._table.write(write)
         except ConditionFailed as failed:
@@ -60,8 +66,7 @@ class Responses:
         IdempotencyKeyReused
             If it is another request, or the timer was deleted since.
         """
-        if idempotency is None or item["request_hash"]["S"] != idempotency.request:
-            raise IdempotencyKeyReused(KEY_REUSED)
+        check_same(item, idempotency)
         return self.still_existing(user_id, item["ulid"]["S"])
 
     def still_existing(self, user_id: int, ulid: str) -> Timer:
@@ -77,3 +82,15 @@ class Responses:
         except NotFound:
             message = "This request took effect, but its timer was deleted since."
             raise IdempotencyKeyReused(message) from None
+
+
+def check_same(item: RawItem, idempotency: Idempotency | None) -> None:
+    """Check that a stored response belongs to this request.
+
+    Raises
+    ------
+    IdempotencyKeyReused
+        If it belongs to another request.
+    """
+    if idempotency is None or item["request_hash"]["S"] != idempotency.request:
+        raise IdempotencyKeyReused(KEY_REUSED)

@@ -199,13 +199,20 @@ class OwnerRenamedItem(Model):
 
 
 class IdempotencyItem(Model):
-    """``user#<id>`` / ``key#<hash>``: the timer in the response to a request with an Idempotency-Key."""
+    """``user#<id>`` / ``key#<hash>``: the timer in the response to a request with an Idempotency-Key.
+
+    ``former_state`` is what the request has changed, if it was a correction
+    (`timer_core.store.former_state`). ``undone`` replaces it when the correction is undone. The item expires
+    by TTL.
+    """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     ulid = UnicodeAttribute()
     created = BooleanAttribute()
     request_hash = UnicodeAttribute()
+    former_state = BinaryAttribute(null=True, legacy_encoding=False)
+    undone = BooleanAttribute(null=True)
     expires_at = NumberAttribute()
 
 

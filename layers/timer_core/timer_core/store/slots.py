@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pynamodb.expressions.update import Action as UpdateAction
 
 from timer_core.domain.issues import Issue
+from timer_core.domain.timers import Timer
 from timer_core.store.items import EMPTY_SLOT_DAYS, NameItem, SlotItem, as_read, expiry
 from timer_core.store.keys import NAMED_SLOTS, name_sk, named_slot_of, owner_pk, slot_key, user_id_of
 from timer_core.store.table import RawItem, Write
@@ -93,6 +94,32 @@ def pass_slot(issue: Issue, user_id: int, ulid: str, heir: str) -> Write:
     """Return the write that makes another timer the open timer of a slot."""
     actions: list[UpdateAction] = [SlotItem.open_ulid.set(heir), SlotItem.ulids.add({heir})]
     return Write("Update", *slot_key(issue, user_id), SlotItem.open_ulid == ulid, actions)
+
+
+def change_slots(before: Timer | None, after: Timer | None, now_ms: int) -> list[Write]:
+    """Return the writes of the slots of a person's timer that a correction ends, reopens, divides or moves.
+
+    If it moves an open timer, events up to now no longer change any timer in the two slots.
+
+    Parameters
+    ----------
+    before, after
+        The timer that is open before and after the correction; None if it is not open.
+    """
+    old, new = (timer.issue if timer else None for timer in (before, after))
+    is_move = before is not None and after is not None
+    if before and after and (old and old.key) == (new and new.key):
+        return (
+            [pass_slot(old, before.user_id, before.ulid, after.ulid)]
+            if old and before.ulid != after.ulid
+            else []
+        )
+    writes: list[Write] = []
+    if before and old:
+        writes.append(free_slot(old, before.user_id, before.ulid, now_ms, locks=is_move))
+    if after and new:
+        writes += take_slot(new, after.user_id, after.ulid, locked_until_ms=now_ms if is_move else None)
+    return writes
 
 
 def update_slot(slot: Slot, actions: Sequence[UpdateAction]) -> Write:

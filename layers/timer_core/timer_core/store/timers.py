@@ -17,8 +17,9 @@ from timer_core.domain.state import MANUAL, Action, Transition
 from timer_core.domain.timers import Timer, end_of_date
 from timer_core.store.changes import NOT_BY_HAND, TimerChange
 from timer_core.store.corrections import TimerCorrections
+from timer_core.store.former_state import FormerState, digest_of
 from timer_core.store.idempotency import KEY_REUSED
-from timer_core.store.items import to_timer
+from timer_core.store.items import timer_item, to_timer
 from timer_core.store.keys import name_of, timer_sk
 from timer_core.store.queries import existing
 from timer_core.store.slots import free_slot, take_slot
@@ -160,7 +161,7 @@ class TimerStore(TimerCorrections):
         try:
             if idempotency is None:
                 return self._update(change)
-            response = put_response(timer.user_id, open_ulid, now_ms, idempotency, created=False)
+            response = put_response(replace(timer, ulid=open_ulid), now_ms, idempotency, created=False)
             self.changes.execute(replace(change, writes=[note, response]))
             return self.get(timer.user_id, open_ulid)
         except ConditionFailed as failed:
@@ -199,7 +200,9 @@ class TimerStore(TimerCorrections):
         start = Span(timer.start_ms, timer.start_ms + 1)
         touched = touched_spans(None, timer, timer.created_ms) or [start]
         try:
-            creation = self._creation(timer, idempotency)
+            result = {timer.ulid: digest_of(timer_item(timer))}
+            former = FormerState({timer.ulid: None}, result, timer.start_ms, touched)
+            creation = self._creation(timer, idempotency, former)
             self.changes.execute(
                 TimerChange(timer.user_id, creation, timer.start_ms, timer.created_ms, touched)
             )
@@ -226,14 +229,14 @@ class TimerStore(TimerCorrections):
             return self.get(timer.user_id, timer.ulid)
         return None
 
-    def _creation(self, timer: Timer, idempotency: Idempotency | None) -> list[Write]:
+    def _creation(
+        self, timer: Timer, idempotency: Idempotency | None, former: FormerState | None = None
+    ) -> list[Write]:
         writes = [put_new(timer)]
         if timer.is_open and timer.issue is not None:
             writes += take_slot(timer.issue, timer.user_id, timer.ulid)
         if idempotency is not None:
-            writes.append(
-                put_response(timer.user_id, timer.ulid, timer.created_ms, idempotency, created=True)
-            )
+            writes.append(put_response(timer, timer.created_ms, idempotency, created=True, former=former))
         return writes
 
     # ------------------------------------------------------------------ transitions
@@ -402,7 +405,8 @@ class TimerStore(TimerCorrections):
     def unexpire(self, timer: Timer, *, now_ms: int) -> None:
         """Undo the sweeper's stop of a timer without an issue, if it has not changed since its read."""
         try:
-            self._put(timer, timer.unexpired(), [], timer.end_ms or now_ms, now_ms, NOT_BY_HAND)
+            writes, end_ms = [put_changed(timer.unexpired())], timer.end_ms or now_ms
+            self.changes.execute(TimerChange(timer.user_id, writes, end_ms, now_ms, NOT_BY_HAND))
         except TransactionRefused:
             return
 

@@ -10,6 +10,7 @@ from pynamodb.expressions.update import Action as UpdateAction
 from timer_core.domain.issues import Issue
 from timer_core.domain.state import ALLOWED_FROM, State, Transition
 from timer_core.domain.timers import MAX_OF_EACH_KIND, Timer
+from timer_core.store.former_state import FormerState
 from timer_core.store.items import (
     IdempotencyItem,
     TimerItem,
@@ -156,19 +157,40 @@ def _recorded(transition: Transition) -> list[UpdateAction]:
     ]
 
 
-def put_response(user_id: int, ulid: str, now_ms: int, idempotency: Idempotency, *, created: bool) -> Write:
-    """Return the write that stores the timer in the response to a request with an Idempotency-Key."""
+def put_response(
+    timer: Timer,
+    now_ms: int,
+    idempotency: Idempotency,
+    *,
+    created: bool,
+    former: FormerState | None = None,
+) -> Write:
+    """Return the write that stores the timer in the response to a request with an Idempotency-Key.
+
+    Parameters
+    ----------
+    former
+        What the request changes, if it is a correction, which can be undone.
+    """
     item = IdempotencyItem(
-        pk=user_pk(user_id),
+        pk=user_pk(timer.user_id),
         sk=idempotency_sk(idempotency.key),
-        ulid=ulid,
+        ulid=timer.ulid,
         created=created,
         request_hash=idempotency.request,
+        former_state=former and former.encoded(),
         expires_at=expiry(now_ms, _IDEMPOTENCY_DAYS),
     )
     # DynamoDB deletes expired items only after hours or days, so an expired item may still exist.
     vacant = IdempotencyItem.pk.does_not_exist() | (IdempotencyItem.expires_at <= now_ms // 1000)
     return Write("Put", item.pk, item.sk, vacant, item=raw(item))
+
+
+def note_undone(user_id: int, key: str) -> Write:
+    """Return the write that notes that a correction is undone, if it is not."""
+    actions = [IdempotencyItem.former_state.remove(), IdempotencyItem.undone.set(True)]
+    stored = IdempotencyItem.former_state.exists()
+    return Write("Update", user_pk(user_id), idempotency_sk(key), stored, actions)
 
 
 def set_or_remove(attribute: Attribute[Any], value: object) -> UpdateAction:
