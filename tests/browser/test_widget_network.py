@@ -37,7 +37,7 @@ def test_an_offline_action_counts_from_its_time(
     expect(ann_widget.banner).to_contain_text("No connection. Changes waiting to be sent: 1.")
     expect(ann_widget.timers).to_contain_text("not sent yet")
     shown = ann_widget.seconds()
-    ann_widget.page.wait_for_timeout(3000)
+    ann_widget.page.wait_for_timeout(6000)
     ann_widget.page.context.set_offline(False)
     ann_widget.expect_sent()
     timer = only_timer(site, ann)
