@@ -41,12 +41,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run long tests first, and all tests of a deployed stack on the same worker.
 
     The stack calls the fake GitHub of the worker that deployed the stack, and tests change the stack's
-    credentials.
+    credentials. The browser tests have two stacks, because one after another they take longest.
     """
     tests = Path(__file__).parent
     for item in items:
         if "site" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(tests).parts[0]))
+            group = item.path.relative_to(tests).parts[0]
+            if item.path.name.startswith(("test_page_", "test_forgotten_")):
+                group = "browser pages"
+            item.add_marker(pytest.mark.xdist_group(group))
     items.sort(
         key=lambda item: (
             _ORDER.index(item.path.relative_to(tests).parts[0]),

@@ -18,8 +18,14 @@ _CODE = re.compile(r"^( +(?:CodeUri|ContentUri): )(\w+)$", re.MULTILINE)
 _FUNCTION_CODE = re.compile(r"^( +)(CodeUri: \w+\.zip)$", re.MULTILINE)
 
 
-def pack(folder: Path, archive: Path) -> None:
-    """Zip the files of a folder as Lambda needs them: paths relative to the folder, readable by all."""
+def pack(folder: Path, archive: Path, *, level: int = 9) -> None:
+    """Zip the files of a folder as Lambda needs them: paths relative to the folder, readable by all.
+
+    Parameters
+    ----------
+    level
+        The level of compression, from 1 (fast) to 9 (small).
+    """
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         for name in names:
@@ -27,7 +33,7 @@ def pack(folder: Path, archive: Path) -> None:
             entry.create_system = _UNIX
             entry.external_attr = _REGULAR_FILE_READABLE_BY_ALL << 16
             # The archive's compression settings do not apply to entries with a `ZipInfo`.
-            packed.writestr(entry, (folder / name).read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
+            packed.writestr(entry, (folder / name).read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=level)
 
 
 def code_folders(build: Path) -> list[Path]:
@@ -36,13 +42,15 @@ def code_folders(build: Path) -> list[Path]:
     return [build / name for name in sorted(names)]
 
 
-def pack_build(build: Path, packages: Path, parameters: Mapping[str, str]) -> Path:
+def pack_build(build: Path, packages: Path, parameters: Mapping[str, str], *, level: int = 9) -> Path:
     """Zip each function and layer of a build into a new folder.
 
     Parameters
     ----------
     parameters
         The values of the stack's parameters.
+    level
+        The level of compression, from 1 (fast) to 9 (small).
 
     Returns
     -------
@@ -56,7 +64,7 @@ def pack_build(build: Path, packages: Path, parameters: Mapping[str, str]) -> Pa
     digest = hashlib.sha256(repr((text, sorted(parameters.items()))).encode())
     for folder in code_folders(build):
         archive = packages / f"{folder.name}.zip"
-        pack(folder, archive)
+        pack(folder, archive, level=level)
         digest.update(archive.read_bytes())
     # Without this literal, SAM would compare the functions' properties before it replaces parameters by their
     # values, so that a changed parameter alone would change unpublished versions only, which nothing calls.

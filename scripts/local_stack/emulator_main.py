@@ -4,6 +4,7 @@ The functions below change the version that requirements/ministack.txt pins. Unc
 
 - saves its state only when it stops,
 - starts one more worker process for each concurrent call of a function, without a limit,
+- unpacks a function and its layers again for each worker process, which takes longer than to start it,
 - outlives the process that started it,
 - passes cookies among the headers of an event, and only the last of several with one name,
 - ignores the origin groups of a distribution,
@@ -11,24 +12,30 @@ The functions below change the version that requirements/ministack.txt pins. Unc
 - applies policies that refuse requests without TLS, although the local stack has no TLS.
 """
 
+import hashlib
 import logging
 import os
 import signal
+import tempfile
 import threading
 import time
+import zipfile
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from ministack import app as ministack
-from ministack.core import iam_evaluator
+from ministack.core import iam_evaluator, lambda_runtime
 from ministack.core.persistence import save_all
 from ministack.services import apigateway, cloudfront, lambda_svc
 from ministack.services.cloudformation import provisioners
 
 _SAVE_SECONDS = 2.0
-# More workers would only wait for the processors, and each worker needs much time to unpack its layer.
+# More workers would only wait for the processors.
 _MAX_WORKERS = 4 * (os.cpu_count() or 1)
+_unpacking = threading.Lock()
 # The prefix of cookie names that browsers accept over TLS only (RFC 6265bis, section 4.1.3.2), and its
 # replacement.
 _TLS_PREFIX, _PREFIX = "__Host-", "Host-"
@@ -90,6 +97,34 @@ def queue_for_workers() -> None:
         free.release()
 
     lambda_svc.acquire_worker, lambda_svc.release_worker = acquire_worker, release_worker
+
+
+class UnpackedOnce(zipfile.ZipFile):
+    """A zip file that is unpacked once; each further folder is a link to the first one."""
+
+    def namelist(self) -> list[str]:
+        """Return no names, because `extractall` itself writes nothing outside its folder."""
+        return []
+
+    def extractall(self, path: Any = None, *_args: object) -> None:
+        """Replace an empty folder by a link to the unpacked files."""
+        packed = Path(str(self.filename)).read_bytes()
+        unpacked = Path(tempfile.gettempdir(), "unpacked", hashlib.sha256(packed).hexdigest())
+        with _unpacking:
+            if not unpacked.exists():
+                unpacked.parent.mkdir(exist_ok=True)
+                scratch = tempfile.mkdtemp(dir=unpacked.parent)
+                super().extractall(scratch, super().namelist())
+                Path(scratch).rename(unpacked)
+        Path(path).rmdir()
+        Path(path).symlink_to(unpacked)
+
+
+def unpack_once() -> None:
+    """Let the workers share the unpacked code and layers, which they only read."""
+    # MiniStack catches errors under these names, one of which Python does not have.
+    errors = {"BadZipFile": zipfile.BadZipFile, "LargeFileError": zipfile.LargeZipFile}
+    lambda_runtime.zipfile = SimpleNamespace(ZipFile=UnpackedOnce, **errors)
 
 
 def pass_cookies() -> None:
@@ -195,6 +230,7 @@ def main() -> None:
     """Serve until SIGTERM, or until the parent process ends."""
     ministack.app = watch = ChangeWatch(ministack.app)
     queue_for_workers()
+    unpack_once()
     pass_cookies()
     fail_over()
     accept_computed_alarms()

@@ -230,10 +230,12 @@ class LocalStack(DeployedStack):
     def deploy(self, template: Path, parameters: Mapping[str, str]) -> None:
         """Deploy a built template; a stack that runs continues to serve requests."""
         overrides = [f'{name}="{value}"' for name, value in parameters.items()]
-        with tempfile.TemporaryDirectory() as packages:
+        with tempfile.TemporaryDirectory() as folder:
+            # Packages that never leave this machine may be larger.
+            packed = pack_build(template.parent, Path(folder), parameters, level=1)
             run_sam(
                 "deploy",
-                *("--template-file", str(pack_build(template.parent, Path(packages), parameters))),
+                *("--template-file", str(packed)),
                 *("--stack-name", _NAME),
                 *("--s3-bucket", _ARTIFACTS),
                 *("--capabilities", "CAPABILITY_IAM"),

@@ -21,7 +21,7 @@ class BlockedRequests:
         self._is_released = False
         page.route(url, self._block)
 
-    def first(self, seconds: float = 10) -> Route:
+    def first(self, seconds: float = 60) -> Route:
         """Wait until a request is blocked, and return the first blocked request."""
         deadline = time.monotonic() + seconds
         while not self._routes:

@@ -26,7 +26,7 @@ from timer_core.domain.timers import Timer, finished
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser.conftest import OpenPage, SignIn
+    from tests.browser.conftest import OpenAs
     from tests.e2e.conftest import Site
     from tests.support.fake_github import FakeGitHub
     from tests.support.fake_github.model import Account
@@ -126,9 +126,7 @@ def titled(number: int) -> Issue:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_pages(
-    open_page: OpenPage, sign_in: SignIn, github: FakeGitHub, site: Site, scheme: str, width: int
-) -> None:
+def test_pages(open_as: OpenAs, github: FakeGitHub, site: Site, scheme: str, width: int) -> None:
     worker = Worker(site, github.new_user(NAMES[scheme, width]), afternoon_zone())
     today = worker.today
     put_timers(
@@ -147,7 +145,7 @@ def test_pages(
     )
     size = {"width": width, "height": 1000 if width > 1000 else 780}
     options: dict[str, Any] = {"color_scheme": scheme, "viewport": size, "timezone_id": worker.zone.key}
-    sheet = open_timesheet(open_page, sign_in, worker.account, **options)
+    sheet = open_timesheet(open_as, worker.account, **options)
     page = sheet.page
 
     def take(name: str, shown: Page = page) -> None:
@@ -200,7 +198,7 @@ def test_pages(
     away = Worker(site, github.new_user(f"{worker.account.login}-away"), worker.zone)
     put_timers(site, [away.entry(today, "09:00", 60, 44), away.running("10:00", 7, "manual")])
     away.choose_hours()
-    asked = open_timesheet(open_page, sign_in, away.account, **options)
+    asked = open_timesheet(open_as, away.account, **options)
     expect(asked.page.get_by_role("region", name="Is this time right?")).to_be_visible()
     take("question", asked.page)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Page
 
-    from tests.browser.conftest import BrowserErrors, OpenPage, SignIn
+    from tests.browser.conftest import BrowserErrors, OpenAs
     from tests.e2e.conftest import Site
     from tests.support.fake_github.model import Account
 
@@ -130,12 +130,12 @@ class Ask(Protocol):
 
 
 @pytest.fixture
-def ask(open_page: OpenPage, sign_in: SignIn, ann: Account) -> Ask:
+def ask(open_as: OpenAs, ann: Account) -> Ask:
     """Open Ann's Time page at noon."""
 
     def ask(**options: Any) -> Question:
         zone = noon_zone()
-        return Question(open_timesheet(open_page, sign_in, ann, timezone_id=zone, **options), zone)
+        return Question(open_timesheet(open_as, ann, timezone_id=zone, **options), zone)
 
     return ask
 

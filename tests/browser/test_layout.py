@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import signed_in
+from tests.browser.conftest import OpenAs, signed_in
 from tests.browser.present import Present
 from tests.browser.seed import REPO, days_ago, finished_timer, put_timers
 from tests.browser.timesheet import open_timesheet
@@ -85,7 +85,7 @@ _LABELS_ON_TWO_LINES = """() => [...document.querySelectorAll("#filter label")].
 
 
 @pytest.fixture
-def open_sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Callable[[str], Page]:
+def open_sheet(open_as: OpenAs, ann: Account, site: Site) -> Callable[[str], Page]:
     """Return a function that opens the Time page of a user with long entries, in a language."""
     put_timers(
         site,
@@ -100,7 +100,7 @@ def open_sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -
     )
 
     def open_sheet(locale: str) -> Page:
-        return open_timesheet(open_page, sign_in, ann, locale=locale).page
+        return open_timesheet(open_as, ann, locale=locale).page
 
     return open_sheet
 

@@ -15,7 +15,7 @@ from tests.support.axe import violations
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.browser.conftest import NewContext, OpenPage, SignIn
+    from tests.browser.conftest import NewContext, OpenAs, OpenPage
     from tests.browser.timesheet import Timesheet
     from tests.e2e.conftest import Site
     from tests.support.fake_github.model import Account
@@ -24,7 +24,7 @@ PAGES = ["/", "/account.html", "/embed.html"]
 
 
 @pytest.fixture
-def open_sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Callable[..., Timesheet]:
+def open_sheet(open_as: OpenAs, ann: Account, site: Site) -> Callable[..., Timesheet]:
     """Return a function that opens the Time page of a user with entries, in a browser with given options."""
     long = "a-description-that-does-not-end-and-has-no-place-to-break-it " * 2
     put_timers(site, [finished_timer(ann, 1 + i, number=7 + i, description=long) for i in range(8)])
@@ -33,7 +33,7 @@ def open_sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -
     )
 
     def open_sheet(**options: Any) -> Timesheet:
-        return open_timesheet(open_page, sign_in, ann, **options)
+        return open_timesheet(open_as, ann, **options)
 
     return open_sheet
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Route
 
-    from tests.browser.conftest import BrowserErrors, OpenPage, SignIn
+    from tests.browser.conftest import BrowserErrors, OpenAs
     from tests.e2e.conftest import Site
     from tests.support.fake_github.model import Account
 
@@ -67,7 +67,7 @@ class Day:
 
     def expect_blocks(self, *names: str) -> None:
         """Wait until the day has exactly these blocks, such as `hello-world#7 09:00-10:30`."""
-        for _ in range(100):
+        for _ in range(600):
             if self.names() == list(names):
                 return
             self.page.wait_for_timeout(100)
@@ -80,7 +80,7 @@ class Day:
 
 
 @pytest.fixture
-def day(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Day:
+def day(open_as: OpenAs, ann: Account, site: Site) -> Day:
     """Ann's yesterday, with two entries from 9:00 to 10:30 and from 14:00 to 14:20."""
     put_timers(
         site,
@@ -89,7 +89,7 @@ def day(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Day:
             finished_timer(ann, 1, "14:00", 20, 8),
         ],
     )
-    sheet = open_timesheet(open_page, sign_in, ann)
+    sheet = open_timesheet(open_as, ann)
     shown = Day(sheet.page)
     shown.show(1)
     return shown
@@ -364,12 +364,10 @@ def test_one_switches_back_after_a_switch_elsewhere(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_the_day_is_accessible_and_fits(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site, scheme: str, width: int
+    open_as: OpenAs, ann: Account, site: Site, scheme: str, width: int
 ) -> None:
     put_timers(site, [finished_timer(ann, 1, "09:00", 90, 7), finished_timer(ann, 1, "11:00", 45, 8)])
-    sheet = open_timesheet(
-        open_page, sign_in, ann, color_scheme=scheme, viewport={"width": width, "height": 900}
-    )
+    sheet = open_timesheet(open_as, ann, color_scheme=scheme, viewport={"width": width, "height": 900})
     page = sheet.page
     for number in (7, 8):
         Present(page).start(f"{REPO}#{number}")
@@ -423,7 +421,7 @@ def test_a_gap_in_the_working_hours_is_filled(day: Day, set_hours: SetHours) -> 
 
 
 def test_a_timer_continues_outside_of_working_hours_on_request(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, ann_elsewhere: Callable[..., Any], set_hours: SetHours
+    open_as: OpenAs, ann: Account, ann_elsewhere: Callable[..., Any], set_hours: SetHours
 ) -> None:
     # It is noon in this zone. The timer was started during the working hours of today.
     begin = datetime.now(UTC).replace(minute=30) - timedelta(hours=12)
@@ -431,7 +429,7 @@ def test_a_timer_continues_outside_of_working_hours_on_request(
         "start/", {"github_repo": REPO, "github_issue_number": 7, "at": begin.isoformat(timespec="seconds")}
     )
     set_hours(("00:00", "01:00"), zone=noon_zone(), from_ago=2)
-    page = sign_in(open_page(**IN_BERLIN | {"timezone_id": noon_zone()}), ann)
+    page = open_as(ann, **IN_BERLIN | {"timezone_id": noon_zone()})
     present = Present(page)
     expect(present.waiting).to_contain_text(re.compile("Outside of working hours · continues on .* at 00:00"))
     expect(present.nothing_counts).to_contain_text(f"{REPO}#7 continues on")

@@ -18,7 +18,7 @@ from tests.browser.timesheet import Timesheet, open_timesheet
 if TYPE_CHECKING:
     from playwright._impl._api_structures import SetCookieParam
 
-    from tests.browser.conftest import BrowserErrors, OpenPage, SignIn
+    from tests.browser.conftest import BrowserErrors, OpenAs
     from tests.e2e.conftest import Site
     from tests.support.fake_github.model import Account
 
@@ -129,10 +129,10 @@ def test_an_entry_during_a_clock_change_is_edited(sheet: Timesheet, ann: Account
 
 
 def test_an_edited_entry_disappears_if_the_filter_no_longer_selects_it(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
+    open_as: OpenAs, ann: Account, site: Site
 ) -> None:
     put_timers(site, [finished_timer(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30) for i in range(110)])
-    sheet = open_timesheet(open_page, sign_in, ann, f"/?repo={REPO.upper()}")
+    sheet = open_timesheet(open_as, ann, f"/?repo={REPO.upper()}")
     sheet.page.get_by_role("button", name="Load more").click()
     expect(sheet.entries).to_have_count(110)
     sheet.entries.last.get_by_role("button", name="Edit").click()
@@ -352,8 +352,7 @@ def test_a_time_that_occurs_twice_is_chosen(
     ],
 )
 def test_the_clock_change_is_that_of_the_browsers_time_zone(
-    open_page: OpenPage,
-    sign_in: SignIn,
+    open_as: OpenAs,
     ann: Account,
     zone: str,
     start: str,
@@ -361,7 +360,7 @@ def test_the_clock_change_is_that_of_the_browsers_time_zone(
     before: str,
     after: str,
 ) -> None:
-    sheet = open_timesheet(open_page, sign_in, ann, timezone_id=zone)
+    sheet = open_timesheet(open_as, ann, timezone_id=zone)
     add_on(sheet, start, end)
     expect(sheet.error("Start")).to_have_text(re.compile(f"{before} to 0?{after} \\({zone}\\)"))
     sheet.dialog.get_by_role("button", name=re.compile(f"{before.split()[1]}$")).click()

@@ -14,7 +14,7 @@ from tests.browser.timesheet import Timesheet, open_timesheet
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.browser.conftest import OpenPage, SignIn
+    from tests.browser.conftest import OpenAs
     from tests.e2e.conftest import Site
     from tests.support.fake_github.model import Account
 
@@ -34,12 +34,12 @@ def read(content: str, separator: str = ",") -> list[dict[str, str]]:
 
 
 def test_the_entries_of_all_pages_that_the_filter_selects_are_exported(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site, tmp_path: Path
+    open_as: OpenAs, ann: Account, site: Site, tmp_path: Path
 ) -> None:
     put_timers(
         site, [finished_timer(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, 7 + i % 2) for i in range(250)]
     )
-    sheet = open_timesheet(open_page, sign_in, ann, "/?issue=7")
+    sheet = open_timesheet(open_as, ann, "/?issue=7")
     name, content = export(sheet, tmp_path)
     assert name == f"issue-timer-{days_ago(29)}-{days_ago(0)}.csv"
     assert content.startswith("\ufeffid,status,")
@@ -52,11 +52,11 @@ def test_the_entries_of_all_pages_that_the_filter_selects_are_exported(
 
 
 def test_the_parts_of_a_period_are_exported_neutrally_and_in_the_readers_locale(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site, tmp_path: Path
+    open_as: OpenAs, ann: Account, site: Site, tmp_path: Path
 ) -> None:
     put_timers(site, [finished_timer(ann, 3, "23:50", 20.25, 7), finished_timer(ann, 3, "09:00", 1.5, 7)])
     day = days_ago(2).isoformat()
-    sheet = open_timesheet(open_page, sign_in, ann, f"/?from={day}&to={day}", locale="fr-FR")
+    sheet = open_timesheet(open_as, ann, f"/?from={day}&to={day}", locale="fr-FR")
     _, neutral = export(sheet, tmp_path)
     _, local = export(sheet, tmp_path, "CSV with semicolons")
     for content, separator, part in ((neutral, ",", "615"), (local, ";", "615")):

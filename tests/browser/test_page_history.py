@@ -13,7 +13,7 @@ from tests.browser.seed import REPO, days_ago, finished_timer, put_timers
 from tests.browser.timesheet import IN_BERLIN, Timesheet, open_timesheet
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import OpenPage, SignIn
+    from tests.browser.conftest import OpenAs, OpenPage, SignIn
     from tests.e2e.conftest import Site
     from tests.support.fake_github import FakeGitHub
     from tests.support.fake_github.model import Account
@@ -36,13 +36,13 @@ def test_entries_are_listed_by_day_newest_first(sheet: Timesheet) -> None:
 
 
 def test_an_entry_over_midnight_is_in_both_periods_with_its_part(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
+    open_as: OpenAs, ann: Account, site: Site
 ) -> None:
     put_timers(
         site, [finished_timer(ann, 3, "23:50", 10 + 9 * 60 + 3), finished_timer(ann, 2, "12:00", 30, 8)]
     )
     first, second = days_ago(3), days_ago(2)
-    sheet = open_timesheet(open_page, sign_in, ann, f"/?from={first}&to={first}")
+    sheet = open_timesheet(open_as, ann, f"/?from={first}&to={first}")
     expect(sheet.total).to_have_text("10m")
     expect(sheet.entries.locator(".duration")).to_have_text("10m")
     expect(sheet.entries.locator(".elsewhere")).to_have_text(f"continues on {second:%A}, 9h\u00a03m")
@@ -58,11 +58,11 @@ def test_an_entry_over_midnight_is_in_both_periods_with_its_part(
 
 
 def test_users_see_only_their_own_time(
-    sheet: Timesheet, open_page: OpenPage, sign_in: SignIn, github: FakeGitHub, site: Site
+    sheet: Timesheet, open_as: OpenAs, github: FakeGitHub, site: Site
 ) -> None:
     bob = github.new_user(f"bob-{len(github.accounts)}")
     put_timers(site, [finished_timer(bob, 1, "09:00", 15, 99)])
-    of_bob = open_timesheet(open_page, sign_in, bob)
+    of_bob = open_timesheet(open_as, bob)
     assert of_bob.issues() == [f"{REPO}#99"]
     expect(of_bob.total).to_have_text("15m")
     sheet.page.reload()
@@ -132,13 +132,11 @@ def test_the_filter_accepts_the_first_and_the_last_valid_day(sheet: Timesheet) -
     assert sheet.page.url.endswith("/?from=1970-01-02&to=9998-12-31")
 
 
-def test_a_thousand_entries_are_loaded_page_by_page(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
-) -> None:
+def test_a_thousand_entries_are_loaded_page_by_page(open_as: OpenAs, ann: Account, site: Site) -> None:
     put_timers(
         site, [finished_timer(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(1000)]
     )
-    sheet = open_timesheet(open_page, sign_in, ann, "/?period=all")
+    sheet = open_timesheet(open_as, ann, "/?period=all")
     more = sheet.page.get_by_role("button", name="Load more")
     for shown in range(100, 1000, 100):
         expect(sheet.entries).to_have_count(shown)
@@ -155,13 +153,13 @@ def test_a_thousand_entries_are_loaded_page_by_page(
 
 @pytest.mark.parametrize("entries_a_day", [1, 10])
 def test_load_more_does_not_move_while_entries_render(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site, entries_a_day: int
+    open_as: OpenAs, ann: Account, site: Site, entries_a_day: int
 ) -> None:
     put_timers(
         site,
         [finished_timer(ann, 1 + i // entries_a_day, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(110)],
     )
-    sheet = open_timesheet(open_page, sign_in, ann, "/?period=all")
+    sheet = open_timesheet(open_as, ann, "/?period=all")
     expect(sheet.entries).to_have_count(100)
     moved = sheet.page.get_by_role("button", name="Load more").evaluate("""async (button) => {
         button.scrollIntoView({ block: "center" });
@@ -199,10 +197,10 @@ def test_empty_pages_of_a_list_are_skipped(sheet: Timesheet) -> None:
 
 
 def test_a_page_of_the_previous_filter_is_not_added_to_the_entries_of_the_next(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
+    open_as: OpenAs, ann: Account, site: Site
 ) -> None:
     put_timers(site, [finished_timer(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(150)])
-    sheet = open_timesheet(open_page, sign_in, ann)
+    sheet = open_timesheet(open_as, ann)
     blocked = BlockedRequests(sheet.page, "**/api/timelogs/?*cursor=*")
     with sheet.page.expect_request("**/api/timelogs/?*cursor=*"):
         sheet.page.get_by_role("button", name="Load more").click()
@@ -214,11 +212,9 @@ def test_a_page_of_the_previous_filter_is_not_added_to_the_entries_of_the_next(
     assert sheet.issues() == [f"{REPO}#3"]
 
 
-def test_an_entry_that_moved_to_a_later_page_is_shown_once(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
-) -> None:
+def test_an_entry_that_moved_to_a_later_page_is_shown_once(open_as: OpenAs, ann: Account, site: Site) -> None:
     put_timers(site, [finished_timer(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(150)])
-    sheet = open_timesheet(open_page, sign_in, ann)
+    sheet = open_timesheet(open_as, ann)
     last = sheet.stored_timers("?page_size=100")[-1]
     page = {"next": None, "results": [last, last | {"id": f"{ann.id}-another", "github_issue_number": 999}]}
     sheet.page.route("**/api/timelogs/?*cursor=*", lambda route: route.fulfill(json=page))

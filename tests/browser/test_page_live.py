@@ -17,7 +17,7 @@ from tests.browser.widget import OFFLINE, Widget, noon_zone
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.browser.conftest import BrowserErrors, OpenPage, SignIn
+    from tests.browser.conftest import BrowserErrors, OpenAs, OpenPage, SignIn
     from tests.e2e.conftest import Site
     from tests.support.fake_github.model import Account
 
@@ -155,11 +155,9 @@ def test_entries_that_could_not_be_loaded_are_requested_again(
     expect(sheet.status).to_be_empty()
 
 
-def test_times_follow_a_change_of_the_time_zone(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
-) -> None:
+def test_times_follow_a_change_of_the_time_zone(open_as: OpenAs, ann: Account, site: Site) -> None:
     put_timers(site, [finished_timer(ann, 1, "09:00", 90)])
-    sheet = Timesheet(sign_in(open_page(locale="en-GB"), ann))
+    sheet = Timesheet(open_as(ann, locale="en-GB"))
     page = sheet.page
     devtools = page.context.new_cdp_session(page)
     for zone, times in (("Europe/Berlin", "09:00.*10:30"), ("Etc/GMT-5", "1[23]:00.*1[34]:30")):
@@ -187,10 +185,8 @@ def test_entries_are_loaded_again_at_midnight(
     assert days == [(datetime.now(UTC) - timedelta(days=ago)).date().isoformat() for ago in (29, 28)]
 
 
-def test_the_time_of_today_includes_added_and_deleted_entries(
-    open_page: OpenPage, sign_in: SignIn, ann: Account
-) -> None:
-    sheet = open_timesheet(open_page, sign_in, ann, timezone_id=noon_zone())
+def test_the_time_of_today_includes_added_and_deleted_entries(open_as: OpenAs, ann: Account) -> None:
+    sheet = open_timesheet(open_as, ann, timezone_id=noon_zone())
     today = Present(sheet.page).today
     expect(today).to_have_text("00:00:00")
     sheet.page.get_by_role("button", name="Add time").click()
@@ -221,10 +217,10 @@ def test_the_present_and_the_entries_agree(sheet: Timesheet) -> None:
 
 
 def test_a_timer_started_elsewhere_appears_without_moving_the_focus(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
+    open_as: OpenAs, ann: Account, site: Site
 ) -> None:
     put_timers(site, [finished_timer(ann, 1 + i // 10, f"{8 + i % 10:02}:00", 30, i + 1) for i in range(150)])
-    sheet = open_timesheet(open_page, sign_in, ann)
+    sheet = open_timesheet(open_as, ann)
     sheet.page.get_by_role("button", name="Load more").click()
     expect(sheet.entries).to_have_count(150)
     last = sheet.entries.last.get_by_role("button", name="Delete")

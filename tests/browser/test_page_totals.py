@@ -12,13 +12,13 @@ from tests.browser.seed import REPO, days_ago, finished_timer, put_timers
 from tests.browser.timesheet import Timesheet, open_timesheet
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import OpenPage, SignIn
+    from tests.browser.conftest import OpenAs
     from tests.e2e.conftest import Site
     from tests.support.fake_github.model import Account
 
 
 @pytest.fixture
-def sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Timesheet:
+def sheet(open_as: OpenAs, ann: Account, site: Site) -> Timesheet:
     """Open Ann's Time page. One of her timers ran over midnight."""
     put_timers(
         site,
@@ -29,7 +29,7 @@ def sheet(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> Tim
             finished_timer(ann, 200, "14:00", 60, 9),
         ],
     )
-    return open_timesheet(open_page, sign_in, ann)
+    return open_timesheet(open_as, ann)
 
 
 def rows(sheet: Timesheet, table: str) -> list[list[str]]:
@@ -94,10 +94,10 @@ def test_a_long_period_is_charted_by_week(sheet: Timesheet) -> None:
 
 
 def test_a_period_of_many_years_is_added_up_and_charted_by_year(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
+    open_as: OpenAs, ann: Account, site: Site
 ) -> None:
     put_timers(site, [finished_timer(ann, ago, "09:00", 60, 7) for ago in (1, 366, 8 * 366)])
-    sheet = open_timesheet(open_page, sign_in, ann, "/?period=all")
+    sheet = open_timesheet(open_as, ann, "/?period=all")
     expect(sheet.total).to_have_text("3h")
     expect(sheet.entries).to_have_count(3)
     expect(sheet.page.get_by_role("img", name="a year on average")).to_be_visible()
@@ -114,9 +114,7 @@ def minutes(texts: list[str]) -> list[int]:
     return found
 
 
-def test_rounded_figures_add_up_to_the_sums_that_are_shown(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
-) -> None:
+def test_rounded_figures_add_up_to_the_sums_that_are_shown(open_as: OpenAs, ann: Account, site: Site) -> None:
     """Ten timers of 90 seconds, and timers over midnight with odd seconds."""
     put_timers(
         site,
@@ -127,7 +125,7 @@ def test_rounded_figures_add_up_to_the_sums_that_are_shown(
             finished_timer(ann, 3, "10:00", 0.4, 2),
         ],
     )
-    sheet = open_timesheet(open_page, sign_in, ann)
+    sheet = open_timesheet(open_as, ann)
     sheet.page.get_by_text("Days as a table").click()
     (total,) = minutes([sheet.total.inner_text().replace("\u00a0", " ")])
     by_day, by_issue = rows(sheet, "Time per day"), rows(sheet, "Time per issue")
@@ -152,11 +150,9 @@ def test_future_days_have_no_time(sheet: Timesheet) -> None:
     expect(sheet.no_entries).to_be_visible()
 
 
-def test_more_than_six_issues_are_shown_on_request(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
-) -> None:
+def test_more_than_six_issues_are_shown_on_request(open_as: OpenAs, ann: Account, site: Site) -> None:
     put_timers(site, [finished_timer(ann, 1, f"{8 + i:02}:00", 50 - i, i + 1) for i in range(9)])
-    sheet = open_timesheet(open_page, sign_in, ann)
+    sheet = open_timesheet(open_as, ann)
     issues = sheet.page.get_by_role("table", name="Time per issue").locator("tbody").get_by_role("row")
     expect(issues).to_have_count(6)
     sheet.page.get_by_role("button", name="Show all 9 issues").click()

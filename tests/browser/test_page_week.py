@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Route
 
-    from tests.browser.conftest import BrowserErrors, OpenPage, SignIn
+    from tests.browser.conftest import BrowserErrors, OpenAs
     from tests.e2e.conftest import Site
     from tests.support.fake_github.model import Account
 
@@ -112,7 +112,7 @@ class OpenWeek(Protocol):
 
 
 @pytest.fixture
-def open_week(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) -> OpenWeek:
+def open_week(open_as: OpenAs, ann: Account, site: Site) -> OpenWeek:
     """Open the Time page with last week, in which Ann has worked on four days."""
     put_timers(
         site,
@@ -126,7 +126,7 @@ def open_week(open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site) ->
 
     def open_week(**options: Any) -> Week:
         address = f"/?day={day_of(MONDAY).isoformat()}"
-        week = Week(open_timesheet(open_page, sign_in, ann, address, **options).page)
+        week = Week(open_timesheet(open_as, ann, address, **options).page)
         expect(week.row(MONDAY).locator("[aria-current=date]")).to_be_visible()
         return week
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from tests.browser.conftest import OpenPage, SignIn
+    from tests.browser.conftest import OpenAs
     from tests.browser.timesheet import Timesheet
     from tests.e2e.conftest import Site
     from tests.support.fake_github.model import Account
@@ -93,9 +93,7 @@ _WITH_NAMES = """(text) => {
 
 
 @pytest.fixture
-def sheet(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site, ann_elsewhere: Callable[..., Any]
-) -> Timesheet:
+def sheet(open_as: OpenAs, ann: Account, site: Site, ann_elsewhere: Callable[..., Any]) -> Timesheet:
     """The Time page of a user whose timers have such titles and descriptions."""
     timer = finished_timer(ann, 1, repo="octo-org/web")
     assert timer.issue
@@ -108,7 +106,7 @@ def sheet(
     )
     ann_elsewhere("start/", {"description": TEXT})
     ann_elsewhere("start/", {"github_repo": "octo-org/hello-world", "github_issue_number": 9})
-    sheet = open_timesheet(open_page, sign_in, ann)
+    sheet = open_timesheet(open_as, ann)
     sheet.page.add_init_script(f"({_WITH_NAMES})({json.dumps(TEXT)})")
     sheet.page.reload()
     sheet.expect_ready()

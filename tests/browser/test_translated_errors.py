@@ -11,16 +11,16 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from playwright.sync_api import Route
 
-    from tests.browser.conftest import BrowserErrors, OpenPage, SignIn
+    from tests.browser.conftest import BrowserErrors, OpenAs
     from tests.browser.widget import Widget
     from tests.support.fake_github.model import Account
 
 
 def test_the_page_shows_a_refusal_in_german(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, browser_errors: BrowserErrors
+    open_as: OpenAs, ann: Account, browser_errors: BrowserErrors
 ) -> None:
     browser_errors.allow(r"status of 400 .*/api/auth/tokens/$")
-    page = sign_in(open_page(locale="de-DE"), ann)
+    page = open_as(ann, locale="de-DE")
     page.goto("/account.html")
     page.get_by_label("Name").fill("Bericht")
     page.get_by_label("Gültig bis").fill("2001-01-01")

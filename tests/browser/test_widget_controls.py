@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -207,9 +208,9 @@ def test_a_refused_action_is_reverted_and_reported(ann_widget: Widget, browser_e
     ann_widget.expect_state("Counting")
     (event,) = ann_widget.events()
     assert (event["type"], event["code"], event["action"]) == ("issue-timer:problem", "refused", "pause")
-    before = ann_widget.seconds()
+    since, before = time.monotonic(), ann_widget.seconds()
     ann_widget.page.wait_for_timeout(2100)
-    assert 1 <= ann_widget.seconds() - before <= 3
+    assert 1 <= ann_widget.seconds() - before <= time.monotonic() - since + 1
 
 
 def test_a_button_shows_its_effect_before_the_server_responds(ann_widget: Widget) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.browser.blocked_requests import BlockedRequests
 from tests.browser.conftest import BrowserErrors, NewWidget
 from tests.browser.widget import OFFLINE, REPO, Widget
-from tests.e2e.conftest import Site, payload
+from tests.e2e.conftest import Site, eventually, payload
 from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Account
 
@@ -54,7 +54,7 @@ def test_two_tabs_agree_immediately(ann_widget: Widget, browser_errors: BrowserE
     ann_widget.expect_state("Counting")
     other.expect_sent()
     for _ in range(3):
-        assert abs(ann_widget.seconds() - other.seconds()) <= 1
+        assert eventually(lambda: abs(ann_widget.seconds() - other.seconds()) <= 1)
         ann_widget.page.wait_for_timeout(700)
     other.button("Stop").click()
     expect(ann_widget.timers).to_have_count(0)

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.blocked_requests import BlockedRequests
 from tests.browser.conftest import BrowserErrors, NewWidget
 from tests.browser.widget import OFFLINE, REPO, Widget
-from tests.e2e.conftest import Site
+from tests.e2e.conftest import Site, eventually
 from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Account
 
@@ -151,7 +151,7 @@ def test_the_clock_ticks_every_second_unless_the_page_is_hidden(running: Widget)
     running.hide()
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
-    page.clock.run_for(17_000)
+    page.clock.run_for(170_000)
     page.wait_for_timeout(2000)
     assert page.evaluate("ticks") == 5
     assert requests == []
@@ -160,7 +160,7 @@ def test_the_clock_ticks_every_second_unless_the_page_is_hidden(running: Widget)
         running.hide(hidden=False)
     # The server has counted only the seconds that really passed.
     page.wait_for_timeout(100)
-    assert 2 <= running.seconds() < 17
+    assert 2 <= running.seconds() < 170
 
 
 def test_today_includes_all_timers_of_the_day(ann_widget: Widget, ann_elsewhere: Callable[..., Any]) -> None:
@@ -176,10 +176,10 @@ def test_today_includes_all_timers_of_the_day(ann_widget: Widget, ann_elsewhere:
     ann_widget.page.reload()
     expect(today).not_to_have_text("–")
     ann_widget.page.wait_for_timeout(1200)
-    assert abs(ann_widget.today() - span - ann_widget.seconds()) <= 1
-    before = ann_widget.today()
+    assert eventually(lambda: abs(ann_widget.today() - span - ann_widget.seconds()) <= 1)
+    since, before = time.monotonic(), ann_widget.today()
     ann_widget.page.wait_for_timeout(3000)
-    assert 2 <= ann_widget.today() - before <= 4
+    assert 2 <= ann_widget.today() - before <= time.monotonic() - since + 1
     ann_widget.button("Pause").click()
     ann_widget.expect_sent()
     ann_widget.page.wait_for_timeout(1000)

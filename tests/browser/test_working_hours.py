@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ADMIN
+from tests.browser.conftest import ADMIN, OpenAs
 from tests.browser.seed import finished_timer, put_timers
 from tests.browser.widget import noon_zone
 from tests.support.axe import violations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Page
 
-    from tests.browser.conftest import BrowserErrors, OpenPage, SignIn
+    from tests.browser.conftest import BrowserErrors
     from tests.e2e.conftest import Site
     from tests.support.fake_github import FakeGitHub
     from tests.support.fake_github.model import Account
@@ -118,10 +118,8 @@ def first_visit(page: Page) -> Locator:
     return page.get_by_role("region", name="When do you work?")
 
 
-def test_the_first_visit_proposes_hours_that_one_press_accepts(
-    open_page: OpenPage, sign_in: SignIn, ann: Account
-) -> None:
-    page = sign_in(open_page(timezone_id=EUCLA, locale="en-GB"), ann)
+def test_the_first_visit_proposes_hours_that_one_press_accepts(open_as: OpenAs, ann: Account) -> None:
+    page = open_as(ann, timezone_id=EUCLA, locale="en-GB")
     card = first_visit(page)
     expect(card).to_contain_text("nights and weekends count too")
     expect(card).to_contain_text("only time within them counts by itself")
@@ -146,10 +144,8 @@ def test_the_first_visit_offers_to_count_always(ann_page: Page) -> None:
     assert schedule["current"]["week"] is None
 
 
-def test_the_first_visit_leads_to_the_editor_with_the_proposed_hours(
-    open_page: OpenPage, sign_in: SignIn, ann: Account
-) -> None:
-    page = sign_in(open_page(timezone_id="Europe/Berlin", locale="en-GB"), ann)
+def test_the_first_visit_leads_to_the_editor_with_the_proposed_hours(open_as: OpenAs, ann: Account) -> None:
+    page = open_as(ann, timezone_id="Europe/Berlin", locale="en-GB")
     first_visit(page).get_by_role("link", name="Other hours").click()
     account = AccountPage(page)
     expect(account.day("Monday").get_by_label("from")).to_be_focused()
@@ -166,8 +162,8 @@ def test_the_first_visit_leads_to_the_editor_with_the_proposed_hours(
 # ---------------------------------------------------------------------- the week
 
 
-def test_the_whole_editor_is_usable_by_keyboard(open_page: OpenPage, sign_in: SignIn, ann: Account) -> None:
-    page = sign_in(open_page(timezone_id=EUCLA, locale="en-GB"), ann)
+def test_the_whole_editor_is_usable_by_keyboard(open_as: OpenAs, ann: Account) -> None:
+    page = open_as(ann, timezone_id=EUCLA, locale="en-GB")
     account = AccountPage(page).open()
     keyboard = page.keyboard
 
@@ -234,10 +230,8 @@ def test_the_whole_editor_is_usable_by_keyboard(open_page: OpenPage, sign_in: Si
     assert version["time_zone"] in {"Asia/Kolkata", "Asia/Calcutta"}
 
 
-def test_times_have_am_and_pm_where_the_region_has_them(
-    open_page: OpenPage, sign_in: SignIn, ann: Account
-) -> None:
-    page = sign_in(open_page(timezone_id="America/New_York", locale="en-US"), ann)
+def test_times_have_am_and_pm_where_the_region_has_them(open_as: OpenAs, ann: Account) -> None:
+    page = open_as(ann, timezone_id="America/New_York", locale="en-US")
     account = AccountPage(page).open("#change-hours")
     monday = account.day("Monday")
     expect(monday.get_by_label("until")).to_have_value(re.compile(r"^5:00\sPM$"))
@@ -250,10 +244,10 @@ def test_times_have_am_and_pm_where_the_region_has_them(
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
 def test_the_first_hours_begin_today_in_the_zone_that_they_propose(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, zone: str
+    open_as: OpenAs, ann: Account, zone: str
 ) -> None:
     """At every hour of UTC, one of the zones has another date than UTC."""
-    page = sign_in(open_page(timezone_id=zone), ann)
+    page = open_as(ann, timezone_id=zone)
     account = AccountPage(page).open("#change-hours")
     expect(account.hours.get_by_label("Valid from")).to_have_value(today_in(zone))
 
@@ -585,10 +579,10 @@ def test_only_admins_see_the_rules_of_the_organization(account: AccountPage) -> 
 
 
 @pytest.fixture
-def boss(open_page: OpenPage, sign_in: SignIn, github: FakeGitHub) -> Iterator[AccountPage]:
+def boss(open_as: OpenAs, github: FakeGitHub) -> Iterator[AccountPage]:
     """The Account page of the admin. The rules are restored after the test."""
     known = github.accounts.get(ADMIN)
-    account = AccountPage(sign_in(open_page(), known or github.new_user(ADMIN))).open()
+    account = AccountPage(open_as(known or github.new_user(ADMIN))).open()
     yield account
     account.put(DEFAULT_RULES, "admin/settings/")
 
@@ -639,10 +633,10 @@ def test_an_admin_changes_the_rules_of_the_organization(
 @pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])
 def test_the_account_page_is_accessible_and_fits(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, scheme: str, width: int, locale: str
+    open_as: OpenAs, ann: Account, scheme: str, width: int, locale: str
 ) -> None:
     size = {"width": width, "height": 900}
-    page = sign_in(open_page(color_scheme=scheme, viewport=size, locale=locale), ann)
+    page = open_as(ann, color_scheme=scheme, viewport=size, locale=locale)
     expect(page.locator("#first-visit section")).to_be_visible()
     assert violations(page) == []
     account = AccountPage(page)
@@ -665,10 +659,8 @@ def test_the_account_page_is_accessible_and_fits(
     expect(page.locator("html")).to_have_attribute("lang", locale)
 
 
-def test_the_choice_of_time_zones_names_them_in_the_language(
-    open_page: OpenPage, sign_in: SignIn, ann: Account
-) -> None:
-    page = sign_in(open_page(locale="de-DE", timezone_id="Europe/Berlin"), ann)
+def test_the_choice_of_time_zones_names_them_in_the_language(open_as: OpenAs, ann: Account) -> None:
+    page = open_as(ann, locale="de-DE", timezone_id="Europe/Berlin")
     AccountPage(page).open("#change-hours")
     page.get_by_label("Zeitzone").focus()
     titles = page.locator("#time-zones option").evaluate_all(

@@ -11,7 +11,7 @@ from tests.browser.seed import ZONE
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
-    from tests.browser.conftest import OpenPage, SignIn
+    from tests.browser.conftest import OpenAs
     from tests.support.fake_github.model import Account
 
 # The browser uses the time zone in which `seed` creates timers.
@@ -79,13 +79,8 @@ class Timesheet:
         return self.dialog.get_by_role("status")
 
 
-def open_timesheet(
-    open_page: OpenPage, sign_in: SignIn, person: Account, address: str = "/", **options: object
-) -> Timesheet:
-    """Open a new browser, sign a user in, and open the Time page."""
-    page = sign_in(open_page(**IN_BERLIN | options), person)
-    if address != "/":
-        page.goto(address)
-    sheet = Timesheet(page)
+def open_timesheet(open_as: OpenAs, person: Account, address: str = "/", **options: object) -> Timesheet:
+    """Open the Time page as a signed-in user."""
+    sheet = Timesheet(open_as(person, address, **IN_BERLIN | options))
     sheet.expect_ready()
     return sheet

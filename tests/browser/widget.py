@@ -90,7 +90,7 @@ class Widget:
     def expect_sent(self) -> None:
         """Wait until the server has responded to all actions."""
         manager = "document.querySelector('issue-timer').manager"
-        assert eventually(lambda: self.page.evaluate(f"{manager}.state.waiting === 0"), seconds=60)
+        assert eventually(lambda: self.page.evaluate(f"{manager}.state.waiting === 0"), seconds=120)
 
     def poll(self) -> None:
         """Poll the server now."""

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.support.app import ADMIN, DATES, EMBEDDER, KEY, ROUTES, WRITES, App, open_app
 from tests.support.browser import HOST, ORIGIN, Browser, redirect_target
+from tests.support.direct_requests import botocore_clients
 from tests.support.gateway import Client
 from tests.support.handlers import loaded
 from tests.support.template import template
@@ -590,16 +591,17 @@ def test_a_token_is_looked_up_by_its_hash_and_never_compared(app: App) -> None:
     browser, _ = app.signed_in()
     text = app.token(browser)
     asked: list[str] = []
-    events = app.timelogs.shared.table.connection.client.meta.events
+    client = app.timelogs.shared.table.connection.client
+    botocore_clients.add(client)
 
     def note(request: Any, **_: object) -> None:
         asked.append(request.body.decode())
 
-    events.register("before-send.dynamodb", note)
+    client.meta.events.register("before-send.dynamodb", note)
     try:
         app.caller(text)("GET", TIMERS)
     finally:
-        events.unregister("before-send.dynamodb", note)
+        client.meta.events.unregister("before-send.dynamodb", note)
     assert "token#" in asked[0]
     assert text.removeprefix("itt_")[:8] not in "".join(asked)
 

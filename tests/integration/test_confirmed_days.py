@@ -464,7 +464,7 @@ _BY_HAND = st.tuples(
 
 
 @settings(
-    max_examples=examples(1),
+    max_examples=examples(0.5),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

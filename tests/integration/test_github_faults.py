@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.httpsession import URLLib3Session
 from hypothesis import settings
 from urllib3 import Timeout
 
+from tests.support import direct_requests
 from tests.support.fake_github import FakeGitHub, faults
 from tests.support.fake_github.model import Issue
 from tests.support.network import Killed
@@ -237,15 +236,14 @@ class Calls:
 @contextmanager
 def new_process(running: Product, calls: Calls) -> Iterator[Product]:
     """Start a process that shares table, queue and GitHub with ``running``; record its requests."""
-    ask, request = Transport.send, URLLib3Session.send
+    ask, request = Transport.send, direct_requests.send
 
     def ask_github(transport: Transport, method: str, path: str, *args: Any, **kwargs: Any) -> Response:
         name = "query" if path == "/graphql" else method
         return calls.make(name, lambda: ask(transport, method, path, *args, **kwargs))
 
-    def ask_dynamodb(session: URLLib3Session, prepared: AWSPreparedRequest) -> AWSResponse:
-        operation = cast("bytes", prepared.headers["X-Amz-Target"]).decode().rpartition(".")[2]
-        return calls.make(operation, lambda: request(session, prepared))
+    def ask_dynamodb(url: str, operation: str, parameters: Any) -> tuple[int, dict[str, Any]]:
+        return calls.make(operation, lambda: request(url, operation, parameters))
 
     credential = {"GITHUB_CREDENTIAL": running.credential_name}
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
@@ -254,7 +252,7 @@ def new_process(running: Product, calls: Calls) -> Iterator[Product]:
         process.queue = running.queue
         patch.setattr(process.processor, "_sqs", lambda: _Queue(running.queue, calls))
         patch.setattr(Transport, "send", ask_github)
-        patch.setattr(URLLib3Session, "send", ask_dynamodb)
+        patch.setattr(direct_requests, "send", ask_dynamodb)
         # Skip all waits, because a fault ends only when the test ends it.
         patch.setattr("time.sleep", lambda _: None)
         yield process

@@ -168,7 +168,7 @@ def seconds(durations: list[float]) -> int:
 
 
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(1)
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(0.5)
 )
 @given(world=worlds(), page_size=st.integers(1, 4))
 def test_days_issues_rows_and_total_of_a_period_agree(

@@ -57,10 +57,10 @@ class TestUrl:
         ids=lambda text: text[:40],
     )
     def test_a_very_long_text_is_refused_quickly(self, text: str) -> None:
-        began = time.perf_counter()
+        began = time.process_time()
         with pytest.raises(InvalidInput):
             Issue.from_url(text)
-        assert time.perf_counter() - began < 1
+        assert time.process_time() - began < 1
 
     @given(st.text())
     def test_no_arbitrary_text_breaks_the_parser(self, text: str) -> None:
