@@ -17,7 +17,7 @@ from tests.browser.widget import noon_zone
 from tests.support.axe import violations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Locator, Page
 
@@ -83,6 +83,13 @@ class AccountPage:
             "() => fetch('/api/schedule/').then((response) => response.json())"
         )
         return schedule
+
+    def stored_timers(self) -> list[dict[str, Any]]:
+        """Return the timers that the API lists."""
+        timers: list[dict[str, Any]] = self.page.evaluate(
+            "() => fetch('/api/timelogs/').then((response) => response.json())"
+        )["results"]
+        return timers
 
     def put(self, body: dict[str, Any], path: str = "schedule/") -> None:
         """Send a PUT request as the user."""
@@ -559,6 +566,30 @@ def test_sick_today_replaces_the_hours_of_today_until_it_is_undone(account: Acco
     account.days_off.get_by_role("button", name="Undo").click()
     expect(account.status).to_have_text("Undone.")
     assert account.schedule()["exceptions"] == [{"date": today, **planned}]
+
+
+def test_sick_today_keeps_the_hours_of_a_day_on_which_time_has_counted(
+    account: AccountPage, ann_elsewhere: Callable[..., Any]
+) -> None:
+    today = always_working(account)
+    ann_elsewhere("start/", {"description": "Say hello"})
+    account.open()
+    sick = account.days_off.get_by_role("button", name="Sick today")
+    sick.click()
+    expect(account.status).to_have_text(re.compile(r"^Your hours today: .+ \(Sick\)$"))
+    (exception,) = account.schedule()["exceptions"]
+    assert exception["date"] == today
+    ((_, until),) = exception["intervals"]
+    # The hours end after the present minute, so that the start lies within them and opens no overtime.
+    (timer,) = account.stored_timers()
+    started = datetime.fromisoformat(timer["start_time"]).astimezone(ZoneInfo(noon_zone()))
+    assert f"{started:%H:%M}" < until
+    assert timer["why"]["rule"] != "overtime"
+    assert timer["counting_changes_at"] is not None
+    expect(sick).to_be_hidden()
+    account.days_off.get_by_role("button", name="Undo").click()
+    expect(account.status).to_have_text("Undone.")
+    assert account.schedule()["exceptions"] == []
 
 
 # ---------------------------------------------------------------------- assignments and the organization
