@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import ADMIN
-from tests.browser.seed import finished_timer, put_timers
+from tests.browser.seed import ZONE, finished_timer, put_timers
 from tests.browser.widget import noon_zone
 from tests.support.axe import violations
 
@@ -141,6 +141,27 @@ def test_the_first_visit_proposes_hours_that_one_press_accepts(
     page.reload()
     expect(page.locator("#results")).to_have_attribute("aria-busy", "false")
     expect(card).to_have_count(0)
+
+
+def test_the_first_visit_asks_before_it_changes_the_time_of_today(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
+) -> None:
+    # From about 04:00 to 05:00 in the browser's time zone.
+    start = datetime.now(ZONE) - timedelta(hours=8)
+    ago = (datetime.now(ZONE).date() - start.date()).days
+    put_timers(site, [by_events(finished_timer(ann, ago, f"{start:%H:%M}", 60))])
+    page = sign_in(open_page(timezone_id=noon_zone(), locale="en-GB"), ann)
+    card = first_visit(page)
+    use = card.get_by_role("button", name="Use Mon–Fri 09:00–17:00")
+    use.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("This changes the working time of 1 day")
+    dialog.get_by_role("button", name="Cancel").click()
+    assert not AccountPage(page).schedule()["chosen"]
+    use.click()
+    dialog.get_by_role("button", name="Save").click()
+    expect(card).to_have_count(0)
+    assert AccountPage(page).schedule()["chosen"]
 
 
 def test_the_first_visit_offers_to_count_always(ann_page: Page) -> None:
