@@ -245,7 +245,8 @@ export const german = {
   delete: "Löschen",
   deleteNamed: ({ name, time }) => `${name}, ${time}, löschen`,
   deleteQuestion: "Diesen Eintrag löschen?",
-  deleteText: ({ duration, name, time }) => `${duration} für ${name} (${time}) werden endgültig gelöscht.`,
+  deleteText: ({ duration, name, time }) =>
+    `${duration} für ${name} (${time}) werden gelöscht. Zeit, in der nichts anderes gezählt hat, wird zu einer Lücke, die kein anderer Timer bekommt. „Rückgängig“ in der Karte des Tages stellt den Eintrag wieder her.`,
   deleted: ({ duration, name }) => `${duration} für ${name} gelöscht.`,
   moreLoaded: ({ count }) =>
     count === 1 ? "1 weiterer Eintrag geladen." : `${count} weitere Einträge geladen.`,

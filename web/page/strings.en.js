@@ -160,7 +160,8 @@ export const english = {
   delete: "Delete",
   deleteNamed: ({ name, time }) => `Delete ${name}, ${time}`,
   deleteQuestion: "Delete this entry?",
-  deleteText: ({ duration, name, time }) => `${duration} on ${name} (${time}) will be permanently deleted.`,
+  deleteText: ({ duration, name, time }) =>
+    `${duration} on ${name} (${time}) will be deleted. Time in which nothing else counted becomes a gap, which no other timer gets. “Undo” in the card of the day restores the entry.`,
   deleted: ({ duration, name }) => `${duration} on ${name} deleted.`,
   moreLoaded: ({ count }) => (count === 1 ? "1 more entry loaded." : `${count} more entries loaded.`),
   allEntries: ({ count }) => (count === 1 ? "1 entry" : `${count} entries`),
