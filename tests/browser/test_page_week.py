@@ -223,7 +223,7 @@ def test_a_day_is_confirmed_and_reopened_by_keyboard(week: Week) -> None:
     week.page.keyboard.press("Space")
     expect(week.day_state.get_by_role("button", name="Reopen")).to_be_focused()
     week.page.keyboard.press("Control+z")
-    expect(week.status).to_have_text(f"Undone: {long_name(day_of(MONDAY))} is confirmed.")
+    expect(week.status).to_have_text(f"{long_name(day_of(MONDAY))} is no longer confirmed.")
     expect(week.day_state.get_by_role("button", name="Confirm")).to_be_focused()
     # The confirmation that was undone by reopening the day is not offered again.
     expect(week.page.locator("#undo")).to_be_hidden()
@@ -237,7 +237,7 @@ def test_all_open_days_of_a_week_are_confirmed_at_once(week: Week) -> None:
     assert week.states() == ["confirmed"] * 7
     expect(week.card.get_by_role("button", name="Confirm", exact=False)).to_have_count(0)
     week.card.get_by_role("button", name="Undo").click()
-    expect(week.status).to_have_text("Undone: 6 days are confirmed.")
+    expect(week.status).to_have_text("6 days are no longer confirmed.")
     assert week.states() == ["confirmed", *["over"] * 6]
 
 

@@ -159,6 +159,7 @@ export const german = {
   daysConfirmed: ({ count }) => `${count} Tage sind bestätigt.`,
   someConfirmed: ({ count, all }) => `${count} von ${all} Tagen sind bestätigt.`,
   dayReopened: ({ day }) => `${day}, ist nicht mehr bestätigt.`,
+  daysReopened: ({ count }) => `${count} Tage sind nicht mehr bestätigt.`,
   changedMeanwhile: ({ day, duration }) =>
     `${day}, wurde inzwischen geändert und hat jetzt ${duration}. Prüfe den Tag und versuche es noch einmal.`,
   notConfirmed: ({ day, reason }) => `${day}, konnte nicht bestätigt werden: ${reason}`,

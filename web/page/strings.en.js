@@ -123,6 +123,7 @@ export const english = {
   daysConfirmed: ({ count }) => `${count} days are confirmed.`,
   someConfirmed: ({ count, all }) => `${count} of ${all} days are confirmed.`,
   dayReopened: ({ day }) => `${day} is no longer confirmed.`,
+  daysReopened: ({ count }) => `${count} days are no longer confirmed.`,
   changedMeanwhile: ({ day, duration }) =>
     `${day} has changed in the meantime and now has ${duration}. Check the day, and try again.`,
   notConfirmed: ({ day, reason }) => `${day} could not be confirmed: ${reason}`,

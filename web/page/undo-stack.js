@@ -15,7 +15,7 @@ const BUTTONS = { day: "undo", week: "week-undo" };
 
 /** Undoes actions, the last one first. */
 export class UndoStack {
-  /** @type {{label: string, undo: () => Promise<unknown>, isDone?: () => boolean}[]} */
+  /** @type {{label: string, undo: () => Promise<string | void>, isDone?: () => boolean}[]} */
   #actions = [];
   #undone;
 
@@ -37,7 +37,7 @@ export class UndoStack {
    * Offer to undo an action.
    *
    * @param {string} label
-   * @param {() => Promise<unknown>} undo
+   * @param {() => Promise<string | void>} undo returns the message to show, unless that is the label
    * @param {() => boolean} [isDone] returns whether the action was undone in another way
    */
   add(label, undo, isDone) {
@@ -88,8 +88,10 @@ export class UndoStack {
   async undo() {
     const last = this.#actions.at(-1);
     if (!last) return;
+    /** @type {string | void} */
+    let message;
     try {
-      await last.undo();
+      message = await last.undo();
       this.#remove(last);
     } catch (error) {
       if (statusOf(error) !== 0) this.#remove(last);
@@ -97,7 +99,7 @@ export class UndoStack {
     } finally {
       await this.#undone();
     }
-    notify(text("correctionUndone", { label: last.label }));
+    notify(message ?? text("correctionUndone", { label: last.label }));
   }
 
   /** @param {object} action */
