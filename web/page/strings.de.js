@@ -119,7 +119,10 @@ export const german = {
   fillGap: "Zeit eintragen",
   bordersHint:
     "Ziehe die Grenzen oder verschiebe sie mit den Pfeiltasten: um 5 Minuten, mit Umschalttaste um 1 Minute.",
-  timesChanged: ({ time }) => `Geändert auf ${time}.`,
+  blockChanged: ({ time }) => `${time} geändert.`,
+  changedTo: ({ time }) => `Geändert auf ${time}.`,
+  changedButCounts: ({ time }) => `Geändert. Im Balken zählt ${time}.`,
+  changedAndCountsNothing: "Geändert. Im Balken zählt davon nichts.",
   splitBlock: "Teilen",
   splitAt: "Teilen um",
   wasSplit: "Geteilt.",
