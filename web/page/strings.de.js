@@ -171,6 +171,7 @@ export const german = {
     count === 1 ? "Das würde einen bestätigten Tag ändern" : `Das würde ${count} bestätigte Tage ändern`,
   confirmedDaysText: ({ count }) =>
     `Öffne ${count === 1 ? "den Tag" : "diese Tage"} auf der Seite „Zeit“ wieder und speichere dann noch einmal:`,
+  opensInNewTab: "(öffnet einen neuen Tab)",
   close: "Schließen",
 
   // durations

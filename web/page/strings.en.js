@@ -135,6 +135,7 @@ export const english = {
     count === 1 ? "This would change a confirmed day" : `This would change ${count} confirmed days`,
   confirmedDaysText: ({ count }) =>
     `Reopen ${count === 1 ? "the day" : "these days"} on the Time page, then save again:`,
+  opensInNewTab: "(opens in a new tab)",
   close: "Close",
 
   // durations
