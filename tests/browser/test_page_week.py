@@ -388,10 +388,15 @@ def test_a_change_of_the_working_hours_shows_the_confirmed_days_that_it_would_al
     expect(dialog).to_be_visible()
     assert violations(page) == []
     assert dialog.get_by_role("button").all_inner_texts() == ["Close"]
-    dialog.get_by_role("link").click()
-    expect(week.day_title).to_contain_text(long_name(day_of(TUESDAY)))
-    expect(week.day_state).to_contain_text("Confirmed")
-    page.goto("/account.html")
+    with page.context.expect_page() as tab:
+        dialog.get_by_role("link", name="(opens in a new tab)").click()
+    opened = Week(tab.value)
+    expect(opened.day_title).to_contain_text(long_name(day_of(TUESDAY)))
+    expect(opened.day_state).to_contain_text("Confirmed")
+    opened.page.close()
+    # The form has kept what was entered.
+    dialog.get_by_role("button", name="Close").click()
+    expect(account.day("Tuesday").get_by_label("until")).to_have_value("16:00")
     page.get_by_role("button", name="Delete the hours").first.click()
     expect(dialog.get_by_role("link")).to_have_attribute("href", f"./?day={day_of(TUESDAY).isoformat()}")
     dialog.get_by_role("button", name="Close").click()
