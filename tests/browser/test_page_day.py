@@ -185,7 +185,9 @@ def test_a_border_is_dragged(day: Day) -> None:
     expect(handle).to_have_attribute("aria-valuetext", "15:00")
     day.page.mouse.up()
     day.expect_blocks(FIRST, "hello-world#8 14:00-15:00")
+    expect(day.page.locator("#status")).to_have_text(re.compile("^Changed to 14:00.15:00\\.$"))
     day.undo()
+    expect(day.page.locator("#status")).to_have_text(re.compile("^Undone: 14:00.14:20 changed\\.$"))
     day.expect_blocks(FIRST, SECOND)
 
 
@@ -216,7 +218,7 @@ def test_a_block_is_split_and_a_part_moves_to_another_issue(day: Day) -> None:
 
 def test_a_correction_that_fails_halfway_has_no_effect(day: Day, browser_errors: BrowserErrors) -> None:
     """To move a part of a timer to another issue, the page splits the timer first."""
-    browser_errors.allow(r"status of 503 .*/timelogs/")
+    browser_errors.allow(r"status of (503|404) .*/timelogs/")
     dialog = day.page.get_by_role("dialog")
     day.select("#7")
     day.correct("Insert a pause")
@@ -239,11 +241,22 @@ def test_a_correction_that_fails_halfway_has_no_effect(day: Day, browser_errors:
     assert Timesheet(day.page).stored_timers() == stored
 
 
+@pytest.mark.parametrize("action", ["Split", "Insert a pause", "Move to another issue"])
+def test_a_dialog_names_the_block_that_it_corrects(day: Day, action: str) -> None:
+    day.select("#8")
+    day.correct(action)
+    dialog = day.page.get_by_role("dialog")
+    expect(dialog).to_have_accessible_description(re.compile(r"hello-world#8\W*, 14:00.14:20, 20m$"))
+    expect(dialog.get_by_text(re.compile("14:00.14:20"))).to_be_visible()
+
+
 def test_a_pause_is_inserted_and_its_border_moved(day: Day) -> None:
     dialog = day.page.get_by_role("dialog")
     day.select("#7")
     day.correct("Insert a pause")
     yesterday = days_ago(1).isoformat()
+    expect(dialog.get_by_label("Start", exact=True)).to_have_value(f"{yesterday}T09:40")
+    expect(dialog.get_by_label("End", exact=True)).to_have_value(f"{yesterday}T09:55")
     dialog.get_by_label("Start", exact=True).fill(f"{yesterday}T09:30")
     dialog.get_by_label("End", exact=True).fill(f"{yesterday}T09:45")
     dialog.get_by_role("button", name="Save").click()

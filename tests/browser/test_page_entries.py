@@ -151,6 +151,8 @@ def test_an_edited_entry_disappears_if_the_filter_no_longer_selects_it(
 def test_an_entry_is_deleted_after_confirmation(sheet: Timesheet) -> None:
     delete = sheet.page.get_by_role("button", name=f"Delete \u2068{REPO}#8")
     delete.click()
+    expect(sheet.dialog).to_contain_text("becomes a gap, which no other timer gets.")
+    expect(sheet.dialog).to_contain_text("“Undo” in the card of the day restores the entry.")
     expect(sheet.dialog).to_contain_text(f"20m on {REPO}#8")
     sheet.dialog.get_by_role("button", name="Cancel").click()
     expect(sheet.dialog).to_be_hidden()

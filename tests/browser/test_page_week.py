@@ -223,7 +223,7 @@ def test_a_day_is_confirmed_and_reopened_by_keyboard(week: Week) -> None:
     week.page.keyboard.press("Space")
     expect(week.day_state.get_by_role("button", name="Reopen")).to_be_focused()
     week.page.keyboard.press("Control+z")
-    expect(week.status).to_have_text(f"Undone: {long_name(day_of(MONDAY))} is confirmed.")
+    expect(week.status).to_have_text(f"{long_name(day_of(MONDAY))} is no longer confirmed.")
     expect(week.day_state.get_by_role("button", name="Confirm")).to_be_focused()
     # The confirmation that was undone by reopening the day is not offered again.
     expect(week.page.locator("#undo")).to_be_hidden()
@@ -237,7 +237,7 @@ def test_all_open_days_of_a_week_are_confirmed_at_once(week: Week) -> None:
     assert week.states() == ["confirmed"] * 7
     expect(week.card.get_by_role("button", name="Confirm", exact=False)).to_have_count(0)
     week.card.get_by_role("button", name="Undo").click()
-    expect(week.status).to_have_text("Undone: 6 days are confirmed.")
+    expect(week.status).to_have_text("6 days are no longer confirmed.")
     assert week.states() == ["confirmed", *["over"] * 6]
 
 
@@ -388,10 +388,15 @@ def test_a_change_of_the_working_hours_shows_the_confirmed_days_that_it_would_al
     expect(dialog).to_be_visible()
     assert violations(page) == []
     assert dialog.get_by_role("button").all_inner_texts() == ["Close"]
-    dialog.get_by_role("link").click()
-    expect(week.day_title).to_contain_text(long_name(day_of(TUESDAY)))
-    expect(week.day_state).to_contain_text("Confirmed")
-    page.goto("/account.html")
+    with page.context.expect_page() as tab:
+        dialog.get_by_role("link", name="(opens in a new tab)").click()
+    opened = Week(tab.value)
+    expect(opened.day_title).to_contain_text(long_name(day_of(TUESDAY)))
+    expect(opened.day_state).to_contain_text("Confirmed")
+    opened.page.close()
+    # The form has kept what was entered.
+    dialog.get_by_role("button", name="Close").click()
+    expect(account.day("Tuesday").get_by_label("until")).to_have_value("16:00")
     page.get_by_role("button", name="Delete the hours").first.click()
     expect(dialog.get_by_role("link")).to_have_attribute("href", f"./?day={day_of(TUESDAY).isoformat()}")
     dialog.get_by_role("button", name="Close").click()

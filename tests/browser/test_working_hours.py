@@ -12,12 +12,12 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import ADMIN, OpenAs
-from tests.browser.seed import finished_timer, put_timers
+from tests.browser.seed import ZONE, finished_timer, put_timers
 from tests.browser.widget import noon_zone
 from tests.support.axe import violations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Locator, Page
 
@@ -84,6 +84,13 @@ class AccountPage:
         )
         return schedule
 
+    def stored_timers(self) -> list[dict[str, Any]]:
+        """Return the timers that the API lists."""
+        timers: list[dict[str, Any]] = self.page.evaluate(
+            "() => fetch('/api/timelogs/').then((response) => response.json())"
+        )["results"]
+        return timers
+
     def put(self, body: dict[str, Any], path: str = "schedule/") -> None:
         """Send a PUT request as the user."""
         status = self.page.evaluate(
@@ -133,6 +140,27 @@ def test_the_first_visit_proposes_hours_that_one_press_accepts(open_as: OpenAs, 
     page.reload()
     expect(page.locator("#results")).to_have_attribute("aria-busy", "false")
     expect(card).to_have_count(0)
+
+
+def test_the_first_visit_asks_before_it_changes_the_time_of_today(
+    open_as: OpenAs, ann: Account, site: Site
+) -> None:
+    # From about 04:00 to 05:00 in the browser's time zone.
+    start = datetime.now(ZONE) - timedelta(hours=8)
+    ago = (datetime.now(ZONE).date() - start.date()).days
+    put_timers(site, [by_events(finished_timer(ann, ago, f"{start:%H:%M}", 60))])
+    page = open_as(ann, timezone_id=noon_zone(), locale="en-GB")
+    card = first_visit(page)
+    use = card.get_by_role("button", name="Use Mon–Fri 09:00–17:00")
+    use.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("This changes the working time of 1 day")
+    dialog.get_by_role("button", name="Cancel").click()
+    assert not AccountPage(page).schedule()["chosen"]
+    use.click()
+    dialog.get_by_role("button", name="Save").click()
+    expect(card).to_have_count(0)
+    assert AccountPage(page).schedule()["chosen"]
 
 
 def test_the_first_visit_offers_to_count_always(ann_page: Page) -> None:
@@ -554,6 +582,30 @@ def test_sick_today_replaces_the_hours_of_today_until_it_is_undone(account: Acco
     account.days_off.get_by_role("button", name="Undo").click()
     expect(account.status).to_have_text("Undone.")
     assert account.schedule()["exceptions"] == [{"date": today, **planned}]
+
+
+def test_sick_today_keeps_the_hours_of_a_day_on_which_time_has_counted(
+    account: AccountPage, ann_elsewhere: Callable[..., Any]
+) -> None:
+    today = always_working(account)
+    ann_elsewhere("start/", {"description": "Say hello"})
+    account.open()
+    sick = account.days_off.get_by_role("button", name="Sick today")
+    sick.click()
+    expect(account.status).to_have_text(re.compile(r"^Your hours today: .+ \(Sick\)$"))
+    (exception,) = account.schedule()["exceptions"]
+    assert exception["date"] == today
+    ((_, until),) = exception["intervals"]
+    # The hours end after the present minute, so that the start lies within them and opens no overtime.
+    (timer,) = account.stored_timers()
+    started = datetime.fromisoformat(timer["start_time"]).astimezone(ZoneInfo(noon_zone()))
+    assert f"{started:%H:%M}" < until
+    assert timer["why"]["rule"] != "overtime"
+    assert timer["counting_changes_at"] is not None
+    expect(sick).to_be_hidden()
+    account.days_off.get_by_role("button", name="Undo").click()
+    expect(account.status).to_have_text("Undone.")
+    assert account.schedule()["exceptions"] == []
 
 
 # ---------------------------------------------------------------------- assignments and the organization

@@ -134,11 +134,11 @@ test("an unchanged time in the future is not an error, because only this machine
 
 // Each row: start, end, and the correction that is offered.
 for (const [start, end, field, label] of /** @type {(string | undefined)[][]} */ ([
-  ["2026-11-23T22:00", "2026-11-23T01:00", "end", "End: Tue 24 Nov, 1:00"],
+  ["2026-11-23T22:00", "2026-11-23T01:00", "end", "End: Tue 24 Nov, 01:00"],
   ["2026-11-23T22:00", "2026-11-20T23:00", "end", "End: Mon 23 Nov, 23:00"],
   ["2026-11-24T22:00", "2026-11-24T01:00", "start", "Start: Mon 23 Nov, 22:00"],
   ["2026-11-24T09:00", "2026-11-23T10:00", "end", "End: Tue 24 Nov, 10:00"],
-  ["2026-11-30T09:00", "2026-11-24T10:00", "start", "Start: Tue 24 Nov, 9:00"],
+  ["2026-11-30T09:00", "2026-11-24T10:00", "start", "Start: Tue 24 Nov, 09:00"],
   // The end of the next day is in the future, and so is the end of the same day.
   ["2026-11-30T22:00", "2026-11-29T23:00"],
 ])) {
@@ -208,6 +208,6 @@ test("an entry without a duration, a long one and an overlapping one are questio
   assert.match(questionsAbout(after(60), [other, other, other])[0], / and 2 more\.$/u);
   assert.match(
     questionsAbout(after(60), [{ ...other, end_time: null }])[0],
-    /\(running since Tue 24 Nov, 9:30\)/u,
+    /\(running since Tue 24 Nov, 09:30\)/u,
   );
 });

@@ -64,6 +64,15 @@ test("a range does not repeat the parts that both ends share", () => {
   );
 });
 
+test("all times of a language have hours of two digits, unless they have AM and PM", () => {
+  const instant = new Date("2026-11-24T08:05:00Z");
+  for (const format of ["time", "moment", "zonedTime", "zonedMoment", "dateAndTime"]) {
+    assert.match(formatsIn("en-GB").date(format, instant), /\b09:05/u);
+    assert.match(formatsIn("de", german).date(format, instant), /\b09:05/u);
+    assert.match(formatsIn("en-US").date(format, instant), /\b9:05\sAM/u);
+  }
+});
+
 test("times follow a change of the browser's time zone", () => {
   const formats = formatsIn("en-GB");
   const instant = new Date("2026-11-24T08:00:00Z");

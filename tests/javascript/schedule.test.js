@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { grouped, hoursOn, offFrom, yearOfHolidays } from "../../web/page/schedule.js";
+import { grouped, haveHoursBegun, hoursOn, offFrom, yearOfHolidays } from "../../web/page/schedule.js";
 import { readTime } from "../../web/page/time-of-day.js";
 import { PROPOSED_WEEK, storedWeek, workweek } from "../../web/page/week.js";
 
@@ -43,13 +43,30 @@ test("a date has the hours of its exception, else of its weekday, else of the or
   assert.deepEqual(hoursOn(schedule, "2026-10-31"), [["00:00", "24:00"]]);
 });
 
-test("off from now on keeps the hours before", () => {
+test("off from now on keeps the hours before and those of the present minute, in which the person may have acted", () => {
   assert.deepEqual(offFrom(scheduleOf(PROPOSED_WEEK), at("2026-11-24T15:02:59")), [
-    { date: "2026-11-24", intervals: [["09:00", "15:02"]], reason: "" },
+    { date: "2026-11-24", intervals: [["09:00", "15:03"]], reason: "" },
   ]);
   assert.deepEqual(offFrom(scheduleOf(PROPOSED_WEEK), at("2026-11-24T08:00:00")), [
     { date: "2026-11-24", intervals: [], reason: "" },
   ]);
+});
+
+test("in the last minute of the hours, only the morning of a night is left to end", () => {
+  assert.deepEqual(offFrom(scheduleOf(PROPOSED_WEEK), at("2026-11-24T16:59:01")), []);
+  assert.deepEqual(offFrom(scheduleOf(null), at("2026-11-24T23:59:01")), []);
+  assert.deepEqual(offFrom(scheduleOf(NIGHTS), at("2026-11-24T23:59:01")), [
+    { date: "2026-11-24", intervals: hoursOn(scheduleOf(NIGHTS), "2026-11-24"), reason: "" },
+    { date: "2026-11-25", intervals: [["22:00", "24:00"]], reason: "" },
+  ]);
+});
+
+test("hours have begun from their first minute on", () => {
+  const schedule = scheduleOf(PROPOSED_WEEK);
+  assert.equal(haveHoursBegun(schedule, at("2026-11-24T08:59:59")), false);
+  assert.equal(haveHoursBegun(schedule, at("2026-11-24T09:00:00")), true);
+  assert.equal(haveHoursBegun(schedule, at("2026-11-24T20:00:00")), true);
+  assert.equal(haveHoursBegun(schedule, at("2026-11-28T12:00:00")), false);
 });
 
 test("nobody needs to be off after the day's hours, or on a day without hours", () => {
@@ -59,7 +76,7 @@ test("nobody needs to be off after the day's hours, or on a day without hours", 
 
 test("without a week, off from now on ends the day", () => {
   assert.deepEqual(offFrom(scheduleOf(null), at("2026-11-24T00:30:00")), [
-    { date: "2026-11-24", intervals: [["00:00", "00:30"]], reason: "" },
+    { date: "2026-11-24", intervals: [["00:00", "00:31"]], reason: "" },
   ]);
 });
 
@@ -69,7 +86,7 @@ test("off in the evening of a night ends the night, not only the day", () => {
       date: "2026-11-24",
       intervals: [
         ["00:00", "06:00"],
-        ["22:00", "23:15"],
+        ["22:00", "23:16"],
       ],
       reason: "",
     },
@@ -82,7 +99,7 @@ test("off in the morning of a night keeps the next evening", () => {
     {
       date: "2026-11-25",
       intervals: [
-        ["00:00", "02:00"],
+        ["00:00", "02:01"],
         ["22:00", "24:00"],
       ],
       reason: "",
@@ -99,7 +116,7 @@ test("off from now on keeps the reason of other hours", () => {
     },
   ];
   assert.deepEqual(offFrom(scheduleOf(PROPOSED_WEEK, exceptions), at("2026-11-24T11:00:00")), [
-    { date: "2026-11-24", intervals: [["10:00", "11:00"]], reason: "Dentist" },
+    { date: "2026-11-24", intervals: [["10:00", "11:01"]], reason: "Dentist" },
   ]);
 });
 

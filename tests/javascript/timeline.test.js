@@ -5,6 +5,7 @@ import {
   instantAt,
   labelledHours,
   limitsOf,
+  movedBlock,
   overlappingTimers,
   overlapsOf,
   placeOf,
@@ -188,6 +189,26 @@ test("a border stays clear of the timer's other blocks, and passes those of othe
   assert.equal(limitsOf(first, "since", blocks, day, at("18:00")).since, day.since);
   assert.equal(local(limitsOf(first, "until", blocks, day, at("18:00")).until), "11:30");
   assert.equal(local(limitsOf(last, "until", blocks, day, at("13:00")).until), "13:00");
+});
+
+test("a block whose border was moved becomes what counts of it, also as another entry on the issue", () => {
+  const [block] = toBlocks([slice("a", "10:30", "11:00")]);
+  /** @param {Slice[]} slices @param {"since" | "until"} edge @param {string} to */
+  const became = (slices, edge, to) => {
+    const moved = movedBlock(toBlocks(slices), block, edge, at(to));
+    return moved && `${local(moved.since)}-${local(moved.until)}`;
+  };
+  assert.equal(became([slice("a", "10:30", "11:45")], "until", "11:45"), "10:30-11:45");
+  assert.equal(became([slice("a", "10:30", "11:00")], "until", "11:45"), "10:30-11:00");
+  const added = [slice("a", "10:30", "11:00"), slice("b", "11:00", "11:45", { rule: "claim" })];
+  assert.equal(became(added, "until", "11:45"), "10:30-11:45");
+  assert.equal(became([...added, slice("c", "11:45", "12:00")], "until", "11:45"), "10:30-11:45");
+  assert.equal(
+    became([slice("b", "09:00", "09:30"), slice("a", "10:00", "11:00")], "since", "09:30"),
+    "10:00-11:00",
+  );
+  assert.equal(became([slice("a", "10:45", "11:00")], "since", "10:45"), "10:45-11:00");
+  assert.equal(became([slice("a", "12:00", "12:30")], "until", "11:45"), null);
 });
 
 test("the first step of a border goes to a multiple of five minutes", () => {

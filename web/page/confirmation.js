@@ -96,6 +96,9 @@ export class Confirmation {
       const { changed, failed } = await setConfirmed(send, "DELETE", confirmed);
       if (failed) throw failed.error;
       if (changed.length) throw new Error(this.#changedText(changed[0]));
+      const [date] = ordered;
+      const count = dates.size;
+      return count === 1 ? text("dayReopened", { day: longName({ date }) }) : text("daysReopened", { count });
     };
     this.#shown.undos.add(label, undo, () => !dates.size);
   }

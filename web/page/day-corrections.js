@@ -12,6 +12,7 @@ import { formats, text } from "./language.js";
 import { notify, warn } from "./notices.js";
 import { onAction } from "./session.js";
 import { askForTimes } from "./time-dialog.js";
+import { movedBlock } from "./timeline.js";
 
 /** @import { Confirmation } from "./confirmation.js" */
 /** @import { Send } from "./corrections.js" */
@@ -21,6 +22,7 @@ import { askForTimes } from "./time-dialog.js";
 /** @import { UndoStack } from "./undo-stack.js" */
 
 const PAUSE_MS = 15 * MINUTE_MS;
+const STEPS_MS = [5 * MINUTE_MS, MINUTE_MS];
 
 /** Corrects the time of the day that is shown, and offers to undo it. */
 export class DayCorrections {
@@ -68,7 +70,7 @@ export class DayCorrections {
     }
     const lock = this.#shown().lockOf(block);
     group.hidden = false;
-    const label = describeBlock(block, timer, this.#shown().overlapOf(block));
+    const label = this.#describe(block, timer);
     group.ariaLabel = label;
     const focused = [...group.querySelectorAll("button")].indexOf(
       /** @type {HTMLButtonElement} */ (document.activeElement),
@@ -99,19 +101,38 @@ export class DayCorrections {
 
   /**
    * @param {Block} block
+   * @param {Timer | undefined} [timer]
+   */
+  #describe(block, timer = this.#shown().timers.get(block.timer)) {
+    return describeBlock(block, timer, this.#shown().overlapOf(block));
+  }
+
+  /**
+   * @param {Block} block
    * @param {Edge} edge
    * @param {number} to
    */
   async moveBorder(block, edge, to) {
-    const times = timesOf({ ...block, [edge]: to });
-    const label = text("timesChanged", { time: times });
-    await this.#correct(label, block, (send, timer) => moveBorder(send, timer, block, edge, to));
+    const label = text("blockChanged", { time: timesOf(block) });
+    const moved = (/** @type {Send} */ send, /** @type {Timer} */ timer) =>
+      moveBorder(send, timer, block, edge, to);
+    await this.#correct(label, block, moved, () => {
+      // Another timer may count in a part of the new time.
+      const shown = this.#shown();
+      const issue = shown.issueKey(block.timer);
+      const blocks = shown.blocks.filter(({ timer }) => shown.issueKey(timer) === issue);
+      const counted = movedBlock(blocks, block, edge, to);
+      if (!counted) return text("changedAndCountsNothing");
+      const time = timesOf(counted);
+      return text(counted[edge] === to ? "changedTo" : "changedButCounts", { time });
+    });
   }
 
   /** @param {Block} block */
   async #split(block) {
     const times = await askForTimes({
       title: text("splitAt"),
+      about: this.#describe(block),
       proposed: middleOf(block, 0),
       isSingle: true,
       limits: { since: block.since + MINUTE_MS, until: block.until - MINUTE_MS },
@@ -122,9 +143,13 @@ export class DayCorrections {
 
   /** @param {Block} block */
   async #insertPause(block) {
-    const title = text("insertPause");
-    const proposed = middleOf(block, Math.min(PAUSE_MS, (block.until - block.since) / 2));
-    const times = await askForTimes({ title, proposed, isSingle: false, limits: block });
+    const times = await askForTimes({
+      title: text("insertPause"),
+      about: this.#describe(block),
+      proposed: middleOf(block, Math.min(PAUSE_MS, (block.until - block.since) / 2)),
+      isSingle: false,
+      limits: block,
+    });
     if (!times || times.since === times.until) return;
     await this.#correct(text("pauseInserted"), block, (send, timer) => insertPause(send, timer, times));
   }
@@ -137,7 +162,7 @@ export class DayCorrections {
     const now = this.#now().getTime();
     const until = this.#shown().isGrowing(block) ? Infinity : block.until;
     let label = "";
-    const isMoved = await askForIssue(shown, this.#now, async (changes, name) => {
+    const isMoved = await askForIssue(shown, this.#describe(block), this.#now, async (changes, name) => {
       const timer = await this.#timerOf(block);
       label = text("movedTo", { name });
       await this.#undos.record(label, (send) => {
@@ -170,10 +195,11 @@ export class DayCorrections {
    *
    * @param {string} label
    * @param {(send: Send) => Promise<unknown>} action
+   * @param {() => string} [outcome] returns the message about the effect, after the day was loaded; by default the label
    */
-  async correct(label, action) {
+  async correct(label, action, outcome) {
     await this.#undos.record(label, action);
-    await this.#done(label);
+    await this.#done(label, outcome);
   }
 
   /**
@@ -182,11 +208,12 @@ export class DayCorrections {
    * @param {string} label
    * @param {Block} block
    * @param {(send: Send, timer: Timer) => Promise<unknown>} action
+   * @param {() => string} [outcome]
    */
-  async #correct(label, block, action) {
+  async #correct(label, block, action, outcome) {
     try {
       const timer = await this.#timerOf(block);
-      await this.correct(label, (send) => action(send, timer));
+      await this.correct(label, (send) => action(send, timer), outcome);
     } catch (error) {
       this.#restore(block);
       throw error;
@@ -203,10 +230,14 @@ export class DayCorrections {
     return get(`/api/timelogs/${timer}/`);
   }
 
-  /** @param {string} label */
-  async #done(label) {
-    notify(label);
+  /**
+   * @param {string} label
+   * @param {() => string} [outcome]
+   */
+  async #done(label, outcome) {
+    if (!outcome) notify(label);
     await this.#reload();
+    if (outcome) notify(outcome());
     this.#keepFocus();
     await this.#changed();
   }
@@ -219,13 +250,15 @@ export class DayCorrections {
 }
 
 /**
- * Return a time in the middle of a block, at full minutes.
+ * Return a time in the middle of a block that begins at a multiple of five minutes, or at a full minute in a short block.
  *
  * @param {Stretch} block
  * @param {number} length
  * @returns {Stretch}
  */
 function middleOf({ since, until }, length) {
-  const start = Math.round((since + until - length) / 2 / MINUTE_MS) * MINUTE_MS;
-  return { since: start, until: start + Math.round(length / MINUTE_MS) * MINUTE_MS };
+  const rounded = Math.round(length / MINUTE_MS) * MINUTE_MS;
+  const [start, fallback] = STEPS_MS.map((step) => Math.round((since + until - length) / 2 / step) * step);
+  const begin = start > since && start + rounded < until ? start : fallback;
+  return { since: begin, until: begin + rounded };
 }

@@ -1,14 +1,16 @@
-// The buttons "Off now" and "Sick today", which end the person's hours of today. Both can be undone.
+// The buttons "Off now" and "Sick today", which end or remove the person's hours of today. Both can be undone.
 
 import { h, setText } from "../widget/dom.js";
+import { get } from "./api.js";
 import { text } from "./language.js";
 import { notify } from "./notices.js";
-import { dayAt, exceptionOn, hoursOn, offFrom, workingHoursOn } from "./schedule.js";
+import { dayAt, exceptionOn, haveHoursBegun, hoursOn, offFrom, workingHoursOn } from "./schedule.js";
 import { deleteException, putException } from "./schedule-api.js";
 import { hoursText } from "./schedule-texts.js";
 import { onAction } from "./session.js";
+import { sheetsPath } from "./sheets.js";
 
-/** @import { Day, DayException, Schedule } from "./types.d.ts" */
+/** @import { Day, DayException, Schedule, SheetDay } from "./types.d.ts" */
 
 export class DayOff {
   #now;
@@ -38,9 +40,16 @@ export class DayOff {
     this.#now = now;
     this.#changed = changed;
     onAction("click", this.#offNow, () => this.#put(offFrom(this.#known, now())));
-    onAction("click", this.#sick, () => {
+    onAction("click", this.#sick, async () => {
+      const reason = text("sick");
+      const hasWorked = await this.#hasWorked();
       const { day } = dayAt(this.#known, now());
-      return this.#put([{ date: day, intervals: [], reason: text("sick") }]);
+      const off = hasWorked ? offFrom(this.#known, now()) : [];
+      // If time has counted and the hours are over, only the reason is new.
+      const intervals = hasWorked ? hoursOn(this.#known, day) : [];
+      await this.#put(
+        (off.length ? off : [{ date: day, intervals }]).map((exception) => ({ ...exception, reason })),
+      );
     });
     onAction("click", this.#undo, () => this.#takeBack());
   }
@@ -54,13 +63,25 @@ export class DayOff {
     this.element.hidden = !schedule.chosen && !schedule.default.week;
     setText(this.#state, stateOf(schedule, day));
     this.#offNow.hidden = !offFrom(schedule, this.#now()).length;
-    this.#sick.hidden = !hoursOn(schedule, day).length;
+    this.#sick.hidden = !hoursOn(schedule, day).length || exception?.reason === text("sick");
     this.#undo.hidden = !exception;
     this.#undo.textContent = text(this.#previous.has(day) ? "undo" : "usualHours");
   }
 
   get #known() {
     return /** @type {Schedule} */ (this.#schedule);
+  }
+
+  /**
+   * Return whether time has counted within the hours of today. Without these hours, its acts would open overtime.
+   */
+  async #hasWorked() {
+    const schedule = this.#known;
+    if (!haveHoursBegun(schedule, this.#now())) return false;
+    const { day } = dayAt(schedule, this.#now());
+    /** @type {{days: SheetDay[]}} */
+    const { days } = await get(sheetsPath(day, day));
+    return days.some(({ working_duration, overtime_duration }) => working_duration > overtime_duration);
   }
 
   /** @param {DayException[]} exceptions */

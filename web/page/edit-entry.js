@@ -73,16 +73,17 @@ export async function editEntry(timer, now, key) {
  * Let the user choose another issue and another description for a part of a timer.
  *
  * @param {Timer} timer
+ * @param {string} about describes the part
  * @param {() => Date} now returns the present
  * @param {(changes: object, name: string) => Promise<unknown>} save is called with the changed fields and the name
  *   of the issue
  * @returns {Promise<boolean>} false if the user cancels or changes nothing
  */
-export async function askForIssue(timer, now, save) {
+export async function askForIssue(timer, about, now, save) {
   let isSaved = false;
   const { github_repo, description } = timer;
   const issue = github_repo ? issueReference(timer) : "";
-  const shown = { title: text("moveToIssue"), issue, description, span: null, isPart: true, timer };
+  const shown = { title: text("moveToIssue"), about, issue, description, span: null, isPart: true, timer };
   await openEntryDialog(shown, now, {
     findOverlapping: async () => [],
     save: async ({ issue, description, isIssueChanged, isDescriptionChanged }) => {

@@ -1,6 +1,6 @@
 // Helpers that find, create and change elements of the pages, in addition to the helpers in widget/dom.js.
 
-import { h, setText } from "../widget/dom.js";
+import { content, h, setText } from "../widget/dom.js";
 
 /**
  * Return the element that has an id.
@@ -124,6 +124,18 @@ export function setMessage(element, message, lang) {
   setText(element, message);
   if (lang) element.lang = lang;
   else element.removeAttribute("lang");
+}
+
+/**
+ * Show what a dialog is about, if that is known.
+ *
+ * @param {string} id
+ * @param {string} [about]
+ */
+export function showAbout(id, about = "") {
+  const element = byId(id);
+  element.replaceChildren(...content(about));
+  element.hidden = !about;
 }
 
 /**

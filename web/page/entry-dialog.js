@@ -6,7 +6,7 @@ import { parseIssue } from "../widget/issue-link.js";
 import { messageOf, statusOf } from "./api.js";
 import { addDays, dayOf } from "./calendar.js";
 import { readDuration, writeDuration } from "./durations.js";
-import { byId, control, find, setMessage } from "./elements.js";
+import { byId, control, find, setMessage, showAbout } from "./elements.js";
 import { checkEntry, isSpanChanged, questionsAbout } from "./entry-checks.js";
 import { errorTexts, formats, text } from "./language.js";
 import { TimeField } from "./time-field.js";
@@ -17,6 +17,7 @@ import { TimeField } from "./time-field.js";
 /**
  * @typedef {object} Shown the initial values of the form
  * @property {string} title
+ * @property {string} [about] describes the time to change
  * @property {string} [issue]
  * @property {string} [description]
  * @property {Span | null} span null if the start and the end cannot be edited
@@ -82,6 +83,7 @@ export function openEntryDialog(shown, now, requests) {
   ask([]);
   const paused = shown.timer?.paused_duration ?? 0;
   byId("entry-title").textContent = shown.title;
+  showAbout("entry-about", shown.about);
   byId("entry-times").hidden = !shown.span;
   byId("entry-open").hidden = Boolean(shown.span || shown.isPart);
   // The active time of an entry with pauses does not determine its end.

@@ -4,7 +4,7 @@ import { content, h } from "../widget/dom.js";
 import { timeZone } from "./calendar.js";
 import { text } from "./language.js";
 import { notify } from "./notices.js";
-import { putSchedule } from "./schedule-api.js";
+import { changeSchedule } from "./schedule-api.js";
 import { weekText, workingHoursText } from "./schedule-texts.js";
 import { onAction } from "./session.js";
 import { PROPOSED_WEEK } from "./week.js";
@@ -55,7 +55,7 @@ export function firstVisitCard(schedule, now, chosen) {
   );
   card.setAttribute("aria-labelledby", "first-visit-title");
   const choose = async (/** @type {WorkingHours} */ hours) => {
-    await putSchedule({ ...hours, valid_from: clocksIn(hours.time_zone, now()).day });
+    if (!(await changeSchedule({ ...hours, valid_from: clocksIn(hours.time_zone, now()).day }))) return;
     card.remove();
     notify(text("hoursSaved", { hours: weekText(hours.week) }));
     await chosen();

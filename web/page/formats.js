@@ -6,7 +6,11 @@ import { DAY_MINUTES } from "./time-of-day.js";
 
 /** @import { Figure, Parts } from "./types.d.ts" */
 
-/** @type {Record<string, Intl.DateTimeFormatOptions>} */
+/**
+ * The formats of dates and times. An hour is numeric with AM and PM, and has two digits else.
+ *
+ * @type {Record<string, Intl.DateTimeFormatOptions>}
+ */
 const DATE_FORMATS = {
   day: { weekday: "short", day: "numeric", month: "short" },
   longDay: { weekday: "long", day: "numeric", month: "long" },
@@ -65,7 +69,8 @@ export class Formats {
   /** Use the present time zone of the browser from now on. */
   followTimeZone() {
     for (const [name, options] of Object.entries(DATE_FORMATS)) {
-      this.#dates[name] = new Intl.DateTimeFormat(this.#locale, options);
+      const hour = options.hour && !this.has12Hours ? "2-digit" : options.hour;
+      this.#dates[name] = new Intl.DateTimeFormat(this.#locale, { ...options, hour });
     }
   }
 

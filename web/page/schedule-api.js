@@ -150,12 +150,18 @@ async function preview(method, path, change) {
 }
 
 /**
- * Show the confirmed days that a change would alter, with links to them.
+ * Show the confirmed days that a change would alter, with links to them in new tabs, so that the change is not lost.
  *
  * @param {Day[]} dates
  */
 function showConflicts(dates) {
-  const link = (/** @type {Day} */ date) => h("a", { href: `./?day=${date}` }, datesText(date, date));
+  const link = (/** @type {Day} */ date) =>
+    h(
+      "a",
+      { href: `./?day=${date}`, target: "_blank", rel: "noopener" },
+      datesText(date, date),
+      h("span", { className: "unseen" }, ` ${text("opensInNewTab")}`),
+    );
   const links = dates.slice(0, SHOWN_DAYS).map((date) => h("li", {}, link(date)));
   const details = [h("ul", { role: "list" }, ...links), noteOnMore(dates)];
   const title = text("confirmedDaysTitle", { count: dates.length });

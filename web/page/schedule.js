@@ -63,8 +63,19 @@ export function dayAt({ current }, instant) {
 }
 
 /**
- * Return the exceptions after which no hours remain from an instant on: of the day or, in a night's hours, of the
- * night.
+ * Return whether hours of the day have begun by an instant.
+ *
+ * @param {Schedule} schedule
+ * @param {Date} instant
+ */
+export function haveHoursBegun(schedule, instant) {
+  const { day, minutes } = dayAt(schedule, instant);
+  return before(hoursOn(schedule, day), minutes + 1).length > 0;
+}
+
+/**
+ * Return the exceptions after which no hours remain from the next full minute on: of the day or, in a night's hours, of
+ * the night. An act of the present minute is within the hours, because it would open overtime after them.
  *
  * @param {Schedule} schedule
  * @param {Date} instant
@@ -72,6 +83,7 @@ export function dayAt({ current }, instant) {
  */
 export function offFrom(schedule, instant) {
   const { day, minutes } = dayAt(schedule, instant);
+  const end = minutes + 1;
   const [yesterday, tomorrow] = [addDays(day, -1), addDays(day, 1)];
   const hours = hoursOn(schedule, day);
   /** @param {Day} date @param {Intervals} intervals */
@@ -80,12 +92,13 @@ export function offFrom(schedule, instant) {
   };
   if (isNight(hoursOn(schedule, yesterday), hours) && minutes < fromApiTime(hours[0][1])) {
     const [morning, ...later] = hours;
-    return [exception(day, [...before([morning], minutes), ...later])];
+    return [exception(day, [...before([morning], end), ...later])];
   }
-  if (!hours.some(([, until]) => fromApiTime(until) > minutes)) return [];
   const next = hoursOn(schedule, tomorrow);
-  const today = exception(day, before(hours, minutes));
-  return isNight(hours, next) ? [today, exception(tomorrow, next.slice(1))] : [today];
+  const goesOn = isNight(hours, next);
+  if (!goesOn && !hours.some(([, until]) => fromApiTime(until) > end)) return [];
+  const today = exception(day, before(hours, end));
+  return goesOn ? [today, exception(tomorrow, next.slice(1))] : [today];
 }
 
 /**

@@ -120,7 +120,10 @@ export const german = {
   fillGap: "Zeit eintragen",
   bordersHint:
     "Ziehe die Grenzen oder verschiebe sie mit den Pfeiltasten: um 5 Minuten, mit Umschalttaste um 1 Minute.",
-  timesChanged: ({ time }) => `Geändert auf ${time}.`,
+  blockChanged: ({ time }) => `${time} geändert.`,
+  changedTo: ({ time }) => `Geändert auf ${time}.`,
+  changedButCounts: ({ time }) => `Geändert. Im Balken zählt ${time}.`,
+  changedAndCountsNothing: "Geändert. Im Balken zählt davon nichts.",
   splitBlock: "Teilen",
   splitAt: "Teilen um",
   wasSplit: "Geteilt.",
@@ -160,6 +163,7 @@ export const german = {
   daysConfirmed: ({ count }) => `${count} Tage sind bestätigt.`,
   someConfirmed: ({ count, all }) => `${count} von ${all} Tagen sind bestätigt.`,
   dayReopened: ({ day }) => `${day}, ist nicht mehr bestätigt.`,
+  daysReopened: ({ count }) => `${count} Tage sind nicht mehr bestätigt.`,
   changedMeanwhile: ({ day, duration }) =>
     `${day}, wurde inzwischen geändert und hat jetzt ${duration}. Prüfe den Tag und versuche es noch einmal.`,
   notConfirmed: ({ day, reason }) => `${day}, konnte nicht bestätigt werden: ${reason}`,
@@ -168,6 +172,7 @@ export const german = {
     count === 1 ? "Das würde einen bestätigten Tag ändern" : `Das würde ${count} bestätigte Tage ändern`,
   confirmedDaysText: ({ count }) =>
     `Öffne ${count === 1 ? "den Tag" : "diese Tage"} auf der Seite „Zeit“ wieder und speichere dann noch einmal:`,
+  opensInNewTab: "(öffnet einen neuen Tab)",
   close: "Schließen",
 
   // durations
@@ -246,7 +251,8 @@ export const german = {
   delete: "Löschen",
   deleteNamed: ({ name, time }) => `${name}, ${time}, löschen`,
   deleteQuestion: "Diesen Eintrag löschen?",
-  deleteText: ({ duration, name, time }) => `${duration} für ${name} (${time}) werden endgültig gelöscht.`,
+  deleteText: ({ duration, name, time }) =>
+    `${duration} für ${name} (${time}) werden gelöscht. Zeit, in der nichts anderes gezählt hat, wird zu einer Lücke, die kein anderer Timer bekommt. „Rückgängig“ in der Karte des Tages stellt den Eintrag wieder her.`,
   deleted: ({ duration, name }) => `${duration} für ${name} gelöscht.`,
   moreLoaded: ({ count }) =>
     count === 1 ? "1 weiterer Eintrag geladen." : `${count} weitere Einträge geladen.`,

@@ -88,7 +88,10 @@ export const english = {
   notRecorded: ({ duration }) => `${duration} of working hours not recorded`,
   fillGap: "Add time",
   bordersHint: "Drag the borders, or move them with the arrow keys: 5 minutes, with Shift 1 minute.",
-  timesChanged: ({ time }) => `Changed to ${time}.`,
+  blockChanged: ({ time }) => `${time} changed.`,
+  changedTo: ({ time }) => `Changed to ${time}.`,
+  changedButCounts: ({ time }) => `Changed. In the bar, ${time} counts.`,
+  changedAndCountsNothing: "Changed. Nothing of it counts in the bar.",
   splitBlock: "Split",
   splitAt: "Split at",
   wasSplit: "Split.",
@@ -124,6 +127,7 @@ export const english = {
   daysConfirmed: ({ count }) => `${count} days are confirmed.`,
   someConfirmed: ({ count, all }) => `${count} of ${all} days are confirmed.`,
   dayReopened: ({ day }) => `${day} is no longer confirmed.`,
+  daysReopened: ({ count }) => `${count} days are no longer confirmed.`,
   changedMeanwhile: ({ day, duration }) =>
     `${day} has changed in the meantime and now has ${duration}. Check the day, and try again.`,
   notConfirmed: ({ day, reason }) => `${day} could not be confirmed: ${reason}`,
@@ -132,6 +136,7 @@ export const english = {
     count === 1 ? "This would change a confirmed day" : `This would change ${count} confirmed days`,
   confirmedDaysText: ({ count }) =>
     `Reopen ${count === 1 ? "the day" : "these days"} on the Time page, then save again:`,
+  opensInNewTab: "(opens in a new tab)",
   close: "Close",
 
   // durations
@@ -161,7 +166,8 @@ export const english = {
   delete: "Delete",
   deleteNamed: ({ name, time }) => `Delete ${name}, ${time}`,
   deleteQuestion: "Delete this entry?",
-  deleteText: ({ duration, name, time }) => `${duration} on ${name} (${time}) will be permanently deleted.`,
+  deleteText: ({ duration, name, time }) =>
+    `${duration} on ${name} (${time}) will be deleted. Time in which nothing else counted becomes a gap, which no other timer gets. “Undo” in the card of the day restores the entry.`,
   deleted: ({ duration, name }) => `${duration} on ${name} deleted.`,
   moreLoaded: ({ count }) => (count === 1 ? "1 more entry loaded." : `${count} more entries loaded.`),
   allEntries: ({ count }) => (count === 1 ? "1 entry" : `${count} entries`),

@@ -1,7 +1,7 @@
 // A dialog that asks for a time, or for the start and the end of a time.
 
 import { setText } from "../widget/dom.js";
-import { byId } from "./elements.js";
+import { byId, showAbout } from "./elements.js";
 import { formats, text } from "./language.js";
 import { TimeField } from "./time-field.js";
 
@@ -10,6 +10,7 @@ import { TimeField } from "./time-field.js";
 /**
  * @typedef {object} TimeQuestion
  * @property {string} title
+ * @property {string} [about] describes the time to change
  * @property {Stretch} proposed the initial times; a single time is `since`
  * @property {boolean} isSingle whether to ask for one time
  * @property {Stretch} limits
@@ -32,8 +33,9 @@ let asked = null;
  * @returns {Promise<Stretch | null>} the entered times, within the limits; null if the user cancels
  */
 export function askForTimes(question) {
-  const { title, proposed, isSingle } = question;
+  const { title, about, proposed, isSingle } = question;
   setText(byId("time-title"), title);
+  showAbout("time-about", about);
   setText(byId("time-error"), "");
   byId("time-end-field").hidden = isSingle;
   startText ||= byId("time-start-label").textContent;

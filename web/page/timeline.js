@@ -242,6 +242,28 @@ export function limitsOf(block, edge, blocks, range, now) {
 }
 
 /**
+ * Return the time that a block has become after one of its borders was moved. A part of the new time may count for
+ * another timer, and more time may be an entry of its own on the same issue.
+ *
+ * @param {Block[]} blocks the blocks of the same issue, as they are now
+ * @param {Block} block the block as it was
+ * @param {Edge} edge the border that was moved
+ * @param {number} to
+ * @returns {Stretch | null} null if nothing of the block counts
+ */
+export function movedBlock(blocks, block, edge, to) {
+  const isEnd = edge === "until";
+  // The block that goes on from an instant in the direction of the border.
+  const from = (/** @type {number} */ at) =>
+    blocks.find(({ since, until }) => (isEnd ? since <= at && at < until : since < at && at <= until));
+  let next = from(isEnd ? block.since : block.until);
+  if (!next) return null;
+  let reached = next[edge];
+  while ((isEnd ? reached < to : reached > to) && (next = from(reached))) reached = next[edge];
+  return isEnd ? { since: block.since, until: reached } : { since: reached, until: block.until };
+}
+
+/**
  * Return the instant to which a border moves by a number of steps. The first step goes to a multiple of the step.
  *
  * @param {number} instant

@@ -15,7 +15,7 @@ const BUTTONS = { day: "undo", week: "week-undo" };
 
 /** Undoes actions, the last one first. */
 export class UndoStack {
-  /** @type {{label: string, undo: () => Promise<unknown>, isDone?: () => boolean}[]} */
+  /** @type {{label: string, undo: () => Promise<string | void>, isDone?: () => boolean}[]} */
   #actions = [];
   #undone;
 
@@ -37,7 +37,7 @@ export class UndoStack {
    * Offer to undo an action.
    *
    * @param {string} label
-   * @param {() => Promise<unknown>} undo
+   * @param {() => Promise<string | void>} undo returns the message to show, unless that is the label
    * @param {() => boolean} [isDone] returns whether the action was undone in another way
    */
   add(label, undo, isDone) {
@@ -73,7 +73,14 @@ export class UndoStack {
         if (method === "GET") return get(path);
         const key = randomName();
         keys.push(key);
-        return (await request(method, path, body, { headers: { "Idempotency-Key": key } })).body;
+        try {
+          return (await request(method, path, body, { headers: { "Idempotency-Key": key } })).body;
+        } catch (error) {
+          const status = statusOf(error) ?? 0;
+          // A request that was refused has changed nothing.
+          if (400 <= status && status < 500) keys.pop();
+          throw error;
+        }
       });
     } catch (error) {
       // The correction's own error is the one to show.
@@ -88,8 +95,10 @@ export class UndoStack {
   async undo() {
     const last = this.#actions.at(-1);
     if (!last) return;
+    /** @type {string | void} */
+    let message;
     try {
-      await last.undo();
+      message = await last.undo();
       this.#remove(last);
     } catch (error) {
       if (statusOf(error) !== 0) this.#remove(last);
@@ -97,7 +106,7 @@ export class UndoStack {
     } finally {
       await this.#undone();
     }
-    notify(text("correctionUndone", { label: last.label }));
+    notify(message ?? text("correctionUndone", { label: last.label }));
   }
 
   /** @param {object} action */
@@ -124,7 +133,7 @@ export class UndoStack {
 }
 
 /**
- * Undo corrections, the last one first. A request that was refused has changed nothing.
+ * Undo corrections, the last one first. A request without an effect (404) needs no undo.
  *
  * @param {string[]} keys the Idempotency-Keys of their requests; those that are undone are removed
  */

@@ -51,7 +51,7 @@ export class Card {
     this.#state.title = this.#toggle.title = whyText(timer, strings, context);
     const details = [
       timer.github_issue_title && isolate(name),
-      strings.since(shortTime(timer.start_time, language, now)),
+      strings.began(shortTime(timer.start_time, language, now)),
       strings.sources[timer.source],
       timer.is_pending && !isConnected && strings.unsent,
     ];
@@ -136,9 +136,10 @@ export function clockTime(seconds) {
 function shortTime(time, language, now) {
   const date = new Date(time);
   const ahead = date.getTime() - now;
+  const locale = formatLocale(language);
+  const clock = date.toLocaleString(locale, { timeStyle: "short" });
+  if (date.toDateString() === new Date(now).toDateString()) return clock;
   /** @type {Intl.DateTimeFormatOptions} */
-  let day = { month: "short", day: "numeric" };
-  if (date.toDateString() === new Date(now).toDateString()) day = {};
-  else if (ahead > 0 && ahead < WEEK_MS) day = { weekday: "long" };
-  return date.toLocaleString(formatLocale(language), { ...day, hour: "numeric", minute: "2-digit" });
+  const day = ahead > 0 && ahead < WEEK_MS ? { weekday: "long" } : { month: "short", day: "numeric" };
+  return `${date.toLocaleString(locale, day)} ${clock}`;
 }

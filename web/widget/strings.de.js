@@ -29,7 +29,7 @@ export default {
     break: (name) => `${name} wurde pausiert`,
   },
   byYou: "durch dich",
-  since: (time) => `seit ${time}`,
+  began: (time) => `Beginn: ${time}`,
   noIssue: "Timer ohne Issue",
   loading: "Timer werden geladen…",
   none: "Es läuft kein Timer.",

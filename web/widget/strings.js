@@ -31,7 +31,7 @@ const en = {
     break: (name) => `${name} was paused`,
   },
   byYou: "by you",
-  since: (time) => `since ${time}`,
+  began: (time) => `started ${time}`,
   noIssue: "Timer without an issue",
   loading: "Loading…",
   none: "No timer is running.",

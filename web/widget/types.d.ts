@@ -235,7 +235,7 @@ export interface Strings {
   /** Why a timer waits. `name` is the timer that counts, or whose pause began the break. */
   why: Partial<Record<Standing, (name: string) => string>>;
   byYou: string;
-  since: (time: string) => string;
+  began: (time: string) => string;
   noIssue: string;
   loading: string;
   none: string;
