@@ -672,6 +672,21 @@ class TestDivision:
         assert sum(found.values()) == 24
         assert standing(halves, OFFICE, "2026-11-06 09:00")["Z"].rule == "stale"
 
+    def test_timers_that_are_divided_at_the_same_time_continue_their_own_time(self) -> None:
+        every = calendar(weekdays("9-12", "13-18"), concurrent_timers=ConcurrentTimers.PARALLEL)
+        stale = timer("A", ("2026-11-02 09:00", "start by lead"))
+        fresh = timer("B", ("2026-11-05 09:00", "start by lead"))
+        now_ms = at("2026-11-06 09:00")
+        halves = [
+            half
+            for one, ulid in ((stale, "Y"), (fresh, "Z"))
+            for half in divided(one, at("2026-11-05 12:00"), ulid=ulid, now_ms=now_ms)
+        ]
+        whole = worked([stale, fresh], every, "2026-11-02 00:00", "2026-11-06 09:00")
+        assert whole == {"A": 24, "B": 8}
+        found = worked(halves, every, "2026-11-02 00:00", "2026-11-06 09:00")
+        assert found == {"A": 24, "B": 3, "Z": 5}
+
     def test_a_break_goes_on(self) -> None:
         paused = timer("P", ("2026-11-02 09:00", "start"), ("2026-11-02 10:00", "pause"))
         halves = self.divided(timer("A", ("2026-11-02 08:00", "start")), "2026-11-02 11:00")

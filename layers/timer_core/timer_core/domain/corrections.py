@@ -258,7 +258,7 @@ def divided(timer: Timer, at_ms: int, *, ulid: str, now_ms: int) -> Halves:
         message = "Must lie between the timer's start and its end."
         raise InvalidInput("at", message, ErrorCode.OUTSIDE_OF_TIMER)
     parts = _Parts.of(timer)
-    first = parts.before(at_ms, Transition(at_ms, Action.STOP, CORRECTION))
+    first = parts.before(at_ms, Transition(at_ms, Action.STOP, CORRECTION, ulid))
     after = [pair for pair in parts.pauses if pair.until_ms is None or pair.until_ms > at_ms]
     start, repeated = _continuing(timer, at_ms, ulid)
     second = _Parts(

@@ -124,7 +124,7 @@ class Transition:
 
     @property
     def divides(self) -> bool:
-        """Whether it is the stop of a timer that was divided here."""
+        """Whether it is the stop of a timer that was divided here. The cause is the second timer's ULID."""
         return self.action is Action.STOP and self.by == CORRECTION
 
     @property

@@ -632,7 +632,7 @@ class _Fold:
     def _continue(self, second: _Running, at_ms: int) -> None:
         """Continue the time without a sign of life of the timer that was divided at an instant."""
         for first in self._timers.values():
-            if any(done.divides and done.at_ms == at_ms for done in first.timer.history):
+            if any(done.divides and done.cause == second.timer.ulid for done in first.timer.history):
                 stale_ms = None if first.carry.stale_ms is None else at_ms
                 second.carry = replace(second.carry, unsigned_ms=first.carry.unsigned_ms, stale_ms=stale_ms)
                 return
