@@ -14,9 +14,10 @@ from timer_core.api.models import Time, TimeIn, to_ms, to_time
 from timer_core.api.responses import responses
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.ids import timer_id
-from timer_core.domain.schedule import DAY, DAY_MS, Span
+from timer_core.domain.schedule import DAY, DAY_MS, Span, instant, local_date
 from timer_core.domain.timeline import Rule, Slice
 from timer_core.domain.timers import Period, without
+from timer_core.domain.totals import time_zone as find_zone
 from timer_core.store.timesheets import Worked
 
 _LONGEST_TIMELINE_MS = 366 * DAY_MS
@@ -117,8 +118,15 @@ def get_timeline(
         TimeIn | None,
         Query(description="The end of the period; by default the end of the day of since, or today"),
     ] = None,
+    time_zone: Annotated[
+        str | None,
+        Query(
+            description="The time zone of the day, an IANA name; by default that of your working hours",
+            max_length=64,
+        ),
+    ] = None,
 ) -> Response[TimelineShown]:
-    """Return which time counted, and for which timer. Days are those of your working hours' time zone.
+    """Return which time counted, and for which timer.
 
     The period has at most 366 days, and ends before 2200. Requests for periods longer than a week count
     toward the write limit.
@@ -128,16 +136,27 @@ def get_timeline(
     for field, time in (("since", since), ("until", until)):
         if time is not None and to_ms(time) > _CALENDAR_END_MS:
             raise InvalidInput(field, "Must not be after 2199.", ErrorCode.OUT_OF_RANGE)
+    zone = None if time_zone is None else find_zone(time_zone).key
     if since is not None and until is not None:
         since_ms, until_ms = to_ms(since), to_ms(until)
     else:
-        schedule = calendars.of(user_id).schedule
-        known_ms = now if until is None else to_ms(until) - 1
-        since_ms = schedule.starts_at(schedule.day_of(known_ms)) if since is None else to_ms(since)
-        until_ms = schedule.starts_at(schedule.day_of(since_ms) + DAY) if until is None else to_ms(until)
+        known_ms = to_ms(since) if since else now if until is None else to_ms(until) - 1
+        day_ms, following_ms = _day_around(known_ms, user_id, zone)
+        since_ms = day_ms if since is None else to_ms(since)
+        until_ms = following_ms if until is None else to_ms(until)
     period = period_between(since_ms, until_ms)
     if until_ms - since_ms > _LONGEST_TIMELINE_MS:
         raise InvalidInput("since", "Must be at most 366 days before until.", ErrorCode.OUT_OF_RANGE)
     limit_long(elapsed_part(period, now), now)
     shown = TimelineShown.of(timesheets.worked(user_id, period, now_ms=now), period, user_id, now)
     return response(HTTPStatus.OK, shown)
+
+
+def _day_around(at_ms: int, user_id: int, zone: str | None) -> tuple[int, int]:
+    """Return the beginning and the end of the day of an instant, by default in the working hours' zone."""
+    if zone is not None:
+        day = local_date(zone, at_ms)
+        return instant(zone, day, 0), instant(zone, day + DAY, 0)
+    schedule = calendars.of(user_id).schedule
+    date = schedule.day_of(at_ms)
+    return schedule.starts_at(date), schedule.starts_at(date + DAY)

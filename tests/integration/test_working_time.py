@@ -1,7 +1,7 @@
 """Working time through the API: timers, lists, totals and the timeline show the same slices."""
 
 from collections import Counter
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -305,6 +305,23 @@ def test_the_first_and_last_times_are_answered_or_refused(
     assert moved.status == (200 if is_past else 400)
     for query in ("", f"?since={time}&time_zone={zone}"):
         assert api.ann("GET", f"/api/timelogs/{query}").status == 200
+
+
+def test_the_day_of_a_timeline_has_a_zone(api: Api, office: Clock) -> None:
+    start(api.ann, 7)
+    office.advance(HOUR)
+
+    def period(query: str) -> tuple[str, str]:
+        shown = api.ann("GET", f"/api/timeline/?{query}").json()
+        return shown["since"], shown["until"]
+
+    at = datetime.fromtimestamp(office.ms / 1000, UTC)
+    for zone, query in (("Europe/Berlin", ""), ("Asia/Kathmandu", "time_zone=Asia/Kathmandu")):
+        midnight = at.astimezone(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+        ends = [midnight, midnight + timedelta(days=1)]
+        assert period(query) == tuple(time_of(round(end.timestamp() * 1000)) for end in ends)
+    refused = problem(api.ann("GET", "/api/timeline/?time_zone=Nowhere"), 400)
+    assert refused["errors"][0]["code"] == "unknown_time_zone"
 
 
 def test_lists_totals_and_the_timeline_agree(api: Api, office: Clock) -> None:
