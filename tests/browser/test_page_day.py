@@ -115,6 +115,34 @@ def test_a_day_shows_its_time_in_place(day: Day) -> None:
     expect(rows.first).to_have_text(re.compile("#7.*09:0010:301h\\s30m"))
 
 
+def test_the_number_of_an_issue_is_shown_in_full_or_not_at_all(
+    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
+) -> None:
+    lengths = range(5, 60, 4)
+    starts = [8 * 60 + sum(lengths[:index]) for index in range(len(lengths))]
+    entries = [
+        finished_timer(ann, 1, f"{start // 60:02}:{start % 60:02}", length, 21)
+        for start, length in zip(starts, lengths, strict=True)
+    ]
+    put_timers(site, entries)
+    day = Day(open_timesheet(open_page, sign_in, ann).page)
+    day.show(1)
+    expect(day.blocks).to_have_count(len(lengths))
+    numbers = day.blocks.evaluate_all(
+        """blocks => blocks.map((block) => {
+            const range = document.createRange();
+            range.selectNodeContents(block.querySelector(".number"));
+            const number = range.getBoundingClientRect();
+            const { left, right, bottom } = block.getBoundingClientRect();
+            if (number.top >= bottom - 1) return "hidden";
+            // A handle covers 3 pixels at each border.
+            return number.left - left > 3.5 && right - number.right > 3.5 ? "full" : "cut";
+        })"""
+    )
+    assert numbers == sorted(numbers, key=["hidden", "full"].index)
+    assert {"hidden", "full"} == set(numbers)
+
+
 def test_the_day_that_was_chosen_last_is_shown(day: Day) -> None:
     blocked = BlockedRequests(day.page, "**/api/timeline/?*")
     day.card.get_by_role("button", name="Previous day").click()
