@@ -116,7 +116,7 @@ def test_a_day_shows_its_time_in_place(day: Day) -> None:
 
 
 def test_the_number_of_an_issue_is_shown_in_full_or_not_at_all(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, site: Site
+    open_as: OpenAs, ann: Account, site: Site
 ) -> None:
     lengths = range(5, 60, 4)
     starts = [8 * 60 + sum(lengths[:index]) for index in range(len(lengths))]
@@ -125,7 +125,7 @@ def test_the_number_of_an_issue_is_shown_in_full_or_not_at_all(
         for start, length in zip(starts, lengths, strict=True)
     ]
     put_timers(site, entries)
-    day = Day(open_timesheet(open_page, sign_in, ann).page)
+    day = Day(open_timesheet(open_as, ann).page)
     day.show(1)
     expect(day.blocks).to_have_count(len(lengths))
     numbers = day.blocks.evaluate_all(
