@@ -231,7 +231,7 @@ def patch_timer(
     TIMER,
     summary="Delete a timer",
     operation_id="delete",
-    responses=responses(204, 401, 403, 404, 409),
+    responses=responses(204, 400, 401, 403, 404, 409),
     tags=["timers"],
 )
 def delete_timer(timer_id: str, idempotency_key: IdempotencyKey = None) -> Response[str]:

@@ -254,7 +254,7 @@ def get_timesheets(
     "/api/timesheets/<date>/confirm/",
     summary="Confirm a day",
     operation_id="confirm_day",
-    responses=responses(200, 400, 401, 403, 412, 428),
+    responses=responses(200, 400, 401, 403, 404, 412, 428),
     tags=["working time"],
 )
 def confirm_day(date: _Date, if_match: _Match = None) -> Response[TimesheetShown]:

@@ -19,7 +19,6 @@ import pytest
 from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
 
-from tests.support.examples import examples
 from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Issue as GitHubIssue
 from tests.support.fake_github.model import Repository
@@ -811,11 +810,11 @@ def test_any_order_and_repetition_gives_the_same_timers(
     transfer stays unknown if nobody has an open timer under the old name. The timeline contains no moves of
     cards, so this test loses no card moves.
 
-    Each of the rules for concurrent timers holds at the beginning of at least 40 histories.
+    Each of the rules for concurrent timers holds at the beginning of at least 100 histories.
     """
 
     # Hypothesis does not shrink failing examples, because shrinking would take minutes.
-    @settings(phases=[Phase.reuse, Phase.generate], max_examples=max(40, examples(0.5)))
+    @settings(phases=[Phase.reuse, Phase.generate], max_examples=max(100, settings().max_examples))
     @given(HISTORIES, st.data())
     def run(steps: list[Step], data: st.DataObject) -> None:
         team = new_team(github, running, size=2, t0=ago(AGO_MINUTES))

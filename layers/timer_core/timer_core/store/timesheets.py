@@ -301,9 +301,10 @@ class Timesheets:
                 return sheet
             confirmed = ConfirmedDay(day, sheet.since_ms, sheet.until_ms, now_ms, sheet.slices)
             marks = self._timer_writes(user_id, confirmed, worked.timers)
-            if len(marks) > MOST_WRITES:
-                message = f"A day with more than {MOST_WRITES} timers cannot be confirmed."
-                raise InvalidInput("date", message, ErrorCode.TOO_MANY_VALUES)
+            while len(marks) > MOST_WRITES:
+                # An interval of confirmed time that is too long does no harm.
+                self._table.transact(marks[:MOST_WRITES])
+                marks = marks[MOST_WRITES:]
             self._table.transact(
                 [confirmation(user_id, state, confirmed.range), *puts(user_id, confirmed), *marks]
             )
