@@ -48,6 +48,7 @@ def test_the_widget_shows_a_refusal_in_german_or_marks_it_as_english(
     ann_widget.start("octo-org/hello-world#7")
     ann_widget.expect_sent()
     ann_widget.element.evaluate("(element) => { element.lang = 'de' }")
+    expect(ann_widget.element.get_by_role("region")).to_have_attribute("lang", "de")
     ann_widget.page.route("**/pause/", refuse)
     ann_widget.button("Pause").click()
     expect(ann_widget.notice).to_have_text(f"Rückgängig gemacht: {message}")
