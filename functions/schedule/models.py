@@ -97,7 +97,11 @@ class ExceptionHours(_Request):
         InvalidInput
             See `parse_intervals`.
         """
-        return DayException(parse_intervals(self.intervals, field=field), self.reason.strip())
+        return _day_exception(self.intervals, self.reason, field)
+
+
+def _day_exception(intervals: list[_Interval], reason: str, field: str) -> DayException:
+    return DayException(parse_intervals(intervals, field=field), reason.strip())
 
 
 class ExceptionIn(_Request):
@@ -117,9 +121,7 @@ class ExceptionIn(_Request):
         InvalidInput
             See `parse_intervals`.
         """
-        if self.intervals is None:
-            return None
-        return DayException(parse_intervals(self.intervals, field=field), self.reason.strip())
+        return None if self.intervals is None else _day_exception(self.intervals, self.reason, field)
 
 
 class ScheduleRequest(_Request):

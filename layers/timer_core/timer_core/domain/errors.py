@@ -96,7 +96,7 @@ class TransitionNotAllowed(IssueTimerError):
     Parameters
     ----------
     action
-        The action, for example ``pause`` or ``correct the end of``.
+        The action: ``start``, ``pause``, ``resume``, ``stop`` or ``focus``.
     status
         The state that the timer is in.
     """

@@ -208,8 +208,7 @@ class Schedule:
         return next((week for from_ms, week in reversed(self.defaults) if from_ms <= midnight_ms), ALWAYS)
 
     def _version_of(self, day: date) -> ScheduleVersion | None:
-        own = [version for version in self.versions if version.valid_from <= day]
-        return own[-1] if own else None
+        return next((own for own in reversed(self.versions) if own.valid_from <= day), None)
 
     def _midnight(self, day: date) -> int:
         if (own := self._version_of(day)) and own.valid_from == day:

@@ -21,12 +21,12 @@ from timer_core.store.confirmed_days import ConfirmedDays
 from timer_core.store.former_state import FormerState, digest_of
 from timer_core.store.idempotency import Responses, check_same
 from timer_core.store.items import TimerItem, locked_until, to_timer, tombstone
-from timer_core.store.keys import name_of, slot_key, timer_sk, user_pk
+from timer_core.store.keys import slot_key, timer_sk, user_pk
 from timer_core.store.queries import TimerQueries, existing
 from timer_core.store.repositories import Repositories
 from timer_core.store.slots import change_slots, lock_slot
 from timer_core.store.table import Table, TransactionRefused, Write, retry_on_conflict
-from timer_core.store.writes import Idempotency, Patch, note_undone, put_changed, put_new, put_response
+from timer_core.store.writes import Idempotency, Patch, note_undone, put_changed, put_correction, put_new
 
 # Returns the time that counts for a timer and for no other one, in order.
 Counted = Callable[[Timer], Sequence[Span]]
@@ -228,16 +228,21 @@ class TimerCorrections(TimerQueries):
         TransactionRefused
             If the timer has changed after its read, or another condition did not hold.
         """
-        timers = [put_changed(corrected), *([] if created is None else [put_new(created)])]
-        writes = [*timers, *slots]
-        if idempotency is not None:
-            known = {read.ulid: read} if created is None else {read.ulid: read, created.ulid: None}
-            results = {name_of(write.sk): digest_of(write.item) for write in timers}
-            former = FormerState(known, results, reaches_ms, touched)
-            shown = created or read
-            writes.append(
-                put_response(shown, now_ms, idempotency, created=created is not None, former=former)
-            )
+        before: dict[str, Timer | None] = {read.ulid: read}
+        timers = [put_changed(corrected)]
+        if created is not None:
+            before[created.ulid] = None
+            timers.append(put_new(created))
+        response = put_correction(
+            created or read,
+            now_ms,
+            idempotency,
+            before=before,
+            written=timers,
+            reaches_ms=reaches_ms,
+            touched=touched,
+        )
+        writes = [*timers, *slots, *response]
         self.changes.execute(TimerChange(read.user_id, writes, reaches_ms, now_ms, touched))
         return replace(corrected, version=read.version + 1)
 
@@ -303,12 +308,18 @@ class TimerCorrections(TimerQueries):
             deleted = tombstone(
                 pk, sk, now_ms, locked_until_ms, sorted([*spans, *gaps]), lasting(timer, spans)
             )
-            writes = [Write("Put", pk, sk, TimerItem.version == timer.version, item=deleted)]
-            writes += change_slots(_if_open(timer), None, now_ms)
+            deletion = Write("Put", pk, sk, TimerItem.version == timer.version, item=deleted)
             touched, reaches_ms = [*self._confirmed_time(timer), *spans], timer.reach.since_ms
-            if idempotency is not None:
-                former = FormerState({ulid: timer}, {ulid: digest_of(deleted)}, reaches_ms, touched)
-                writes.append(put_response(timer, now_ms, idempotency, created=False, former=former))
+            response = put_correction(
+                timer,
+                now_ms,
+                idempotency,
+                before={ulid: timer},
+                written=[deletion],
+                reaches_ms=reaches_ms,
+                touched=touched,
+            )
+            writes = [deletion, *change_slots(_if_open(timer), None, now_ms), *response]
             self.changes.execute(TimerChange(user_id, writes, reaches_ms, now_ms, touched))
 
         retry_on_conflict(attempt, "The timer could not be deleted: others kept changing it.")

@@ -109,11 +109,9 @@ def change_slots(before: Timer | None, after: Timer | None, now_ms: int) -> list
     old, new = (timer.issue if timer else None for timer in (before, after))
     is_move = before is not None and after is not None
     if before and after and (old and old.key) == (new and new.key):
-        return (
-            [pass_slot(old, before.user_id, before.ulid, after.ulid)]
-            if old and before.ulid != after.ulid
-            else []
-        )
+        if old is None or before.ulid == after.ulid:
+            return []
+        return [pass_slot(old, before.user_id, before.ulid, after.ulid)]
     writes: list[Write] = []
     if before and old:
         writes.append(free_slot(old, before.user_id, before.ulid, now_ms, locks=is_move))

@@ -17,9 +17,8 @@ from timer_core.domain.state import MANUAL, Action, Transition
 from timer_core.domain.timers import Timer, end_of_date
 from timer_core.store.changes import NOT_BY_HAND, TimerChange
 from timer_core.store.corrections import TimerCorrections
-from timer_core.store.former_state import FormerState, digest_of
 from timer_core.store.idempotency import KEY_REUSED
-from timer_core.store.items import timer_item, to_timer
+from timer_core.store.items import to_timer
 from timer_core.store.keys import name_of, timer_sk
 from timer_core.store.queries import existing
 from timer_core.store.slots import free_slot, take_slot
@@ -31,7 +30,15 @@ from timer_core.store.table import (
     Write,
     retry_on_conflict,
 )
-from timer_core.store.writes import Idempotency, note_start, put_changed, put_new, put_response, transit
+from timer_core.store.writes import (
+    Idempotency,
+    note_start,
+    put_changed,
+    put_correction,
+    put_new,
+    put_response,
+    transit,
+)
 
 
 class TimerStore(TimerCorrections):
@@ -200,11 +207,19 @@ class TimerStore(TimerCorrections):
         start = Span(timer.start_ms, timer.start_ms + 1)
         touched = touched_spans(None, timer, timer.created_ms) or [start]
         try:
-            result = {timer.ulid: digest_of(timer_item(timer))}
-            former = FormerState({timer.ulid: None}, result, timer.start_ms, touched)
-            creation = self._creation(timer, idempotency, former)
+            creation = put_new(timer)
+            response = put_correction(
+                timer,
+                timer.created_ms,
+                idempotency,
+                before={timer.ulid: None},
+                written=[creation],
+                reaches_ms=timer.start_ms,
+                touched=touched,
+            )
+            writes = [creation, *response]
             self.changes.execute(
-                TimerChange(timer.user_id, creation, timer.start_ms, timer.created_ms, touched)
+                TimerChange(timer.user_id, writes, timer.start_ms, timer.created_ms, touched)
             )
         except DayConfirmed:
             # The day may have been confirmed since an earlier attempt has written the timer.
@@ -229,14 +244,12 @@ class TimerStore(TimerCorrections):
             return self.get(timer.user_id, timer.ulid)
         return None
 
-    def _creation(
-        self, timer: Timer, idempotency: Idempotency | None, former: FormerState | None = None
-    ) -> list[Write]:
+    def _creation(self, timer: Timer, idempotency: Idempotency | None) -> list[Write]:
         writes = [put_new(timer)]
         if timer.is_open and timer.issue is not None:
             writes += take_slot(timer.issue, timer.user_id, timer.ulid)
         if idempotency is not None:
-            writes.append(put_response(timer, timer.created_ms, idempotency, created=True, former=former))
+            writes.append(put_response(timer, timer.created_ms, idempotency, created=True))
         return writes
 
     # ------------------------------------------------------------------ transitions

@@ -1,5 +1,6 @@
 """The writes that change a timer, each with its condition."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,9 +9,10 @@ from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.update import Action as UpdateAction
 
 from timer_core.domain.issues import Issue
+from timer_core.domain.schedule import Span
 from timer_core.domain.state import ALLOWED_FROM, State, Transition
 from timer_core.domain.timers import MAX_OF_EACH_KIND, Timer
-from timer_core.store.former_state import FormerState
+from timer_core.store.former_state import FormerState, digest_of
 from timer_core.store.items import (
     IdempotencyItem,
     TimerItem,
@@ -20,7 +22,7 @@ from timer_core.store.items import (
     raw,
     timer_item,
 )
-from timer_core.store.keys import idempotency_sk, timer_sk, user_pk
+from timer_core.store.keys import idempotency_sk, name_of, timer_sk, user_pk
 from timer_core.store.table import Write
 
 _IDEMPOTENCY_DAYS = 1
@@ -184,6 +186,37 @@ def put_response(
     # DynamoDB deletes expired items only after hours or days, so an expired item may still exist.
     vacant = IdempotencyItem.pk.does_not_exist() | (IdempotencyItem.expires_at <= now_ms // 1000)
     return Write("Put", item.pk, item.sk, vacant, item=raw(item))
+
+
+def put_correction(
+    shown: Timer,
+    now_ms: int,
+    idempotency: Idempotency | None,
+    *,
+    before: Mapping[str, Timer | None],
+    written: Sequence[Write],
+    reaches_ms: int,
+    touched: Sequence[Span],
+) -> list[Write]:
+    """Return the write that stores the response to a correction, so that it can be undone; none without key.
+
+    Parameters
+    ----------
+    shown
+        The timer in the response.
+    before
+        The timers before the correction, as in `FormerState`.
+    written
+        The writes of these timers.
+    reaches_ms, touched
+        As in `timer_core.store.changes.TimerChange`.
+    """
+    if idempotency is None:
+        return []
+    results = {name_of(write.sk): digest_of(write.item) for write in written}
+    former = FormerState(before, results, reaches_ms, touched)
+    is_new = before[shown.ulid] is None
+    return [put_response(shown, now_ms, idempotency, created=is_new, former=former)]
 
 
 def note_undone(user_id: int, key: str) -> Write:
