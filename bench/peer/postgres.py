@@ -1,4 +1,4 @@
-"""A temporary PostgreSQL, which listens on a Unix socket only."""
+"""A temporary PostgreSQL, which listens on the loopback interface only."""
 
 import os
 import pwd
@@ -13,17 +13,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from local_stack import free_port
+
 # The oldest version that Django 5.2 supports ("PostgreSQL notes").
 _OLDEST = 14
 # Debian and Ubuntu install the server's programs outside of PATH, in a folder for each version.
 _DEBIAN = Path("/usr/lib/postgresql")
 _START_SECONDS = 60
 _USER = "peer"
+_HOST = "127.0.0.1"
 # PostgreSQL's own accounts are preferred to `nobody`, which other services may use too.
 _ACCOUNTS = ("postgres", "_postgres", "nobody")
 _SETTINGS = {
-    "listen_addresses": "",
-    "unix_socket_permissions": "0700",
+    # TCP, as with DynamoDB Local, so that both clients use the same kind of connection.
+    "listen_addresses": _HOST,
+    "unix_socket_directories": "",
     "max_connections": "10",
     "shared_buffers": "32MB",
     "max_wal_size": "128MB",
@@ -97,7 +101,6 @@ def running() -> Iterator[dict[str, str]]:
         folder = Path(name)
         account = _unprivileged_account(folder)
         data, log = folder / "data", folder / "log"
-        # Check a password, as a server in a network does: its hash costs the client processor time.
         password, password_file = secrets.token_urlsafe(), folder / "password"
         password_file.write_text(password)
         # Only the account can enter the folder.
@@ -114,7 +117,8 @@ def running() -> Iterator[dict[str, str]]:
         )
         if made.returncode:
             raise RuntimeError(f"initdb failed:\n{made.stderr}")
-        settings = {**_SETTINGS, "unix_socket_directories": str(folder)}
+        port = str(free_port())
+        settings = {**_SETTINGS, "port": port}
         options = [word for key, text in settings.items() for word in ("-c", f"{key}={text}")]
         with log.open("wb") as output:
             server = subprocess.Popen(
@@ -129,7 +133,8 @@ def running() -> Iterator[dict[str, str]]:
             )
         try:
             _wait_for(data / "postmaster.pid", server, log)
-            yield {"PGHOST": name, "PGUSER": _USER, "PGPASSWORD": password, "PGDATABASE": "postgres"}
+            address = {"PGHOST": _HOST, "PGPORT": port, "PGDATABASE": "postgres"}
+            yield {**address, "PGUSER": _USER, "PGPASSWORD": password}
         finally:
             assert server.stdin
             server.stdin.close()

@@ -119,7 +119,7 @@ class Worker:
 def serve(connection: int, operations: Mapping[str, Callable[..., Any]]) -> None:
     """Run the operations that the bench asks for, until it closes the connection (a file descriptor)."""
     requests = Connection(connection)
-    with suppress(EOFError, BrokenPipeError):
+    with suppress(EOFError, ConnectionError):
         while True:
             operation, arguments = requests.recv()
             requests.send(operations[operation](*arguments))

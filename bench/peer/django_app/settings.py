@@ -36,6 +36,7 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
         "HOST": os.environ["PGHOST"],
+        "PORT": os.environ["PGPORT"],
         "USER": os.environ["PGUSER"],
         "PASSWORD": os.environ["PGPASSWORD"],
         "NAME": os.environ["PGDATABASE"],
