@@ -271,6 +271,10 @@ release-check: lint ## Check that this commit can be released as its version
 bench: build $(venv) ## Measure, and update the tables of docs/performance.md and docs/cost.md
 	.venv/bin/python -m bench
 
+.PHONY: budget
+budget: $(venv) $(sam) dynamodb-local ## Write bench/budget.json, the instructions that cold starts may take, anew
+	.venv/bin/python -m bench.budget --write
+
 # ------------------------------------------------------------------ AWS
 
 .PHONY: build

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -187,18 +187,16 @@ def _table(python: Path, found: dict[str, Program], rounds: int) -> str:
 
 
 def _modules(python: Path, found: dict[str, Program]) -> str:
-    """Return the largest parts of each function and first request, by the byte code that they execute."""
+    """Return the largest parts of each function and first request."""
     rows = []
     for name in [name for name in found if name.split(" with ")[0] in LOADS]:
-        parts = found[name].by_module(python)
-        executed, loaded = (sum(values) for values in zip(*map(astuple, parts.values()), strict=True))
+        parts = sorted(found[name].by_module(python).items(), key=lambda part: -part[1].size)
+        executed = sum(part.executed for _, part in parts)
+        loaded = sum(part.loaded for _, part in parts)
         rows += [
             f"{name}: {len(parts)} modules and files",
             f"{executed:>12,} {loaded:>12,}  instructions of byte code, bytes loaded",
-            *(
-                f"{part.executed:>12,} {part.loaded:>12,}  {module}"
-                for module, part in sorted(parts.items(), key=lambda item: -item[1].executed)[:_SHOWN]
-            ),
+            *(f"{part.executed:>12,} {part.loaded:>12,}  {module}" for module, part in parts[:_SHOWN]),
         ]
     return "\n".join(rows)
 
