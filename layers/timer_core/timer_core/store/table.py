@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from botocore.exceptions import ClientError
+from botocore.session import Session
 from pynamodb.connection import Connection
 from pynamodb.connection.base import MetaTable
 from pynamodb.exceptions import QueryError, VerboseClientError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
+from timer_core.clients import session
 from timer_core.domain.errors import TooMuchContention
 
 # An item in the format of DynamoDB's API: a mapping of names to typed values.
@@ -97,6 +99,14 @@ class Write:
     item: RawItem = field(default_factory=dict)
 
 
+class _Connection(Connection):
+    """A connection whose client is made by the session that all clients share."""
+
+    @property
+    def session(self) -> Session:
+        return session()
+
+
 class Table:
     """The calls to DynamoDB.
 
@@ -111,7 +121,7 @@ class Table:
 
     def __init__(self, name: str, connection: Connection | None = None) -> None:
         self.name = name
-        self._connection = connection or Connection(
+        self._connection = connection or _Connection(
             # Three attempts fit into the API's ten seconds.
             connect_timeout_seconds=1,
             read_timeout_seconds=2,
