@@ -18,6 +18,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from timer_core import startup
 from timer_core.clients import client
 from timer_core.clock import now_ms
 from timer_core.domain.changes import changed_from_ms
@@ -56,6 +57,7 @@ class Change:
     from_ms: int
 
 
+@startup.completes
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from timer_core import startup
 from timer_core.clients import client
 from timer_core.clock import now_ms
 from timer_core.github.api.client import GitHub
@@ -76,6 +77,7 @@ class _NoTime(Exception):
     """Too little time remains to process a message."""
 
 
+@startup.completes
 @logger.inject_lambda_context
 @metrics.log_metrics
 @tracer.capture_lambda_handler(capture_response=False)

@@ -18,6 +18,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
+from timer_core import startup
 from timer_core.api.problems import HttpError, response
 from timer_core.clients import client
 from timer_core.clock import now_ms
@@ -49,6 +50,7 @@ triggers = settings().triggers
 secrets = RotatingSecret(client("secretsmanager"), settings().webhook_secret_arn)
 
 
+@startup.completes
 @logger.inject_lambda_context
 @metrics.log_metrics
 @count_requests(metrics)
