@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from auth import export, models
 from auth.github_sign_in import GitHubSignIn
 from auth.sign_in import SignIn, SignInResponse
+from timer_core import startup
 from timer_core.api import errors, pages, requests
 from timer_core.api.auth import Caller
 from timer_core.api.cursors import decode_cursor, encode_cursor
@@ -264,6 +265,7 @@ def revoke_token(token_id: str) -> Response[str]:
     return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
+@startup.completes
 @logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
 @metrics.log_metrics
 @count_requests(metrics, routes_of="auth")

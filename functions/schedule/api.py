@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
 from schedule import models
+from timer_core import startup
 from timer_core.api import errors, requests
 from timer_core.api.auth import Caller
 from timer_core.api.conditional import entity_tag, refuse_unmodified, require_match, with_part
@@ -248,6 +249,7 @@ def put_settings(
     return _response(models.OrganizationSettings.of(policies))
 
 
+@startup.completes
 @logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
 @metrics.log_metrics
 @count_requests(metrics, routes_of="schedule")

@@ -7,6 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 # These modules add their routes to the app.
 from timelogs import corrections, operation, reading, shared, timeline, timesheets, transitions  # noqa: F401
 from timelogs.shared import app, guard, logger
+from timer_core import startup
 from timer_core.api import requests
 from timer_core.clock import now_ms
 from timer_core.observability import count_requests, make_metrics
@@ -14,6 +15,7 @@ from timer_core.observability import count_requests, make_metrics
 metrics = make_metrics("timelogs")
 
 
+@startup.completes
 @logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
 @metrics.log_metrics
 @count_requests(metrics, routes_of="timelogs")

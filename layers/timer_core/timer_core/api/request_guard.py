@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from timer_core.api import errors, requests
 from timer_core.api.auth import SAFE_METHODS, Authenticator, Caller
 from timer_core.api.sessions import SESSION_COOKIE, Sessions, cookie
-from timer_core.clients import CLIENT_CONFIG
+from timer_core.clients import client
 from timer_core.domain.errors import TooManyRequests, Unauthorized
 from timer_core.domain.ids import parse_timer_id
 from timer_core.secrets import RotatingSecret
@@ -143,8 +143,4 @@ def _pauses_or_stops_own_timer(path: str, caller: Caller) -> bool:
 @cache
 def sessions() -> Sessions:
     """Return the sessions of this deployment."""
-    # Import boto3 on first use, because requests with tokens need only botocore.
-    import boto3
-
-    client = boto3.client("secretsmanager", config=CLIENT_CONFIG)
-    return Sessions(RotatingSecret(client, settings().session_secret_arn))
+    return Sessions(RotatingSecret(client("secretsmanager"), settings().session_secret_arn))
