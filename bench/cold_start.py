@@ -34,11 +34,11 @@ _BACKGROUND = ("TimerCoreLayer", "BackgroundLayer")
 # For each module, the function's package and layers, and the program that loads it.
 _MODULES = {
     "timelogs.api": ("TimelogsFunction", _BACKGROUND[:1], "handler.shared.table.connection.client"),
-    "auth.api": ("AuthFunction", _BACKGROUND[:1], "handler.table.connection.client"),
+    "auth.api": ("AuthFunction", _BACKGROUND[:1], "handler.shared.table.connection.client"),
     "schedule.api": (
         "ScheduleFunction",
         ("TimerCoreLayer", "HolidaysLayer"),
-        "handler.table.connection.client",
+        "handler.shared.table.connection.client",
     ),
     "webhook.receive": ("WebhookReceiveFunction", _BACKGROUND[:1], "handler"),
     "webhook.process": ("WebhookProcessFunction", _BACKGROUND, "handler.table.connection.client"),
