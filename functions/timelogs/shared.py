@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from timer_core.api import errors, requests
 from timer_core.api.auth import Caller
-from timer_core.api.digests import digest
+from timer_core.api.digests import digest, short_digest
 from timer_core.api.models import TimeLog
 from timer_core.api.request_guard import RequestGuard
 from timer_core.api.working import working_times
@@ -141,8 +141,10 @@ def idempotency_of(key: str | None, operation: str, request: BaseModel | None) -
 def cause_of(idempotency_key: str | None, request: BaseModel | None) -> str:
     """Return an id of the request. Repeated requests with the same Idempotency-Key have the same id."""
     if not idempotency_key:
-        return app.lambda_context.aws_request_id
-    return request_cause(digest(idempotency_key), digest(request.model_dump_json() if request else "")[:16])
+        return short_digest(app.lambda_context.aws_request_id)
+    return request_cause(
+        short_digest(idempotency_key), short_digest(request.model_dump_json() if request else "")
+    )
 
 
 @cache

@@ -27,7 +27,7 @@ RawItem: TypeAlias = dict[str, dict[str, Any]]
 INDEXES = {
     "by-start": ("pk", "start_ms"),
     "by-end": ("pk", "end_key"),
-    "open-timers": ("open_shard", "open_since_ms"),
+    "open-timers": ("open_shard", "start_ms"),
     "slots-by-repo": ("slot_repo", "pk"),
 }
 _TYPES = {
@@ -35,7 +35,6 @@ _TYPES = {
     "sk": "S",
     "start_ms": "N",
     "end_key": "S",
-    "open_since_ms": "N",
     "open_shard": "S",
     "slot_repo": "S",
 }
