@@ -8,7 +8,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from timer_core.api.digests import digest
+from timer_core.api.digests import digest, short_digest
 from timer_core.api.replies import Reply
 from timer_core.api.representations import time_log
 from timer_core.api.request_guard import RequestGuard
@@ -99,9 +99,8 @@ def idempotency_of(key: str | None, operation: str, content: str) -> Idempotency
 def cause_of(request: Request, idempotency_key: str | None, content: str) -> str:
     """Return an id of the request. Repeated requests with the same Idempotency-Key have the same id."""
     if not idempotency_key:
-        request_id: str = request.context.aws_request_id
-        return request_id
-    return request_cause(digest(idempotency_key), digest(content)[:16])
+        return short_digest(request.context.aws_request_id)
+    return request_cause(short_digest(idempotency_key), short_digest(content))
 
 
 @cache

@@ -137,7 +137,6 @@ class RequestGuard:
 
     def after_request(self, response: dict[str, Any], caller: Caller, *, now_ms: int) -> dict[str, Any]:
         """Return the response, and renew the session in the caller's cookie if the renewal is due."""
-        self._limit.finish_writes(caller.user_id)
         self._finish_token_writes()
         response.setdefault("headers", {}).setdefault("Cache-Control", "no-store")
         session, now_s = caller.session, now_ms // 1000

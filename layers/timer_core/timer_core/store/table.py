@@ -30,7 +30,7 @@ RawItem: TypeAlias = dict[str, dict[str, Any]]
 INDEXES = {
     "by-start": ("pk", "start_ms"),
     "by-end": ("pk", "end_key"),
-    "open-timers": ("open_shard", "open_since_ms"),
+    "open-timers": ("open_shard", "start_ms"),
     "slots-by-repo": ("slot_repo", "pk"),
 }
 # The first attribute of each key is the partition key.
