@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -20,7 +21,6 @@ from uuid import uuid4
 from bench.peer import postgres, queue
 from bench.peer.worker import Account, PastTimer, Request, Response, Worker
 from bench.receiver_time import SECRET
-from timer_core.api.models import format_time, to_time
 from timer_core.clock import now_ms
 from timer_core.domain.schedule import DAY_MS
 from timer_core.github.webhooks.signature import sign
@@ -261,7 +261,7 @@ def _payload(action: str, account: Account, number: int) -> bytes:
     payload = json.loads((_PAYLOADS / f"issues.{action}.json").read_text())
     person = {"id": account.github_id, "login": account.login}
     # With milliseconds, which GitHub omits, because a delivery follows the one before at once.
-    now = format_time(to_time(now_ms()))
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     issue = payload["issue"]
     issue |= {"number": number, "updated_at": now}
     if action == "closed":
