@@ -1093,7 +1093,7 @@ class TestWriteLimit:
     def test_a_step_of_changes_is_counted_by_one_write(self, app: App) -> None:
         """The limit is 120 changes, and each fifth one is counted."""
         browser, _ = app.signed_in()
-        app.timelogs.guard._limit = WriteLimit(app.timelogs.shared.table, 120)
+        app.timelogs.shared.guard._limit = WriteLimit(app.timelogs.shared.table, 120)
         network = Network(app.timelogs.shared.table.connection)
         try:
             for _ in range(12):
