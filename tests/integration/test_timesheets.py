@@ -98,6 +98,14 @@ class Owner:
         }
         totals = self.timesheets.working_ms(self.user_id, list(self.timers.values()), now_ms=now_ms)
         assert totals == {ulid: carry.working_ms for ulid, carry in whole.carry.timers.items()}
+        # The first read of an instance does not know yet which days are stored.
+        new_instance = Timesheets(self.table, self.queries, self.calendars)
+        present = self.timesheets.present(self.user_id, now_ms=now_ms)
+        assert present == new_instance.present(self.user_id, now_ms=now_ms)
+        assert present.carry.break_ms == whole.carry.break_ms
+        for ulid, timer in self.timers.items():
+            if timer.is_open:
+                assert present.carry.timers[ulid] == whole.carry.timers[ulid]
 
 
 @pytest.fixture
