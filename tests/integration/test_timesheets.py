@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.calendars import put_version
 from tests.support.examples import examples
+from tests.support.table import table_properties
 from timer_core.domain.calendar import HOUR_MS, Calendar, ConcurrentTimers, Policy
 from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.ids import new_ulid
@@ -19,7 +20,7 @@ from timer_core.domain.timeline import timeline
 from timer_core.domain.timers import Claim, Period, Timer
 from timer_core.store.calendars import Calendars
 from timer_core.store.derived_days import stored_until
-from timer_core.store.items import timer_item
+from timer_core.store.items import CalendarItem, timer_item
 from timer_core.store.people import Person
 from timer_core.store.queries import Filters, TimerQueries
 from timer_core.store.stored_days import StoredDays, outdated
@@ -119,6 +120,12 @@ def owner(shared_table: Table, calendars: FixedPolicies, new_person: Callable[[]
 
 
 # ---------------------------------------------------------------------- examples
+
+
+def test_the_index_that_the_present_is_read_from_has_the_calendar() -> None:
+    by_end = next(one for one in table_properties()["LocalSecondaryIndexes"] if one["IndexName"] == "by-end")
+    keys = {"pk", "sk", "end_key"}
+    assert CalendarItem.get_attributes().keys() - keys <= {*by_end["Projection"]["NonKeyAttributes"]}
 
 
 def test_days_that_are_over_are_stored(owner: Owner) -> None:
