@@ -222,7 +222,8 @@ class CalendarItem(Model):
     The days before ``stored_until_ms`` are stored, and ``carry`` is the state of the timeline at this time.
     ``dirty_days`` contains the beginnings of the UTC days from which on stored days may be outdated, and
     ``dirty_changes`` the number of times that days were added, or that a day which was over was changed by
-    hand. ``confirmed`` contains the confirmed days, as ranges of dates with their instants.
+    hand. ``confirmed`` contains the confirmed days, as ranges of dates with their instants. In the index
+    ``by-end``, ``end_key`` puts the item behind the open timers, so that one query reads both.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -237,6 +238,7 @@ class CalendarItem(Model):
     stored_until_ms = NumberAttribute(null=True)
     carry = BinaryAttribute(null=True, legacy_encoding=False)
     confirmed = BinaryAttribute(null=True, legacy_encoding=False)
+    end_key = UnicodeAttribute(null=True)
 
 
 class StoredDayItem(Model):
