@@ -36,6 +36,7 @@ SWEEPER_PROGRESS_SK = "progress"
 REPOSITORY_SK = "repository"
 RENAMED_SK = "renamed"
 SETTINGS_PK = "settings"
+SETTINGS_SK = "policies"
 RESTORE_PK = "restore"
 FULL_RESTORE_SK = "full"
 
@@ -46,8 +47,8 @@ CONFIRMED_DAYS = "confirmed#"
 HOOKS = "hook#"
 NAMES = "name#"
 NAMED_SLOTS = "slot#"
+EVENTS = "event#"
 MOVES_TO = "to#"
-POLICIES = "policy#"
 
 
 def user_pk(user_id: int) -> str:
@@ -132,9 +133,14 @@ def name_sk(repo: str) -> str:
     return f"{NAMES}{repo.lower()}"
 
 
-def event_sk(delivery: str) -> str:
-    """Return the sort key of an event."""
-    return f"event#{delivery}"
+def event_sk(number: int) -> str:
+    """Return the sort key of the event with a number in the log of an issue."""
+    return f"{EVENTS}{number:08d}"
+
+
+def repository_event_sk(delivery: str) -> str:
+    """Return the sort key of an event of a repository."""
+    return f"{EVENTS}{delivery}"
 
 
 def move_to_sk(delivery: str) -> str:
@@ -165,11 +171,6 @@ def confirmed_sk(date: str, part: int = 0) -> str:
 def day_of(sk: str) -> str:
     """Return the ISO 8601 date in the sort key of a day or confirmed day, or of a part of it."""
     return sk.split("#")[1]
-
-
-def policy_sk(from_ms: int) -> str:
-    """Return the sort key of the organization's settings from an instant on."""
-    return f"{POLICIES}{from_ms:015d}"
 
 
 def hook_sk(path: str) -> str:
