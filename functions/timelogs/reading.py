@@ -35,6 +35,7 @@ from timer_core.domain.totals import add_up, part_of
 from timer_core.domain.totals import time_zone as find_zone
 from timer_core.store.positions import Position
 from timer_core.store.queries import Filters, Page
+from timer_core.store.stored_days import StoredState
 from timer_core.store.timesheets import Worked
 
 if TYPE_CHECKING:
@@ -117,17 +118,20 @@ def list_timers(
     owner_id = user or caller.user_id
     if count:
         limit_long(filters.period, now)
-    page, present = _page(owner_id, filters, page_size, position, now)
+    state = timesheets.state(owner_id, now_ms=now)
+    page, present = _page(owner_id, filters, page_size, position, state, now)
     counted = timers.count(owner_id, filters) if count else None
     listed = names.of(page.timers, now_ms=now)
     slices: Sequence[Slice] = ()
     if period and listed:
         part = _reached_part(period, listed)
-        in_period = timesheets.worked(owner_id, part, now_ms=now)
+        in_period = timesheets.worked(owner_id, part, now_ms=now, state=state)
         slices = in_period.slices
         if part.until_ms >= now:
             present = in_period
-    worked = working_times(timesheets, owner_id, listed, now_ms=now, present=present, slices=slices)
+    worked = working_times(
+        timesheets, owner_id, listed, now_ms=now, present=present, slices=slices, state=state
+    )
 
     def show(origin: str, shown_at: int) -> TimeLogPage:
         is_tag = shown_at == WITHOUT_ELAPSED_TIME
@@ -224,7 +228,12 @@ def _reached_part(period: Period, listed: Sequence[Timer]) -> Period:
 
 
 def _page(
-    user_id: int, filters: Filters, page_size: int, position: Position | None, now: int
+    user_id: int,
+    filters: Filters,
+    page_size: int,
+    position: Position | None,
+    state: StoredState,
+    now: int,
 ) -> tuple[Page, Worked | None]:
     """Return a page of timers, and the person's present if it was read.
 
@@ -232,7 +241,7 @@ def _page(
     """
     present = None
     if filters == Filters(is_open=True) and position is None:
-        present = timesheets.present(user_id, now_ms=now)
+        present = timesheets.present(user_id, now_ms=now, state=state)
         found = sorted(
             (timer for timer in present.timers if timer.is_open),
             key=lambda timer: (timer.start_ms, timer.ulid),
@@ -240,7 +249,14 @@ def _page(
         )
         if len(found) <= page_size:
             return Page(found, None, None), present
-    return timers.page(user_id, filters, page_size=page_size, position=position), present
+    page = timers.page(
+        user_id,
+        filters,
+        page_size=page_size,
+        position=position,
+        has_moved_starts=state.has_moved_starts,
+    )
+    return page, present
 
 
 def _repo_keys(full_name: str | None, now: int) -> frozenset[str]:

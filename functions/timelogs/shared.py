@@ -142,9 +142,8 @@ def cause_of(idempotency_key: str | None, request: BaseModel | None) -> str:
     """Return an id of the request. Repeated requests with the same Idempotency-Key have the same id."""
     if not idempotency_key:
         return short_digest(app.lambda_context.aws_request_id)
-    return request_cause(
-        short_digest(idempotency_key), short_digest(request.model_dump_json() if request else "")
-    )
+    body = request.model_dump_json() if request else ""
+    return request_cause(short_digest(idempotency_key), short_digest(body)[:4])
 
 
 @cache

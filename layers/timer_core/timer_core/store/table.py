@@ -26,7 +26,7 @@ from timer_core.store.direct_requests import send_directly
 RawItem: TypeAlias = dict[str, dict[str, Any]]
 
 INDEXES = {
-    "by-start": ("pk", "start_ms"),
+    "by-start": ("pk", "start_key"),
     "by-end": ("pk", "end_key"),
     "open-timers": ("open_shard", "start_ms"),
     "slots-by-repo": ("slot_repo", "pk"),

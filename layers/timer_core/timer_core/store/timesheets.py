@@ -106,23 +106,41 @@ class Timesheets:
 
     # ------------------------------------------------------------------ reading
 
-    def worked(self, user_id: int, period: Period, *, now_ms: int) -> Worked:
-        """Return a person's working time in a period, up to the present."""
-        return self._worked(user_id, self._state(user_id, now_ms), period, now_ms)
+    def state(self, user_id: int, *, now_ms: int) -> StoredState:
+        """Return which days are stored, without those that a fast machine has stored too early."""
+        return self._days.state(user_id).valid_until(midnight(now_ms))
 
-    def present(self, user_id: int, *, now_ms: int) -> Worked:
+    def worked(
+        self, user_id: int, period: Period, *, now_ms: int, state: StoredState | None = None
+    ) -> Worked:
+        """Return a person's working time in a period, up to the present.
+
+        Parameters
+        ----------
+        state
+            As `state` returns it, if it was read already; also for the following methods.
+        """
+        return self._worked(user_id, state or self.state(user_id, now_ms=now_ms), period, now_ms)
+
+    def present(self, user_id: int, *, now_ms: int, state: StoredState | None = None) -> Worked:
         """Return a person's working time since the beginning of the present day in their time zone.
 
         The carry has the state of all of the person's open timers. The machine that made the last transition
         may be ahead by up to a minute; then the present is the time of this transition.
         """
-        state = self._state(user_id, now_ms)
+        state = state or self.state(user_id, now_ms=now_ms)
         schedule = self._calendar(state).schedule
         today = Period(schedule.starts_at(schedule.day_of(now_ms)), now_ms + CLOCK_SKEW_MS)
         return self._worked(user_id, state, today, now_ms, ahead_ms=CLOCK_SKEW_MS)
 
     def working_ms(
-        self, user_id: int, timers: Sequence[Timer], *, now_ms: int, present: Worked | None = None
+        self,
+        user_id: int,
+        timers: Sequence[Timer],
+        *,
+        now_ms: int,
+        present: Worked | None = None,
+        state: StoredState | None = None,
     ) -> dict[str, int]:
         """Return the working time of a person's timers up to the present, by ULID.
 
@@ -132,7 +150,7 @@ class Timesheets:
             The person's working time in a period up to the present, if it has been derived already.
         """
         if present is None:
-            state = self._state(user_id, now_ms)
+            state = state or self.state(user_id, now_ms=now_ms)
             if all(timer.reach.until_ms < state.valid_until_ms for timer in timers):
                 return self._stored_ms(user_id, timers)
             present = self._worked(user_id, state, Period(now_ms, now_ms), now_ms)
@@ -170,7 +188,7 @@ class Timesheets:
         }
         if not expired:
             return []
-        state = self._state(user_id, now_ms)
+        state = self.state(user_id, now_ms=now_ms)
         since_ms, carry = state.valid_until_ms, self._carry(user_id, state)
         signed_ms = min(timer.last_sign_until(timer.changed_ms) for timer in expired.values())
         if signed_ms < since_ms:
@@ -192,7 +210,7 @@ class Timesheets:
 
         Before the period, the calendar has to have the same working hours as the stored one.
         """
-        state = self._state(user_id, now_ms)
+        state = self.state(user_id, now_ms=now_ms)
         since_ms = min(midnight(period.since_ms), state.valid_until_ms)
         until_ms = min(period.until_ms, now_ms)
         if since_ms == state.valid_until_ms:
@@ -203,10 +221,6 @@ class Timesheets:
         calendar = own.calendar(self._calendars.organization())
         derived = confirmed_timeline(timers, calendar, until_ms, carry, confirmed)
         return clipped(derived.slices, period.since_ms, until_ms)
-
-    def _state(self, user_id: int, now_ms: int) -> StoredState:
-        """Return which days are stored, without those that a fast machine has stored too early."""
-        return self._days.state(user_id).valid_until(midnight(now_ms))
 
     def _worked(
         self, user_id: int, state: StoredState, period: Period, now_ms: int, *, ahead_ms: int = 0
@@ -266,7 +280,7 @@ class Timesheets:
 
     def days(self, user_id: int, dates: Sequence[date], *, now_ms: int) -> list[Sheet]:
         """Return a person's sheets of adjacent dates."""
-        return self._sheets(user_id, self._state(user_id, now_ms), dates, now_ms)[0]
+        return self._sheets(user_id, self.state(user_id, now_ms=now_ms), dates, now_ms)[0]
 
     def confirm(self, user_id: int, day: date, expected: Expected, *, now_ms: int) -> Sheet:
         """Freeze a day that is over, and return its sheet. A confirmed day stays as it is.
@@ -288,7 +302,7 @@ class Timesheets:
         """
 
         def attempt() -> Sheet:
-            state = self._state(user_id, now_ms)
+            state = self.state(user_id, now_ms=now_ms)
             (sheet,), worked = self._sheets(user_id, state, [day], now_ms)
             if sheet.since_ms == sheet.until_ms:
                 raise InvalidInput(
@@ -329,7 +343,7 @@ class Timesheets:
         """
 
         def attempt() -> None:
-            state = self._state(user_id, now_ms)
+            state = self.state(user_id, now_ms=now_ms)
             (sheet,), _ = self._sheets(user_id, state, [day], now_ms)
             if sheet.confirmed_ms is None:
                 raise NotFound(f"{day.isoformat()} is not confirmed.")
