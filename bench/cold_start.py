@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -41,10 +41,11 @@ _ENVIRONMENT = {
 # The program that loads each function. A function without a client after its import makes it in its first
 # request; the client is part of loading here, so that the figures are comparable.
 _CLIENT = "handler.table.connection.client"
+_CLIENT_OF_API = "handler.shared.table.connection.client"
 LOADS = {
-    "timelogs.api": ("TimelogsFunction", "handler.shared.table.connection.client"),
-    "auth.api": ("AuthFunction", _CLIENT),
-    "schedule.api": ("ScheduleFunction", _CLIENT),
+    "timelogs.api": ("TimelogsFunction", _CLIENT_OF_API),
+    "auth.api": ("AuthFunction", _CLIENT_OF_API),
+    "schedule.api": ("ScheduleFunction", _CLIENT_OF_API),
     "webhook.receive": ("WebhookReceiveFunction", "handler.sqs"),
     "webhook.process": ("WebhookProcessFunction", _CLIENT),
     "timesheets.refresh": ("TimesheetsFunction", _CLIENT),
@@ -187,18 +188,16 @@ def _table(python: Path, found: dict[str, Program], rounds: int) -> str:
 
 
 def _modules(python: Path, found: dict[str, Program]) -> str:
-    """Return the largest parts of each function and first request, by the byte code that they execute."""
+    """Return the largest parts of each function and first request."""
     rows = []
     for name in [name for name in found if name.split(" with ")[0] in LOADS]:
-        parts = found[name].by_module(python)
-        executed, loaded = (sum(values) for values in zip(*map(astuple, parts.values()), strict=True))
+        parts = sorted(found[name].by_module(python).items(), key=lambda part: -part[1].size)
+        executed = sum(part.executed for _, part in parts)
+        loaded = sum(part.loaded for _, part in parts)
         rows += [
             f"{name}: {len(parts)} modules and files",
             f"{executed:>12,} {loaded:>12,}  instructions of byte code, bytes loaded",
-            *(
-                f"{part.executed:>12,} {part.loaded:>12,}  {module}"
-                for module, part in sorted(parts.items(), key=lambda item: -item[1].executed)[:_SHOWN]
-            ),
+            *(f"{part.executed:>12,} {part.loaded:>12,}  {module}" for module, part in parts[:_SHOWN]),
         ]
     return "\n".join(rows)
 

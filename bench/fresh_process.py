@@ -91,6 +91,15 @@ class Part:
     executed: int = 0
     loaded: int = 0
 
+    @property
+    def size(self) -> int:
+        """Both in instructions of byte code: loading ten bytes takes about as long as one instruction.
+
+        An instruction of byte code takes about 270 of the processor's; to load a byte of byte code takes 23,
+        and of JSON 56.
+        """
+        return self.executed + self.loaded // 10
+
 
 @dataclass(frozen=True, slots=True)
 class Program:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -28,8 +29,8 @@ from tests.support.browser import ORIGIN
 from tests.support.gateway import Context
 from tests.support.network import Network, refusal
 from tests.support.repositories import identified
-from timer_core.api.models import format_time, to_time
 from timer_core.api.sessions import SESSION_COOKIE
+from timer_core.api.times import format_time, to_time
 from timer_core.domain.errors import Forbidden, Unauthorized
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.issues import Issue
@@ -54,7 +55,7 @@ from timer_core.store.items import (
     WritesItem,
 )
 from timer_core.store.limits import WriteLimit
-from timer_core.store.people import PeopleStore, Person
+from timer_core.store.people import PeopleStore, Person, registered
 from timer_core.store.timesheets import Timesheets
 from timer_core.store.tokens import TokenStore
 
@@ -116,6 +117,7 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "schema_version",
             "version",
             "repo_key",
+            "start_key",
             "end_key",
             "open_shard",
         },
@@ -178,13 +180,18 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
     ),
     CalendarItem: (
         {
-            "versions": (CalendarExported, ["versions"]),
-            "exceptions": (CalendarExported, ["exceptions"]),
-            "assignment_starts": (CalendarExported, ["assignment_starts"]),
-            "chosen": (CalendarExported, ["chosen"]),
+            "about": (CalendarExported, ["versions", "exceptions", "assignment_starts", "chosen"]),
             "version": (CalendarExported, ["version"]),
         },
-        {"dirty_days", "dirty_changes", "stored_until_ms", "carry", "confirmed"},
+        {
+            "dirty_days",
+            "dirty_changes",
+            "stored_until_ms",
+            "carry",
+            "confirmed",
+            "has_moved_starts",
+            "end_key",
+        },
     ),
     ConfirmedDayItem: (
         {
@@ -304,7 +311,7 @@ class TestTokens:
 
     def test_a_person_has_at_most_fifty_tokens(self, app: App) -> None:
         browser, ann = app.signed_in()
-        caller = app.auth.guard.authenticator.authenticate(
+        caller = app.auth.shared.guard.authenticator.authenticate(
             {"authorization": f"Bearer {browser.cookies[SESSION_COOKIE]}"}, now_ms=app.clock.ms
         )
         for _ in range(49):
@@ -338,7 +345,7 @@ class TestTokens:
     def test_a_concurrent_sign_out_prevents_a_new_token(self, app: App) -> None:
         browser, ann = app.signed_in()
         token, text = new_token(name="late", now_ms=app.clock.ms)
-        network = Network(app.auth.table.connection)
+        network = Network(app.auth.shared.table.connection)
 
         def sign_out(_operation: str, send: Send) -> Any:
             revoke_access(app.sessions, app.tokens, ann.id, now_ms=app.clock.ms + 1)
@@ -348,7 +355,7 @@ class TestTokens:
         try:
             signed_in_ms = app.session(browser).signed_in_ms
             with pytest.raises(Unauthorized):
-                TokenStore(app.auth.table).add(ann.id, token, text, signed_in_ms=signed_in_ms)
+                TokenStore(app.auth.shared.table).add(ann.id, token, text, signed_in_ms=signed_in_ms)
         finally:
             network.close()
         assert app.tokens.of(ann.id) == []
@@ -587,7 +594,8 @@ class TestExport:
     def test_every_timer_is_on_one_page_of_the_export(
         self, app: App, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(app.auth, "_EXPORT_PAGE", 3)
+        app.auth.resolver()
+        monkeypatch.setattr(sys.modules["auth.routes"], "_EXPORT_PAGE", 3)
         browser, ann = app.signed_in()
         token = app.token(browser)
         made = _add_timers(app, ann, 10)
@@ -812,7 +820,7 @@ class TestAccountDeletion:
     def test_signing_in_during_the_deletion_keeps_the_profile(self, app: App) -> None:
         browser, ann = app.signed_in()
         _add_timers(app, ann, 1)
-        network = Network(app.auth.table.connection)
+        network = Network(app.auth.shared.table.connection)
 
         def sign_in_again(_operation: str, send: Send) -> Any:
             network.close()
@@ -825,7 +833,7 @@ class TestAccountDeletion:
             assert browser("DELETE", ME).status == 204
         finally:
             network.close()
-        assert app.people.registered([ann.id]).keys() == {ann.id}
+        assert registered(app.people.profiles([ann.id])).keys() == {ann.id}
 
     def test_other_peoples_timers_are_kept(self, app: App) -> None:
         browser, ann = app.signed_in()
@@ -849,7 +857,7 @@ class TestAccountDeletion:
         assert answer.status == 202
         # Events no longer affect the person, and the tokens are deleted. The session can still repeat the
         # request.
-        assert app.people.registered([ann.id]) == {}
+        assert registered(app.people.profiles([ann.id])) == {}
         assert app.tokens.of(ann.id) == []
         assert browser("DELETE", ME).status == 204
         assert app.timers_of(ann) == []
@@ -932,16 +940,20 @@ class TestAccountDeletion:
             app.timers.start(user_id=ann.id, now_ms=app.clock.ms, issue=None)
             return True
 
-        (pending,) = (one for one in app.auth.account_deletion.pending_deletions() if one.user_id == ann.id)
-        assert not app.auth.account_deletion.finish(pending, now_ms=app.clock.ms, has_time=sign_in_again)
+        (pending,) = (
+            one for one in app.auth.shared.account_deletion.pending_deletions() if one.user_id == ann.id
+        )
+        assert not app.auth.shared.account_deletion.finish(
+            pending, now_ms=app.clock.ms, has_time=sign_in_again
+        )
         assert len(app.timers_of(ann)) == 1
-        assert app.people.registered([ann.id]).keys() == {ann.id}
+        assert registered(app.people.profiles([ann.id])).keys() == {ann.id}
 
     def test_signing_in_again_cancels_the_deletion(self, app: App) -> None:
         browser, ann = app.signed_in()
         browser("DELETE", ME, context=Context(remaining_ms=0))
         app.signed_in(ann)
-        assert app.people.registered([ann.id]).keys() == {ann.id}
+        assert registered(app.people.profiles([ann.id])).keys() == {ann.id}
 
     def test_after_a_cancelled_deletion_earlier_sessions_and_events_do_not_count(self, app: App) -> None:
         browser, ann = app.signed_in()
@@ -961,12 +973,12 @@ class TestAccountDeletion:
     def test_two_concurrent_deletion_requests_both_succeed(self, app: App) -> None:
         browser, _ = app.signed_in()
         kept = dict(browser.cookies)
-        warm = dict(vars(app.auth.guard))
+        warm = dict(vars(app.auth.shared.guard))
         browser("GET", ME)
         app.cold_start()
         browser("DELETE", ME)
         # Another instance of the function still has the session in its cache.
-        vars(app.auth.guard).update(warm)
+        vars(app.auth.shared.guard).update(warm)
         browser.cookies = kept
         assert browser("DELETE", ME).status == 204
 
@@ -1087,7 +1099,7 @@ class TestWriteLimit:
     def test_a_step_of_changes_is_counted_by_one_write(self, app: App) -> None:
         """The limit is 120 changes, and each fifth one is counted."""
         browser, _ = app.signed_in()
-        app.timelogs.guard._limit = WriteLimit(app.timelogs.shared.table, 120)
+        app.timelogs.shared.guard._limit = WriteLimit(app.timelogs.shared.table, 120)
         network = Network(app.timelogs.shared.table.connection)
         try:
             for _ in range(12):
@@ -1105,7 +1117,7 @@ class TestWriteLimit:
             browser("POST", START, {})
         finally:
             network.close()
-        assert network.requests == ["UpdateItem", "PutItem", "GetItem", "Query"]
+        assert network.requests == ["UpdateItem", "PutItem", "Query"]
 
     def test_a_failed_count_does_not_fail_the_change(self, strict: App) -> None:
         browser, ann = strict.signed_in()
@@ -1263,7 +1275,7 @@ class TestAdmins:
         boss, account = app.signed_in(app.github.accounts.get(ADMIN) or app.new_person(ADMIN))
         app.token(boss)
         made: list[str] = []
-        network = Network(app.auth.table.connection)
+        network = Network(app.auth.shared.table.connection)
 
         def make(_operation: str, send: Send) -> Any:
             token, text = new_token(name="late", now_ms=app.clock.ms)
@@ -1274,7 +1286,7 @@ class TestAdmins:
         # The first write fails its condition, because the login has changed.
         network.next_writes = [lambda _operation, send: send()] * (1 + write) + [make]
         try:
-            people = PeopleStore(app.auth.table)
+            people = PeopleStore(app.auth.shared.table)
             people.register(account.id, f"renamed-{account.id}", now_ms=app.clock.ms)
             assert app.caller(made[0])("GET", "/api/admin/health/").status == 403
         finally:
@@ -1317,8 +1329,8 @@ def _add_timers(app: App, who: Account, number: int) -> list[str]:
 def _sweep(app: App, *, after: float) -> None:
     """Finish the pending deletions some seconds later, as the sweep does."""
     app.clock.advance(after)
-    for pending in app.auth.account_deletion.pending_deletions():
-        assert app.auth.account_deletion.finish(pending, now_ms=app.clock.ms, has_time=lambda: True)
+    for pending in app.auth.shared.account_deletion.pending_deletions():
+        assert app.auth.shared.account_deletion.finish(pending, now_ms=app.clock.ms, has_time=lambda: True)
 
 
 def _in_days(app: App, days: int) -> str:

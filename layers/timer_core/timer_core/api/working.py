@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from timer_core.domain.timeline import Slice, Standing, standings
 from timer_core.domain.timers import Timer
-from timer_core.store.stored_days import StoredState
 from timer_core.store.timesheets import Timesheets, Worked
 
 
@@ -72,7 +71,6 @@ def working_times(
     now_ms: int,
     present: Worked | None = None,
     slices: Iterable[Slice] = (),
-    state: StoredState | None = None,
 ) -> WorkingTimes:
     """Derive the working times of some of a person's timers.
 
@@ -83,14 +81,12 @@ def working_times(
         if a timer is open.
     slices
         The slices in the period of the response.
-    state
-        Which of the person's days are stored, if it was read already.
     """
     if not timers:
         return WorkingTimes({})
     if present is None and any(timer.is_open for timer in timers):
-        present = timesheets.present(user_id, now_ms=now_ms, state=state)
-    working = timesheets.working_ms(user_id, timers, now_ms=now_ms, present=present, state=state)
+        present = timesheets.present(user_id, now_ms=now_ms)
+    working = timesheets.working_ms(user_id, timers, now_ms=now_ms, present=present)
     found = standings(present.timers, present.calendar, present.carry) if present else {}
     if present:
         now_ms = present.carry.at_ms

@@ -9,9 +9,8 @@ from timer_core.domain.errors import DayConfirmed
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.schedule import Schedule, Span
 from timer_core.domain.timers import LATEST_MS
-from timer_core.store.calendars import Calendars, guarded
+from timer_core.store.calendars import Calendars, guarded, update_calendar
 from timer_core.store.items import CalendarItem
-from timer_core.store.keys import CALENDAR_SK, user_pk
 from timer_core.store.stored_days import outdated
 from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionRefused, Write, retry
 
@@ -133,7 +132,7 @@ def _with_moved_starts(change: TimerChange, marks: Sequence[Write]) -> Sequence[
     """
     if not any("start_key" in write.item for write in change.writes):
         return marks
-    (mark,) = marks or [Write("Update", user_pk(change.user_id), CALENDAR_SK)]
+    (mark,) = marks or [update_calendar(change.user_id, [])]
     return [replace(mark, actions=[*(mark.actions or ()), CalendarItem.has_moved_starts.set(True)])]
 
 
