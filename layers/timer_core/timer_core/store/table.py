@@ -30,7 +30,7 @@ RawItem: TypeAlias = dict[str, dict[str, Any]]
 Key: TypeAlias = tuple[str, str]
 
 INDEXES = {
-    "by-start": ("pk", "start_ms"),
+    "by-start": ("pk", "start_key"),
     "by-end": ("pk", "end_key"),
     "open-timers": ("open_shard", "start_ms"),
     "slots-by-repo": ("slot_repo", "pk"),
