@@ -607,7 +607,7 @@ class TestRepositoryEvents:
     def test_an_event_that_arrives_while_a_timer_is_written_is_applied_a_minute_later(
         self, team: Team, ann: Account, issue: Issue, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(event_handler, "SETTLED_AFTER_MS", 60_000)
+        monkeypatch.setattr(event_handler, "AGAIN_AFTER_MS", 60_000)
         clock = Clock(now_ms())
         monkeypatch.setattr(team.product.processor.queued_events, "_clock", clock)
         team.at(10)

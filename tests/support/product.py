@@ -257,7 +257,7 @@ def product(table: Table, api_url: str, **variables: str) -> Iterator[Product]:
         patch.setattr(receiver, "sqs", running.queue)
         patch.setattr(processor, "_sqs", lambda: running.queue)
         # No other process is at work, so no event has to be handled again.
-        patch.setattr(event_handler, "SETTLED_AFTER_MS", 0)
+        patch.setattr(event_handler, "AGAIN_AFTER_MS", 0)
         yield running
 
 

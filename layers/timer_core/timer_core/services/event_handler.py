@@ -19,7 +19,7 @@ from timer_core.store.timers import TimerStore
 
 # A process that derives timers from what it has read writes them within this time, and the index of slots
 # shows them. The processor has half a minute; elsewhere, the SDK's time limits allow a call ten seconds.
-SETTLED_AFTER_MS = 60_000
+AGAIN_AFTER_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class EventHandler:
         observed_at = named_at(event.delivery, event.at_ms)
         for issue in (origin, target):
             self._issue_timers.observe(issue.repository, observed_at, now_ms=now_ms)
-        return _settling(changed, logged_ms, now_ms)
+        return _to_apply_again(changed, logged_ms, now_ms)
 
     def handle_repository(self, event: RepositoryEvent, *, now_ms: int) -> Handled:
         """Apply an event of a repository to the timers of its issues, or store the repository's new name.
@@ -179,7 +179,7 @@ class EventHandler:
             actor=event.actor if event.actor in actors else 0,
         )
         changed, logged_ms = self._issue_timers.apply_to_repository(happened, repository, now_ms=now_ms)
-        return _settling(changed, logged_ms, now_ms)
+        return _to_apply_again(changed, logged_ms, now_ms)
 
     def rename_owner(self, event: OwnerRenamed, *, now_ms: int) -> Handled:
         """Store the new login of a user or organization in the names of their repositories.
@@ -234,9 +234,9 @@ class EventHandler:
             return None
 
 
-def _settling(changed: Sequence[Timer], logged_ms: int, now_ms: int) -> Handled:
+def _to_apply_again(changed: Sequence[Timer], logged_ms: int, now_ms: int) -> Handled:
     """Return the result of an event that has to be handled again when it was logged long enough ago."""
-    return Handled(tuple(changed), again_ms=max(0, logged_ms + SETTLED_AFTER_MS - now_ms))
+    return Handled(tuple(changed), again_ms=max(0, logged_ms + AGAIN_AFTER_MS - now_ms))
 
 
 def _logged_ulid(event: IssueEvent, user_id: int) -> str:
