@@ -15,7 +15,7 @@ from timer_core.domain.errors import DayConfirmed, ErrorCode, InvalidInput
 from timer_core.domain.own_calendar import OwnCalendar, changed_from_ms, confirmed_conflicts
 from timer_core.domain.schedule import DAY, DayException, Interval, ScheduleVersion, Week, midnight
 from timer_core.store.items import LOCKED_AFTER_MS, CalendarItem, SettingsItem, as_read
-from timer_core.store.keys import CALENDAR_SK, SETTINGS_PK, SETTINGS_SK, user_pk
+from timer_core.store.keys import CALENDAR_END_KEY, CALENDAR_SK, SETTINGS_PK, SETTINGS_SK, user_pk
 from timer_core.store.table import RawItem, Table, Write, retry_on_conflict
 from timer_core.store.writes import set_or_remove
 
@@ -181,7 +181,7 @@ class Calendars:
             if changed_ms is not None and changed_ms < now_ms:
                 actions += _mark_dirty(changed_ms)
             unchanged = as_read(CalendarItem.version, before.version or None) & as_confirmed(before)
-            self._table.write(Write("Update", user_pk(user_id), CALENDAR_SK, unchanged, actions))
+            self._table.write(update_calendar(user_id, actions, unchanged))
             return after
 
         return retry_on_conflict(attempt, _BUSY)
@@ -192,12 +192,18 @@ def with_choice(own: OwnCalendar, choice: AssignmentStarts | None, *, now_ms: in
     return own.with_assignment_starts(choice, now_ms=now_ms, forget_before_ms=now_ms - LOCKED_AFTER_MS)
 
 
+def update_calendar(user_id: int, actions: Sequence[Action], condition: Condition | None = None) -> Write:
+    """Return an update of a person's `CalendarItem`, which may create it."""
+    actions = [*actions, CalendarItem.end_key.set(CALENDAR_END_KEY)]
+    return Write("Update", user_pk(user_id), CALENDAR_SK, condition, actions)
+
+
 def lower_dirty(user_id: int, from_ms: int) -> Write:
     """Return the write that marks a person's stored days from an instant on as outdated.
 
     It has no condition. So it can be part of any transaction, and concurrent writes do not refuse each other.
     """
-    return Write("Update", user_pk(user_id), CALENDAR_SK, actions=_mark_dirty(from_ms))
+    return update_calendar(user_id, _mark_dirty(from_ms))
 
 
 def as_confirmed(own: OwnCalendar) -> Condition:
@@ -218,7 +224,7 @@ def guarded(user_id: int, own: OwnCalendar, from_ms: int | None) -> Write:
         The instant from which stored days may be outdated; None if the change outdates none.
     """
     actions = [CalendarItem.dirty_changes.add(1)] if from_ms is None else _mark_dirty(from_ms)
-    return Write("Update", user_pk(user_id), CALENDAR_SK, as_confirmed(own), actions)
+    return update_calendar(user_id, actions, as_confirmed(own))
 
 
 def set_confirmed(ranges: Sequence[ConfirmedRange], *, reopened_ms: int | None = None) -> list[Action]:

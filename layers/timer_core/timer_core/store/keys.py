@@ -16,6 +16,8 @@ OPEN_SHARDS = 8
 # their start. So one query reads all timers that ended after a moment or are open.
 _STOPPED = 0
 _OPEN = 1
+# The sort key of a person's calendar in the index ``by-end``, behind those of the open timers.
+CALENDAR_END_KEY = "2"
 # Ends have 15 digits, which is enough for the year 9999.
 _LATEST_MS = 10**15 - 1
 
@@ -200,6 +202,11 @@ def end_keys_of_open(from_ms: int | None = None, before_ms: int | None = None) -
 def end_keys_since(since_ms: int) -> tuple[str, str]:
     """Return the first and last key in ``by-end`` of timers that are open, or ended at a moment or later."""
     return _end_key(_STOPPED, since_ms), _end_key(_OPEN, _LATEST_MS)
+
+
+def end_keys_since_with_calendar(since_ms: int) -> tuple[str, str]:
+    """Return the first and last key of `end_keys_since` and the person's calendar."""
+    return _end_key(_STOPPED, since_ms), CALENDAR_END_KEY
 
 
 def end_keys_of_stopped(since_ms: int, until_ms: int) -> tuple[str, str]:
