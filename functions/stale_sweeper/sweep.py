@@ -44,7 +44,12 @@ table = Table(settings().table_name)
 timers = TimerStore(table)
 issue_timers = IssueTimers(table, timers)
 event_handler = EventHandler(
-    issue_timers, timers, PeopleStore(table), track_unregistered=settings().track_unregistered
+    issue_timers,
+    timers,
+    PeopleStore(table),
+    track_unregistered=settings().track_unregistered,
+    # The next run finds a timer that did not follow a move.
+    again_after_ms=0,
 )
 account_deletion = AccountDeletionStore(table, track_unregistered=settings().track_unregistered)
 health = HealthStore(table)

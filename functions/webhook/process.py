@@ -59,7 +59,13 @@ issue_timers = IssueTimers(table, timers)
 health = HealthStore(table)
 hooks = HookStore(table)
 queued_events = QueuedEventHandler(
-    EventHandler(issue_timers, timers, PeopleStore(table), track_unregistered=settings().track_unregistered),
+    EventHandler(
+        issue_timers,
+        timers,
+        PeopleStore(table),
+        track_unregistered=settings().track_unregistered,
+        again_after_ms=settings().apply_again_after_s * 1000,
+    ),
     issue_timers,
     GitHub(CredentialParameter(settings().github_credential), api_url=settings().github_api_url),
     settings().triggers,

@@ -43,6 +43,8 @@ class Settings:
         The queue of people whose days could not be stored.
     max_receives
         How often SQS delivers a message before moving it to the dead-letter queue.
+    apply_again_after_s
+        The time after which moves and events of a repository are applied again (seconds).
     """
 
     table_name: str
@@ -62,6 +64,7 @@ class Settings:
     delivery_queue_url: str
     timesheet_queue_url: str
     max_receives: int
+    apply_again_after_s: int
 
     @property
     def github_host(self) -> str:
@@ -103,6 +106,7 @@ class Settings:
             delivery_queue_url=os.environ.get("DELIVERY_QUEUE_URL", ""),
             timesheet_queue_url=os.environ.get("TIMESHEET_QUEUE_URL", ""),
             max_receives=int(os.environ.get("MAX_RECEIVES", "10")),
+            apply_again_after_s=int(os.environ.get("APPLY_AGAIN_AFTER_S", "60")),
         )
 
 
