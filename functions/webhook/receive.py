@@ -34,7 +34,7 @@ from timer_core.github.webhooks.payloads import (
 )
 from timer_core.github.webhooks.signature import is_signed
 from timer_core.observability import count_requests, make_logger, make_metrics
-from timer_core.secrets import RotatingSecret
+from timer_core.secrets import WEBHOOK_STAGE, RotatingSecret
 from timer_core.settings import settings
 from webhook.queue import send
 
@@ -47,7 +47,9 @@ _DELIVERY = re.compile(r"[A-Za-z0-9-]{1,72}")
 
 sqs = boto3.client("sqs", config=CLIENT_CONFIG)
 triggers = settings().triggers
-secrets = RotatingSecret(boto3.client("secretsmanager", config=CLIENT_CONFIG), settings().webhook_secret_arn)
+secrets = RotatingSecret(
+    boto3.client("secretsmanager", config=CLIENT_CONFIG), settings().webhook_secret_arn, WEBHOOK_STAGE
+)
 
 
 @logger.inject_lambda_context

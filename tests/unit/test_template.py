@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.template import Template
 
 # Resources that contain timers, unprocessed deliveries, or a key that GitHub or sessions need.
-KEPT = {"TimerTable", "DeliveryQueue", "DeliveryDeadLetterQueue", "WebhookSecret", "SessionSecret"}
+KEPT = {"TimerTable", "DeliveryQueue", "DeliveryDeadLetterQueue", "SigningKeys"}
 
 
 @pytest.mark.parametrize("source", [template, translated])

@@ -27,7 +27,7 @@ class Settings:
     github_url, github_api_url
         The base URLs of GitHub's pages and of its API.
     session_secret_arn, webhook_secret_arn
-        The ARNs of the secrets that sign sessions and deliveries.
+        The ARN of the secret that signs sessions and deliveries; each function has one of the two.
     admins
         The people who may see and stop everybody's timers: logins in lower case, and numeric ids after a
         ``#``.

@@ -14,7 +14,7 @@ from timer_core.api.sessions import SESSION_COOKIE, Sessions, cookie
 from timer_core.clients import CLIENT_CONFIG
 from timer_core.domain.errors import TooManyRequests, Unauthorized
 from timer_core.domain.ids import parse_timer_id
-from timer_core.secrets import RotatingSecret
+from timer_core.secrets import SESSION_STAGE, RotatingSecret
 from timer_core.settings import settings
 from timer_core.store.limits import WriteLimit
 from timer_core.store.sessions import SessionStore
@@ -147,4 +147,4 @@ def sessions() -> Sessions:
     import boto3
 
     client = boto3.client("secretsmanager", config=CLIENT_CONFIG)
-    return Sessions(RotatingSecret(client, settings().session_secret_arn))
+    return Sessions(RotatingSecret(client, settings().session_secret_arn, SESSION_STAGE))
