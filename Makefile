@@ -271,6 +271,10 @@ release-check: lint ## Check that this commit can be released as its version
 bench: build $(venv) ## Measure, and update the tables of docs/performance.md and docs/cost.md
 	.venv/bin/python -m bench
 
+.PHONY: budget
+budget: $(venv) $(sam) dynamodb-local ## Write bench/budget.json, the instructions that cold starts may take, anew
+	.venv/bin/python -m bench.budget --write
+
 # ------------------------------------------------------------------ AWS
 
 .PHONY: build
@@ -289,12 +293,11 @@ for-aws = --stage '$(STAGE)' $(call option,--arch,ARCH) $(call option,--runtime,
 requirements: $(venv) ## Pin the newest versions of the packages in requirements/*.in
 	cd requirements && compile() { ../.venv/bin/uv pip compile --quiet --upgrade --universal \
 			--generate-hashes --no-strip-extras --python-version 3.11 --custom-compile-command 'make requirements' "$$@"; } && \
-		compile layer.in --output-file ../layers/timer_core/requirements.txt \
-			$(addprefix --no-emit-package ,$(in-lambda-runtime)) && \
+		compile layer.in --output-file ../layers/timer_core/requirements.txt && \
 		compile background.in --output-file ../layers/background/requirements.txt \
-			$(addprefix --no-emit-package ,$(in-lambda-runtime) pycparser) && \
+			$(addprefix --no-emit-package ,$(in-core-layer) pycparser) && \
 		compile holidays.in --output-file ../layers/holidays/requirements.txt \
-			$(addprefix --no-emit-package ,$(in-lambda-runtime)) && \
+			$(addprefix --no-emit-package ,$(in-core-layer)) && \
 		compile dev.in --output-file dev.txt && \
 		compile sam.in --output-file sam.txt && \
 		compile lambda.in --output-file lambda.txt && \
@@ -303,8 +306,8 @@ requirements: $(venv) ## Pin the newest versions of the packages in requirements
 		compile node.in --output-file node.txt && \
 		compile uv.in --output-file uv.txt
 
-# https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html: the runtime includes boto3.
-in-lambda-runtime := boto3 botocore jmespath python-dateutil s3transfer six urllib3
+# The packages that other layers need too. Every function has the layer of timer_core.
+in-core-layer := botocore jmespath python-dateutil six urllib3
 
 .PHONY: clean
 clean: ## Remove environments, builds, and the local stack with its data

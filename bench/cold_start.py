@@ -1,134 +1,228 @@
-"""Time and memory for loading each handler's module as it is built, compared with bare boto3 clients."""
+"""Loading each function as it is built, and its first request, compared with bare boto3 clients.
 
+``python -m bench.cold_start timelogs.api`` measures only the named functions, and changes no page.
+"""
+
+import argparse
+import json
 import os
-import platform
-import re
-import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
-from deployed_stack.byte_code import compile_build, find_python
-from deployed_stack.paths import ROOT, SAM
+from bench.aws_over_tls import SECRET, serve
+from bench.built import Built, prepare
+from bench.fresh_process import Program, counts_instructions
+from bench.stage import stage
+from tests.support.connection import REGION
+from tests.support.gateway import request_event
+from timer_core.api.sessions import SESSION_COOKIE, Sessions
+from timer_core.clock import now_ms
+from timer_core.github.webhooks.signature import sign
 
-_PYTHON = "3.13"  # the default of template.yaml's PythonRuntime
-_ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
+_PAYLOADS = Path(__file__).parents[1] / "tests" / "payloads"
 _ROUNDS = 11
+_SHOWN = 60
 _ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "bench",
     "AWS_SECRET_ACCESS_KEY": "bench",
-    "AWS_REGION": "eu-west-1",
-    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
     "AWS_LAMBDA_FUNCTION_NAME": "bench",
-    "DELIVERY_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/bench.fifo",
+    "DELIVERY_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/123456789012/bench.fifo",
     "LAMBDA_TASK_ROOT": "/var/task",
-    "TABLE_NAME": "bench",
-    "WEBHOOK_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:bench",
-    # Functions cannot write into their packages.
-    "PYTHONDONTWRITEBYTECODE": "1",
+    "SESSION_SECRET_ARN": f"arn:aws:secretsmanager:{REGION}:123456789012:secret:bench",
+    "TIMESHEET_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/123456789012/bench",
+    "WEBHOOK_SECRET_ARN": f"arn:aws:secretsmanager:{REGION}:123456789012:secret:bench",
 }
-_BASES = ("boto3.client('dynamodb')", "boto3.client('sqs')")
-_BACKGROUND = ("TimerCoreLayer", "BackgroundLayer")
-# For each module, the function's package and layers, and the program that loads it.
-_MODULES = {
-    "timelogs.api": ("TimelogsFunction", _BACKGROUND[:1], "handler.shared.table.connection.client"),
-    "auth.api": ("AuthFunction", _BACKGROUND[:1], "handler.table.connection.client"),
-    "schedule.api": (
-        "ScheduleFunction",
-        ("TimerCoreLayer", "HolidaysLayer"),
-        "handler.table.connection.client",
-    ),
-    "webhook.receive": ("WebhookReceiveFunction", _BACKGROUND[:1], "handler"),
-    "webhook.process": ("WebhookProcessFunction", _BACKGROUND, "handler.table.connection.client"),
-    "stale_sweeper.sweep": ("StaleSweeperFunction", _BACKGROUND, "handler.table.connection.client"),
+# The program that loads each function. A function without a client after its import makes it in its first
+# request; the client is part of loading here, so that the figures are comparable.
+_CLIENT = "handler.table.connection.client"
+_CLIENT_OF_API = "handler.shared.table.connection.client"
+LOADS = {
+    "timelogs.api": ("TimelogsFunction", _CLIENT_OF_API),
+    "auth.api": ("AuthFunction", _CLIENT_OF_API),
+    "schedule.api": ("ScheduleFunction", _CLIENT_OF_API),
+    "webhook.receive": ("WebhookReceiveFunction", "handler.sqs"),
+    "webhook.process": ("WebhookProcessFunction", _CLIENT),
+    "timesheets.refresh": ("TimesheetsFunction", _CLIENT),
+    "stale_sweeper.sweep": ("StaleSweeperFunction", _CLIENT),
 }
+BASE = "boto3.client('dynamodb')"
+_BARE = f"import boto3; client = {BASE}"
+_GET_ITEM = """
+import os
+client.get_item(TableName=os.environ["TABLE_NAME"], Key={"pk": {"S": "-"}, "sk": {"S": "-"}})
+"""
+# The connections to AWS go to this machine. The names, and so the endpoints and the checks of certificates,
+# are those of AWS.
+_CONNECT = """
+import socket
+def resolve(host, port, *rest, resolve=socket.getaddrinfo, **options):
+    return resolve("127.0.0.1", {port}, *rest, **options)
+socket.getaddrinfo = resolve
+"""
+_REQUEST = """
+class Context:
+    function_name = "bench"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:bench"
+    aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+    def get_remaining_time_in_millis(self):
+        return 10_000
+answer = handler.handler({event!r}, Context())
+assert answer["statusCode"] == {status} and {content!r} in answer["body"], answer
+"""
 
-# Print the status of the process, which contains its peak memory in KB. The peak that `os.wait4` returns
-# would include the parent process.
-_PRINT_PEAK = "; print(open('/proc/self/status').read())"
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A first request: its name, the function's event, and a part of the response."""
+
+    name: str
+    event: dict[str, Any]
+    status: int
+    content: str
 
 
 def measure() -> str:
-    """Return a table of each module's lowest processor time in several fresh interpreters."""
-    installed = find_python(_PYTHON)
-    if installed is None:
-        sys.exit(f"Python {_PYTHON}, the runtime's version, is not installed on this machine.")
-    with tempfile.TemporaryDirectory() as scratch:
-        runtime = _install_runtime(installed, Path(scratch, "runtime"))
-        built, sources = Path(scratch, "built"), Path(scratch, "sources")
-        _build(built, installed)
-        shutil.copytree(built, sources, ignore=shutil.ignore_patterns("__pycache__"))
-        return _table(runtime, built, sources)
+    """Return a table of all functions."""
+    built = prepare()
+    with programs(built, list(LOADS)) as found:
+        return _table(built.python, found, _ROUNDS)
 
 
-def _install_runtime(python: Path, folder: Path) -> Path:
-    """Install the packages of Lambda's runtime; return the interpreter that finds them."""
-    uv = Path(sys.executable).with_name("uv")
-    requirements = ROOT / "requirements/lambda.txt"
-    subprocess.run([uv, "venv", "--quiet", "--python", python, folder], check=True)
-    install: list[str | Path] = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--no-deps"]
-    subprocess.run([*install, "--requirement", requirements, "--python", folder], check=True)
-    return folder / "bin/python"
+@contextmanager
+def programs(built: Built, modules: Sequence[str]) -> Iterator[dict[str, Program]]:
+    """Yield the programs by name: the bare interpreter, the bare clients, the functions and first requests.
+
+    The programs can run only while the context lasts.
+    """
+    # Discard the metrics that the functions in this process print.
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        on, requests = stage(), _first_requests()
+    environment = _ENVIRONMENT | {"TABLE_NAME": on.table_name}
+    with serve(built.certificates, on.database.meta.endpoint_url) as port:
+        connect = _CONNECT.format(port=port)
+        found = {
+            "": Program(""),
+            BASE: Program(_BARE, environment=environment),
+            f"{BASE} with one GetItem": Program(f"{_BARE}{connect}{_GET_ITEM}", environment=environment),
+            "boto3.client('sqs')": Program("import boto3; boto3.client('sqs')", environment=environment),
+        }
+        for module in modules:
+            function, client = LOADS[module]
+            load = f"import {module} as handler; {client}"
+            variables = environment | built.environment(function)
+            paths = built.paths(function)
+            found[module] = Program(load, paths, variables)
+            for request in requests.get(module, ()):
+                send = _REQUEST.format(event=request.event, status=request.status, content=request.content)
+                found[f"{module} with {request.name}"] = Program(f"{load}{connect}{send}", paths, variables)
+        yield found
 
 
-def _build(folder: Path, python: Path) -> None:
-    """Build for this machine's architecture, as `make build` does for Lambda's."""
-    machine = platform.machine()
-    platforms = {"LAYER_PLATFORM": machine, "LAYER_PYTHON": _PYTHON, "PYTHON": str(SAM.with_name("python"))}
-    parameters = [f"Architecture={_ARCHITECTURES[machine]}", f"PythonRuntime=python{_PYTHON}"]
-    subprocess.run(
-        [SAM, "build", "--build-dir", folder, "--parameter-overrides", *parameters],
-        cwd=ROOT,
-        env=os.environ | platforms,
-        capture_output=True,
-        check=True,
-    )
-    compile_build(folder, python)
-
-
-def _table(python: Path, built: Path, sources: Path) -> str:
-    programs: dict[str, tuple[str, list[Path]]] = {
-        "nothing": ("pass", []),
-        **{base: (f"import boto3; {base}", []) for base in _BASES},
+def _first_requests() -> dict[str, list[_Request]]:
+    """Return the requests that a page or widget, and GitHub, send first."""
+    on = stage()
+    person, api = on.new_person()
+    issue = {"github_repo": "octocat/warm", "github_issue_number": 1}
+    timer = api("POST", "/api/timelogs/start/", issue).json()["id"]
+    # The day's first use of a token writes the time; this request is not measured.
+    assert api("GET", "/api/timelogs/").status == 200
+    keys = SimpleNamespace(signing=lambda _now_s: SECRET)
+    _, session = Sessions(cast("Any", keys)).begin(person.user_id, person.login, now_ms=now_ms())
+    by_token = {"authorization": f"Token {api.token}"}
+    by_session = {"cookie": f"{SESSION_COOKIE}={session}"}
+    poll = "/api/timelogs/?end_time__isnull=true&page_size=100"
+    delivery = (_PAYLOADS / "issues.assigned.json").read_bytes()
+    headers = {
+        "content-type": "application/json",
+        "x-github-delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+        "x-github-event": "issues",
+        "x-hub-signature-256": sign(SECRET, delivery),
     }
-    for build in (built, sources):
-        for module, (function, layers, use) in _MODULES.items():
-            paths = [build / function, *(build / layer / "python" for layer in layers)]
-            programs[f"{build.name} {module}"] = f"import {module} as handler; {use}", paths
-    times: dict[str, list[float]] = {name: [] for name in programs}
-    peaks: dict[str, float] = {}
-    for _ in range(_ROUNDS):
-        for name, (program, paths) in programs.items():
-            seconds, peaks[name] = _run(python, program, paths)
-            times[name].append(seconds)
-    least = {name: min(seconds) for name, seconds in times.items()}
-    interpreter = least.pop("nothing")
-    own = {name: seconds - interpreter for name, seconds in least.items()}
+    webhook = request_event("POST", "/api/github-timer-webhook/", body=delivery, headers=headers)
 
-    ratios = [f"ratio to `{base}`" for base in _BASES]
-    heading = ["module", "ms of processor time", *ratios, "peak MB", f"without byte code, {ratios[0]}"]
+    def get(target: str, credentials: dict[str, str]) -> dict[str, Any]:
+        event = request_event("GET", target, headers=credentials)
+        if "cookie" in credentials:
+            event["cookies"] = [event["headers"].pop("cookie")]
+        return event
+
+    return {
+        "timelogs.api": [
+            _Request("the first poll (token)", get(poll, by_token), 200, timer),
+            _Request("the first poll (session)", get(poll, by_session), 200, timer),
+        ],
+        "auth.api": [_Request("the first page", get("/api/auth/me/", by_session), 200, person.login)],
+        "schedule.api": [_Request("the first page", get("/api/schedule/", by_session), 200, "organization")],
+        "webhook.receive": [_Request("the first delivery", webhook, 202, json.dumps("accepted"))],
+    }
+
+
+def _table(python: Path, found: dict[str, Program], rounds: int) -> str:
+    counts = counts_instructions()
+    seconds: dict[str, list[float]] = {name: [] for name in found}
+    megabytes: dict[str, float] = {}
+    for _ in range(rounds):
+        for name, program in found.items():
+            elapsed, megabytes[name] = program.run(python)
+            seconds[name].append(elapsed)
+    least = {name: min(times) for name, times in seconds.items()}
+    instructions = {
+        name: program.count_instructions(python) if counts else 0 for name, program in found.items()
+    }
+    heading = ["loaded", "ms of processor time", "ratio", "million instructions", "ratio", "peak MB"]
     rows = [f"| {' | '.join(heading)} |", f"| --- |{' ---: |' * 5}"]
-    for name in [*_BASES, *_MODULES]:
-        measured, source = (name, name) if name in _BASES else (f"built {name}", f"sources {name}")
-        cells = [f"{own[measured] * 1000:.0f}"]
-        cells += [f"{own[measured] / own[base]:.2f}" for base in _BASES]
-        cells += [f"{peaks[measured]:.0f}", f"{own[source] / own[_BASES[0]]:.2f}"]
-        rows.append(f"| `{name}` | {' | '.join(cells)} |")
+    for name in list(found)[1:]:
+        cells = _own(least, name, 1000) + _own(instructions, name, 1e-6) if counts else ["", ""]
+        loaded, *request = name.split(" with ")
+        rows.append(
+            f"| {' with '.join([f'`{loaded}`', *request])} | {' | '.join(cells)} | {megabytes[name]:.0f} |"
+        )
     return "\n".join(rows)
 
 
-def _run(python: Path, program: str, paths: Iterable[Path]) -> tuple[float, float]:
-    """Return the processor time of a fresh interpreter in seconds, and its peak memory in MB."""
-    environment = _ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
-    process = subprocess.Popen(
-        [python, "-c", program + _PRINT_PEAK], env=environment, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        raise RuntimeError(f"{program!r} failed")
-    (kilobytes,) = re.findall(r"^VmHWM:\s+(\d+) kB$", output, re.MULTILINE)
-    return usage.ru_utime + usage.ru_stime, int(kilobytes) / 1024
+def _modules(python: Path, found: dict[str, Program]) -> str:
+    """Return the largest parts of each function and first request."""
+    rows = []
+    for name in [name for name in found if name.split(" with ")[0] in LOADS]:
+        parts = sorted(found[name].by_module(python).items(), key=lambda part: -part[1].size)
+        executed = sum(part.executed for _, part in parts)
+        loaded = sum(part.loaded for _, part in parts)
+        rows += [
+            f"{name}: {len(parts)} modules and files",
+            f"{executed:>12,} {loaded:>12,}  instructions of byte code, bytes loaded",
+            *(f"{part.executed:>12,} {part.loaded:>12,}  {module}" for module, part in parts[:_SHOWN]),
+        ]
+    return "\n".join(rows)
+
+
+def _own(measured: dict[str, Any], name: str, unit: float) -> list[str]:
+    """Return a figure without the interpreter's start, and its ratio to the bare client's."""
+    own, base = measured[name] - measured[""], measured[BASE] - measured[""]
+    return [f"{own * unit:.0f}", f"{own / base:.2f}"]
+
+
+def main() -> None:
+    """Print the table of some functions."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("functions", nargs="*", metavar="FUNCTION", help=", ".join(LOADS))
+    parser.add_argument("--modules", action="store_true", help="print what each module and file adds")
+    parser.add_argument("--rounds", type=int, default=3, help="runs for the processor time, default 3")
+    options = parser.parse_args()
+    if unknown := set(options.functions) - set(LOADS):
+        parser.error(f"no such functions: {', '.join(unknown)}")
+    built, names = prepare(), options.functions or list(LOADS)
+    with programs(built, names) as found:
+        print(
+            _modules(built.python, found) if options.modules else _table(built.python, found, options.rounds)
+        )
+
+
+if __name__ == "__main__":
+    main()

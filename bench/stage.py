@@ -62,6 +62,7 @@ class Meter:
 
         def counted(operation: str, parameters: dict[str, Any]) -> Any:
             response = {}
+            parameters = {**parameters, "ReturnConsumedCapacity": "TOTAL"}
             began_s = time.thread_time()
             self._begin()
             try:

@@ -4,14 +4,14 @@ import random
 from functools import cache
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from timer_core.clients import CLIENT_CONFIG
+from timer_core import startup
+from timer_core.clients import client
 from timer_core.clock import now_ms
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.credentials import CredentialParameter
@@ -45,7 +45,7 @@ tracer = Tracer(service="webhook-process", patch_modules=["botocore"])
 
 @cache
 def _sqs() -> Any:
-    return boto3.client("sqs", config=CLIENT_CONFIG)
+    return client("sqs")
 
 
 def _queue_reply(reply: ReplyEvent) -> None:
@@ -77,6 +77,7 @@ class _NoTime(Exception):
     """Too little time remains to process a message."""
 
 
+@startup.completes
 @logger.inject_lambda_context
 @metrics.log_metrics
 @tracer.capture_lambda_handler(capture_response=False)

@@ -97,16 +97,16 @@ def api(timelogs: ModuleType, shared_table: Table, new_person: Callable[[], Pers
 def calls(api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The operations of the API's requests to DynamoDB, without the counts of the write limit."""
     made: list[str] = []
-    connection = api.module.shared.table.connection
-    dispatch = connection.dispatch
+    client = api.module.shared.table.connection.client
+    call = client._make_api_call
 
-    def count_call(operation: str, *args: Any, **kwargs: Any) -> Any:
+    def count_call(operation: str, parameters: Any) -> Any:
         # These counts are updated beside the request, which does not wait for them.
-        if "writes#" not in str(args):
+        if "writes#" not in str(parameters):
             made.append(operation)
-        return dispatch(operation, *args, **kwargs)
+        return call(operation, parameters)
 
-    monkeypatch.setattr(connection, "dispatch", count_call)
+    monkeypatch.setattr(client, "_make_api_call", count_call)
     return made
 
 

@@ -30,7 +30,7 @@ def at(text: str) -> int:
 def app(app: App) -> Iterator[App]:
     """The functions on Monday, 30 November 2026, 09:00 UTC, without settings of the organization."""
     app.clock.ms = at("2026-11-30 09:00")
-    app.schedule.calendars = Calendars(app.table)  # type: ignore[attr-defined]
+    vars(app.schedule.shared.calendars).update(vars(Calendars(app.table)))
     yield app
     for item in app.table.query_all(SETTINGS_PK, PolicyItem.sk.startswith(POLICIES)):
         app.table.write(Write("Delete", SETTINGS_PK, item["sk"]["S"]))

@@ -17,6 +17,7 @@ from timer_core.store.items import (
     expiry,
     has_requested_deletion,
     locked_until,
+    to_issue,
     to_timer,
     tombstone,
 )
@@ -70,7 +71,7 @@ class Derivable:
             self.used_ulids.add(name_of(item["sk"]["S"]))
         if "locked_until_ms" in item:
             self.lock(locked_until(item))
-        elif item.get("issue_key", {}).get("S") in issue_keys:
+        elif (issue := to_issue(item)) and issue.key in issue_keys:
             self.timers.append(to_timer(item))
 
 

@@ -113,8 +113,9 @@ class EventLog:
         These issues have slots with a timer that was open at the time of the event or later, or were
         transferred to other repositories. The index of slots is eventually consistent.
         """
-        in_use = SlotItem.open_ulid.exists() | (SlotItem.expires_at >= expiry(at_ms, EMPTY_SLOT_DAYS))
-        slots = self._table.query_all(str(repository.id), index="slots-by-repo", filter_condition=in_use)
+        keys = self._table.query_all(str(repository.id), index="slots-by-repo")
+        found = self._table.get_many((key["pk"]["S"], key["sk"]["S"]) for key in keys)
+        slots = (item for item in found if _is_in_use(item, expiry(at_ms, EMPTY_SLOT_DAYS)))
         moves = self._table.query_all(repo_pk(str(repository.id)), MoveItem.sk.startswith(MOVES_TO))
         return sorted(
             {issue_number_of(item["pk"]["S"]) for item in slots}
@@ -184,6 +185,11 @@ class EventLog:
         if identified.repo_id:
             page.moves.append(Move(identified.repo_key, issue, identified, 0))
         return page
+
+
+def _is_in_use(slot: RawItem, since_s: int) -> bool:
+    """Whether a slot has an open timer, or had one at the time after which it expires at ``since_s``."""
+    return "open_ulid" in slot or ("expires_at" in slot and int(slot["expires_at"]["N"]) >= since_s)
 
 
 def _known(event: Event) -> list[Event]:

@@ -15,7 +15,7 @@ from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 from timer_core.domain.issues import Issue
 from timer_core.domain.sheets import Label
 from timer_core.domain.timers import Period, Timer
-from timer_core.store.items import TimerItem, decode_span, to_gaps, to_issue, to_timer
+from timer_core.store.items import TimerItem, decode_span, description_of, to_gaps, to_issue, to_timer
 from timer_core.store.keys import (
     OPEN_SHARDS,
     end_key,
@@ -350,7 +350,7 @@ class TimerQueries:
         reads the oldest timers first, one page at a time, so that memory use stays constant. The index is
         eventually consistent.
         """
-        since = TimerItem.open_since_ms
+        since = TimerItem.start_ms
         started = since >= from_ms if before_ms is None else since.between(from_ms, before_ms - 1)
         return [self._open_timers(shard, started) for shard in range(OPEN_SHARDS)]
 
@@ -442,9 +442,7 @@ def _to_page(
 
 
 def _open_timer_key(item: RawItem) -> OpenTimerKey:
-    return OpenTimerKey(
-        int(item["open_since_ms"]["N"]), user_id_of(item["pk"]["S"]), name_of(item["sk"]["S"])
-    )
+    return OpenTimerKey(int(item["start_ms"]["N"]), user_id_of(item["pk"]["S"]), name_of(item["sk"]["S"]))
 
 
 def _open_timers_start(cursor: OpenTimersCursor) -> RawItem | None:
@@ -453,7 +451,7 @@ def _open_timers_start(cursor: OpenTimersCursor) -> RawItem | None:
         return None
     return {
         "open_shard": {"S": open_timers_pk(cursor.shard)},
-        "open_since_ms": {"N": str(cursor.after.since_ms)},
+        "start_ms": {"N": str(cursor.after.since_ms)},
         "pk": {"S": user_pk(cursor.after.user_id)},
         "sk": {"S": timer_sk(cursor.after.ulid)},
     }
@@ -473,7 +471,7 @@ def existing(item: RawItem | None) -> Timer:
 
 
 def _to_label(item: RawItem) -> Label:
-    return Label(to_issue(item), item["description"]["S"] if "description" in item else "")
+    return Label(to_issue(item), description_of(item))
 
 
 def _range_condition(start: int | None, end: int | None) -> Condition | None:

@@ -10,16 +10,19 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from botocore.exceptions import ClientError
+from botocore.session import Session
 from pynamodb.connection import Connection
-from pynamodb.connection.base import MetaTable
-from pynamodb.exceptions import QueryError, VerboseClientError
 from pynamodb.expressions.condition import Condition
-from pynamodb.expressions.update import Action
+from pynamodb.expressions.operand import Path, Value
+from pynamodb.expressions.update import Action, Update
 
+from timer_core.clients import session
 from timer_core.domain.errors import TooMuchContention
+from timer_core.store.direct_requests import send_directly
 
 # An item in the format of DynamoDB's API: a mapping of names to typed values.
 RawItem: TypeAlias = dict[str, dict[str, Any]]
@@ -27,18 +30,11 @@ RawItem: TypeAlias = dict[str, dict[str, Any]]
 INDEXES = {
     "by-start": ("pk", "start_ms"),
     "by-end": ("pk", "end_key"),
-    "open-timers": ("open_shard", "open_since_ms"),
+    "open-timers": ("open_shard", "start_ms"),
     "slots-by-repo": ("slot_repo", "pk"),
 }
-_TYPES = {
-    "pk": "S",
-    "sk": "S",
-    "start_ms": "N",
-    "end_key": "S",
-    "open_since_ms": "N",
-    "open_shard": "S",
-    "slot_repo": "S",
-}
+# The first attribute of each key is the partition key.
+_TABLE_KEY = ("pk", "sk")
 
 # A conflict lasts milliseconds, and DynamoDB's clients do not retry after a conflict. All waits between the
 # attempts of a call add up to less than four seconds.
@@ -97,6 +93,14 @@ class Write:
     item: RawItem = field(default_factory=dict)
 
 
+class _Connection(Connection):
+    """A connection whose client is made by the session that all clients share."""
+
+    @property
+    def session(self) -> Session:
+        return session()
+
+
 class Table:
     """The calls to DynamoDB.
 
@@ -111,25 +115,12 @@ class Table:
 
     def __init__(self, name: str, connection: Connection | None = None) -> None:
         self.name = name
-        self._connection = connection or Connection(
+        self._connection = connection or _Connection(
             # Three attempts fit into the API's ten seconds.
             connect_timeout_seconds=1,
             read_timeout_seconds=2,
-            retry_configuration={"mode": "standard", "total_max_attempts": 3},
-        )
-        self._connection.add_meta_table(
-            MetaTable(
-                {
-                    "TableName": name,
-                    "KeySchema": _key_schema("pk", "sk"),
-                    "AttributeDefinitions": [
-                        {"AttributeName": name, "AttributeType": kind} for name, kind in _TYPES.items()
-                    ],
-                    "GlobalSecondaryIndexes": [
-                        {"IndexName": name, "KeySchema": _key_schema(*keys)} for name, keys in INDEXES.items()
-                    ],
-                }
-            )
+            # Two of them are botocore's.
+            retry_configuration={"mode": "standard", "total_max_attempts": 2},
         )
 
     @property
@@ -137,10 +128,16 @@ class Table:
         """The connection, for tests that count or break its requests."""
         return self._connection
 
+    @cached_property
+    def _client(self) -> Any:
+        client = self._connection.client
+        send_directly(client)
+        return client
+
     def get(self, pk: str, sk: str) -> RawItem | None:
         """Return an item, or None if it does not exist. The read is strongly consistent."""
-        kwargs = self._connection.get_operation_kwargs(self.name, pk, sk, consistent_read=True)
-        item: RawItem | None = self._call("GetItem", kwargs).get("Item")
+        request = {"TableName": self.name, "Key": _key(pk, sk), "ConsistentRead": True}
+        item: RawItem | None = self._call("GetItem", request).get("Item")
         return item
 
     def get_many(self, keys: Iterable[tuple[str, str]]) -> list[RawItem]:
@@ -158,7 +155,7 @@ class Table:
         return found + self._get_batch(batch)
 
     def _get_batch(self, keys: Sequence[tuple[str, str]]) -> list[RawItem]:
-        pending = [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in keys]
+        pending = [_key(pk, sk) for pk, sk in keys]
         found: list[RawItem] = []
 
         def attempt() -> list[RawItem]:
@@ -191,23 +188,28 @@ class Table:
         A query is strongly consistent, unless it reads a global index. If ``count`` is set, no items are
         returned, only their number.
         """
-        try:
-            response = self._connection.query(
-                self.name,
-                key,
-                range_condition,
-                filter_condition=filter_condition,
-                consistent_read=index is None or INDEXES[index][0] == "pk",
-                exclusive_start_key=start,
-                index_name=index,
-                limit=limit,
-                scan_index_forward=forward,
-                select="COUNT" if count else None,
-            )
-        except QueryError as error:
-            if error.cause_response_code in _THROTTLED:
-                raise TooMuchContention("The database is busy.") from error
-            raise
+        partition = INDEXES[index][0] if index else _TABLE_KEY[0]
+        expressions = _Expressions()
+        key_condition = Path([partition]) == Value(key)
+        if range_condition is not None:
+            key_condition &= range_condition
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            "KeyConditionExpression": expressions.add(key_condition),
+            "ConsistentRead": partition == _TABLE_KEY[0],
+            "ScanIndexForward": forward,
+        }
+        if filter_condition is not None:
+            request["FilterExpression"] = expressions.add(filter_condition)
+        if index is not None:
+            request["IndexName"] = index
+        if limit is not None:
+            request["Limit"] = limit
+        if start is not None:
+            request["ExclusiveStartKey"] = start
+        if count:
+            request["Select"] = "COUNT"
+        response = self._call("Query", request | expressions.placeholders)
         return response.get("Items", []), response["Count"], response.get("LastEvaluatedKey")
 
     def query_all(
@@ -244,16 +246,16 @@ class Table:
         TooMuchContention
             If other transactions kept writing the item.
         """
-        kwargs = self._kwargs(write)
-        kwargs["ReturnValues"] = "ALL_NEW" if write.operation == "Update" else "ALL_OLD"
+        request = self._request(write)
+        request["ReturnValues"] = "ALL_NEW" if write.operation == "Update" else "ALL_OLD"
 
         def call() -> RawItem:
             try:
-                response = self._call(f"{write.operation}Item", kwargs)
-            except VerboseClientError as error:
+                response = self._call(f"{write.operation}Item", request)
+            except ClientError as error:
                 code = error.response["Error"]["Code"]
                 if code == "ConditionalCheckFailedException":
-                    raise ConditionFailed(_item_of(error)) from None
+                    raise ConditionFailed(_response(error).get("Item")) from None
                 if code == "TransactionConflictException":
                     raise _Busy from error
                 raise
@@ -272,53 +274,79 @@ class Table:
         TooMuchContention
             If other transactions kept writing the items.
         """
-        items = [{write.operation: self._kwargs(write)} for write in writes]
+        items = [{write.operation: self._request(write)} for write in writes]
 
         def call() -> None:
             try:
                 self._call("TransactWriteItems", {"TransactItems": items})
-            except VerboseClientError as error:
-                reasons = [(i, reason) for i, reason in enumerate(error.cancellation_reasons) if reason]
+            except ClientError as error:
+                reasons = _response(error).get("CancellationReasons", ())
                 refused = {
-                    i: reason.raw_item for i, reason in reasons if reason.code == "ConditionalCheckFailed"
+                    i: reason.get("Item")
+                    for i, reason in enumerate(reasons)
+                    if reason["Code"] == "ConditionalCheckFailed"
                 }
                 if refused:
                     raise TransactionRefused(refused) from None
-                if any(reason.code in _TRANSIENT_REASONS for _, reason in reasons):
+                if any(reason["Code"] in _TRANSIENT_REASONS for reason in reasons):
                     raise _Busy from error
                 raise
 
         _retry_busy(call)
 
-    def _call(self, operation: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    def _call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         try:
-            response: dict[str, Any] = self._connection.dispatch(operation, kwargs)
-        except VerboseClientError as error:
+            response: dict[str, Any] = self._client._make_api_call(operation, request)
+        except ClientError as error:
             if error.response["Error"]["Code"] in _THROTTLED:
                 raise TooMuchContention("The database is busy; nothing was changed.") from error
             raise
         return response
 
-    def _kwargs(self, write: Write) -> dict[str, Any]:
-        kwargs: dict[str, Any] = self._connection.get_operation_kwargs(
-            self.name,
-            write.pk,
-            write.sk,
-            key="Item" if write.operation == "Put" else "Key",
-            actions=write.actions,
-            condition=write.condition,
-            return_values_on_condition_failure="ALL_OLD",
-        )
+    def _request(self, write: Write) -> dict[str, Any]:
+        """Return the parameters of a write."""
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        key = _key(write.pk, write.sk)
         if write.operation == "Put":
-            kwargs["Item"].update(write.item)
-        return kwargs
+            request["Item"] = key | write.item
+        else:
+            request["Key"] = key
+        expressions = _Expressions()
+        if write.condition is not None:
+            request["ConditionExpression"] = expressions.add(write.condition)
+        if write.actions is not None:
+            request["UpdateExpression"] = expressions.add(Update(*write.actions))
+        return request | expressions.placeholders
 
 
-def _item_of(error: VerboseClientError) -> RawItem | None:
-    """Return the item whose condition failed. Only the cause of PynamoDB's error contains the item."""
-    cause = error.__cause__
-    response: dict[str, Any] = dict(cause.response) if isinstance(cause, ClientError) else {}
-    return response.get("Item")
+class _Expressions:
+    """The placeholders of a request's expressions."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._values: dict[str, Any] = {}
+
+    def add(self, expression: Condition | Update) -> str:
+        """Return the text of an expression."""
+        return str(expression.serialize(self._names, self._values))
+
+    @property
+    def placeholders(self) -> dict[str, dict[str, Any]]:
+        """The parameters of the request that define the placeholders."""
+        parameters = dict[str, dict[str, Any]]()
+        if self._names:
+            parameters["ExpressionAttributeNames"] = {short: name for name, short in self._names.items()}
+        if self._values:
+            parameters["ExpressionAttributeValues"] = self._values
+        return parameters
+
+
+def _response(error: ClientError) -> dict[str, Any]:
+    """Return the response of an error, whose type has no members of DynamoDB's errors."""
+    return dict(error.response)
 
 
 class _Busy(Exception):
@@ -362,8 +390,5 @@ def retry(call: Callable[[], T], transient: type[Exception], message: str) -> T:
     raise TooMuchContention(message)
 
 
-def _key_schema(partition: str, sort: str) -> list[dict[str, str]]:
-    return [
-        {"AttributeName": partition, "KeyType": "HASH"},
-        {"AttributeName": sort, "KeyType": "RANGE"},
-    ]
+def _key(pk: str, sk: str) -> RawItem:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}

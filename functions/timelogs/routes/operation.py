@@ -8,11 +8,15 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from timelogs.shared import app, current_caller, current_ms, names, response, table, timers
+from timelogs.routes.app import app, current_request, response
+from timelogs.shared import names, table, timers
 from timer_core import __version__
 from timer_core.api import requests
 from timer_core.api.cursors import decode_cursor, encode_cursor
-from timer_core.api.models import DeliveriesOfDay, HealthDetails, HealthReport, OpenTimerPage, TimerFacts
+from timer_core.api.models import DeliveriesOfDay, HealthDetails, HealthReport, OpenTimerPage
+from timer_core.api.replies import Reply
+from timer_core.api.representations import timer_facts
+from timer_core.api.resolver import as_response
 from timer_core.api.responses import responses
 from timer_core.store.health import Health, HealthStore
 from timer_core.store.hooks import HookStore
@@ -34,16 +38,16 @@ def list_open_timers(
     cursor: Annotated[str | None, Query(description="The cursor in a page's next", max_length=200)] = None,
 ) -> Response[OpenTimerPage]:
     """Return a page of all open timers, in no particular order."""
-    requests.refuse_unknown_parameters(app.current_event, list_open_timers)
-    current_caller().require_admin()
-    now = current_ms()
+    app.refuse_unknown_parameters(list_open_timers)
+    current_request().caller.require_admin()
+    now = current_request().now_ms
     page, after = timers.open_page(None if cursor is None else decode_cursor(cursor, OpenTimersCursor.parse))
     following = None
     if after is not None:
-        origin = requests.origin(app.current_event.raw_event)
+        origin = requests.origin(current_request().event)
         following = f"{origin}/api/admin/timers/?cursor={encode_cursor(after)}"
-    results = [TimerFacts.of(timer, now) for timer in names.of(page, now_ms=now)]
-    return response(HTTPStatus.OK, OpenTimerPage(next=following, results=results))
+    results = [timer_facts(timer, now) for timer in names.of(page, now_ms=now)]
+    return as_response(Reply(HTTPStatus.OK, {"next": following, "results": results}))
 
 
 @app.get(
@@ -55,7 +59,7 @@ def list_open_timers(
 )
 def get_health_details() -> Response[HealthDetails]:
     """Return the numbers of deliveries per day, and the webhooks that sent them."""
-    current_caller().require_admin()
+    current_request().caller.require_admin()
     days = [
         DeliveriesOfDay(day=day, processed=processed, failed=failed)
         for day, processed, failed in health_store.days()
@@ -86,15 +90,15 @@ def get_specification() -> Response[str]:
 
 @cache
 def _specification() -> str:
-    """Return docs/openapi.json, which `make openapi` generates; this folder has a link to it."""
-    return Path(__file__).with_name("openapi.json").read_text()
+    """Return docs/openapi.json, which `make openapi` generates; the function's folder has a link to it."""
+    return Path(__file__).parents[1].joinpath("openapi.json").read_text()
 
 
 _health_cache: list[tuple[int, Health]] = []
 
 
 def _health() -> Health:
-    now = current_ms()
+    now = current_request().now_ms
     if not _health_cache or _health_cache[0][0] <= now:
         health = health_store.read(now_ms=now)
         _health_cache[:] = [(now + _HEALTH_CACHE_MS, health)]
