@@ -38,6 +38,10 @@ BY_LAMBDA = {
     "xray:PutTraceSegments",
 }
 FOR_THE_QUEUE = {"sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
+BY_LAMBDA_FOR_FAILED_RUNS = (
+    "sqs:SendMessage",
+    template().value({"!GetAtt": "BackgroundDeadLetterQueue.Arn"}),
+)
 
 
 class TestEvaluation:
@@ -268,7 +272,7 @@ def test_the_sweeper_uses_all_of_its_permissions(github: FakeGitHub, running: Pr
         github.fail(delivery)
     github.hooks.clear()
     assert running.sweep(stop_stale=True)["reconcile"]["backfilled"] == 1
-    assert unused("StaleSweeperFunction") == set()
+    assert unused("StaleSweeperFunction") == {BY_LAMBDA_FOR_FAILED_RUNS}
 
 
 # ---------------------------------------------------------------------- the template after SAM's transform

@@ -15,8 +15,6 @@ class Settings:
 
     Attributes
     ----------
-    stack_name
-        The dimension of the metrics.
     track_unregistered
         Whether GitHub events also start timers of people who never signed in.
     triggers
@@ -46,7 +44,6 @@ class Settings:
     """
 
     table_name: str
-    stack_name: str
     track_unregistered: bool
     triggers: TriggerConfig
     github_credential: str
@@ -81,7 +78,6 @@ class Settings:
         """
         return cls(
             table_name=os.environ["TABLE_NAME"],
-            stack_name=os.environ.get("STACK_NAME", "issue-timer"),
             track_unregistered=os.environ.get("TRACK_UNREGISTERED") == "true",
             triggers=TriggerConfig(
                 start_labels=_lower("START_LABELS"),
