@@ -1,5 +1,6 @@
 """Process the queued deliveries: handle their events, and retry what fails."""
 
+import math
 import random
 from functools import cache
 from typing import Any
@@ -75,6 +76,10 @@ class _NoTime(Exception):
     """Too little time remains to process a message."""
 
 
+class _Again(Exception):
+    """A message is done, and has to be processed again later."""
+
+
 @startup.completes
 @logger.inject_lambda_context
 @tracer.capture_lambda_handler(capture_response=False)
@@ -125,8 +130,7 @@ def _process(record: SQSRecord, lambda_context: LambdaContext) -> None:
         if message.delivery:
             # Replies and redriven messages have a deduplication id that differs from the delivery's GUID.
             logger.set_correlation_id(message.delivery)
-        for event in message.events:
-            logger.info("Delivery processed", extra=_handle(event, message))
+        again_ms = max((_handle(event, message) for event in message.events), default=0)
         if message.hook is not None:
             hooks.note(message.hook.path, now_ms=now_ms())
     except Exception as error:
@@ -136,18 +140,23 @@ def _process(record: SQSRecord, lambda_context: LambdaContext) -> None:
         if not is_last_try:
             _retry_after(record, _wait_s(record, error))
         raise
+    if again_ms and not is_last_try:
+        _retry_after(record, math.ceil(again_ms / 1000))
+        raise _Again
     if _receive_count(record.raw_event) > 1:
         # Delete this message now. Another message of the batch may have killed the process at the last
         # attempt, and may kill the process again.
         _delete(record)
 
 
-def _handle(event: QueuedEvent, message: Message) -> dict[str, Any]:
-    """Handle one event; return the fields for the log."""
+def _handle(event: QueuedEvent, message: Message) -> int:
+    """Handle one event; return the time after which it has to be handled again (ms); 0 if it does not."""
     outcome = queued_events.handle(event, message)
     counts = {"unregistered": outcome.unregistered, "refused_by_github": int(outcome.is_refused)}
     details = outcome.details | {name: count for name, count in counts.items() if count}
-    return {"event": type(event).__name__, "outcome": outcome.name, **details}
+    fields = {"event": type(event).__name__, "outcome": outcome.name, **details}
+    logger.info("Delivery processed", extra=fields)
+    return outcome.again_ms
 
 
 def _wait_s(record: SQSRecord, error: Exception) -> int:

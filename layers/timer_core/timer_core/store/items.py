@@ -115,14 +115,16 @@ class SlotItem(Model):
 
 
 class EventItem(Model):
-    """``issue#<repo id#n>`` or ``repo#<id>`` / ``event#<delivery>``: an event on GitHub.
+    """``issue#<repo id#n>`` / ``event#<number>`` or ``repo#<id>`` / ``event#<delivery>``: an event on GitHub.
 
-    An event of a repository concerns all of its issues. ``users`` and ``actor`` contain only people who were
-    tracked. The item expires by TTL.
+    The events in the log of an issue are numbered, see `timer_core.store.event_log`. An event of a repository
+    concerns all of its issues. ``users`` and ``actor`` contain only people who were tracked. The item expires
+    by TTL.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
+    delivery = UnicodeAttribute()
     kind = UnicodeAttribute()
     at_ms = NumberAttribute()
     users = UnicodeSetAttribute(null=True)
@@ -157,7 +159,9 @@ class RepositoryItem(Model):
     """``repo#<id>`` / ``repository``: the name that a repository had at ``named_at``, the latest one known.
 
     ``joined`` contains all names of the repository, in lower case, whose slots were joined with the slots
-    under the repository's id. The item expires by TTL, long after the last delivery of the repository.
+    under the repository's id. ``events_until`` is the time (seconds since the epoch) at which the last event
+    of the repository expires; it does not exist if there was none. The item expires by TTL, long after the
+    last delivery of the repository.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -165,6 +169,7 @@ class RepositoryItem(Model):
     full_name = UnicodeAttribute()
     named_at = NumberAttribute()
     joined = UnicodeSetAttribute(null=True)
+    events_until = NumberAttribute(null=True)
     expires_at = NumberAttribute()
 
 
@@ -222,7 +227,8 @@ class CalendarItem(Model):
     The days before ``stored_until_ms`` are stored, and ``carry`` is the state of the timeline at this time.
     ``dirty_days`` contains the beginnings of the UTC days from which on stored days may be outdated, and
     ``dirty_changes`` the number of times that days were added, or that a day which was over was changed by
-    hand. ``confirmed`` contains the confirmed days, as ranges of dates with their instants.
+    hand. ``confirmed`` contains the confirmed days, as ranges of dates with their instants. In the index
+    ``by-end``, ``end_key`` puts the item behind the open timers, so that one query reads both.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -237,6 +243,7 @@ class CalendarItem(Model):
     stored_until_ms = NumberAttribute(null=True)
     carry = BinaryAttribute(null=True, legacy_encoding=False)
     confirmed = BinaryAttribute(null=True, legacy_encoding=False)
+    end_key = UnicodeAttribute(null=True)
 
 
 class StoredDayItem(Model):
@@ -274,21 +281,16 @@ class PersonItem(Model):
     sk = UnicodeAttribute(range_key=True)
 
 
-class PolicyItem(Model):
-    """``settings`` / ``policy#<from_ms>``: the organization's settings from an instant on.
+class SettingsItem(Model):
+    """``settings`` / ``policies``: the organization's settings, with those that held before.
 
-    ``until_ms`` is the instant from which the next settings hold. A write of settings sets it in the settings
-    before them, on the condition that it does not exist. So one of two concurrent writes is refused.
+    ``policies`` contains one text for each change, in order; the first are the defaults. The item does not
+    exist before the first change.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
-    working_hours = UnicodeAttribute()
-    concurrent_timers = UnicodeAttribute()
-    overtime_ms = NumberAttribute()
-    assignment_starts = UnicodeAttribute()
-    stale_after_ms = NumberAttribute()
-    until_ms = NumberAttribute(null=True)
+    policies: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
 
 
 class ProfileItem(Model):

@@ -27,6 +27,8 @@ from timer_core.store.throttling import THROTTLED, THROTTLED_REASONS, report_thr
 
 # An item in the format of DynamoDB's API: a mapping of names to typed values.
 RawItem: TypeAlias = dict[str, dict[str, Any]]
+# The partition key and the sort key of an item.
+Key: TypeAlias = tuple[str, str]
 
 INDEXES = {
     "by-start": ("pk", "start_ms"),
@@ -152,6 +154,10 @@ class Table:
                 found += self._get_batch(batch)
                 batch = []
         return found + self._get_batch(batch)
+
+    def get_map(self, keys: Iterable[Key]) -> dict[Key, RawItem]:
+        """Return items by their keys; see `get_many`. A repeated key is read once."""
+        return {(item["pk"]["S"], item["sk"]["S"]): item for item in self.get_many(dict.fromkeys(keys))}
 
     def _get_batch(self, keys: Sequence[tuple[str, str]]) -> list[RawItem]:
         pending = [_key(pk, sk) for pk, sk in keys]
