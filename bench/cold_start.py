@@ -41,10 +41,11 @@ _ENVIRONMENT = {
 # The program that loads each function. A function without a client after its import makes it in its first
 # request; the client is part of loading here, so that the figures are comparable.
 _CLIENT = "handler.table.connection.client"
+_CLIENT_OF_API = "handler.shared.table.connection.client"
 LOADS = {
-    "timelogs.api": ("TimelogsFunction", "handler.shared.table.connection.client"),
-    "auth.api": ("AuthFunction", _CLIENT),
-    "schedule.api": ("ScheduleFunction", _CLIENT),
+    "timelogs.api": ("TimelogsFunction", _CLIENT_OF_API),
+    "auth.api": ("AuthFunction", _CLIENT_OF_API),
+    "schedule.api": ("ScheduleFunction", _CLIENT_OF_API),
     "webhook.receive": ("WebhookReceiveFunction", "handler.sqs"),
     "webhook.process": ("WebhookProcessFunction", _CLIENT),
     "timesheets.refresh": ("TimesheetsFunction", _CLIENT),

@@ -10,7 +10,7 @@ from uuid import uuid4
 from bench.stage import Stage, stage
 from tests.support.gateway import Answer, Context
 from tests.support.stream import timer_record
-from timer_core.api.models import format_time, to_time
+from timer_core.api.times import format_time, to_time
 from timer_core.clock import now_ms
 from timer_core.domain.ids import parse_timer_id
 from timer_core.github.messages import IssueEvent, to_json

@@ -6,9 +6,12 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, Field
 
+from auth.me import me
 from auth.models import Me, TokenShown
 from timer_core.api.auth import Caller
-from timer_core.api.models import Time, TimerFacts, to_time
+from timer_core.api.models import Time, TimerFacts
+from timer_core.api.representations import timer_facts
+from timer_core.api.times import to_time
 from timer_core.domain.confirmed import ConfirmedDay
 from timer_core.domain.ids import timer_id
 from timer_core.domain.own_calendar import OwnCalendar
@@ -84,7 +87,6 @@ class TimerExported(TimerFacts):
     @classmethod
     def with_history(cls, timer: Timer, now_ms: int) -> "TimerExported":
         """Return the representation of a timer with its history."""
-        shown = TimerFacts.facts(timer, now_ms)
         history = [
             TransitionExported(
                 at=to_time(done.at_ms),
@@ -98,8 +100,8 @@ class TimerExported(TimerFacts):
             )
             for done in timer.history
         ]
-        return cls.model_construct(
-            **shown,
+        return cls(
+            **timer_facts(timer, now_ms),
             paused_by=timer.paused_by,
             changed=to_time(timer.changed_ms),
             locked_until=_time(timer.locked_until_ms),
@@ -135,8 +137,8 @@ class ProfileExported(Me):
     def with_sessions(cls, caller: Caller, profile: Profile | None) -> "ProfileExported":
         """Return the representation of a caller and their ended sessions."""
         ended = profile.ended if profile else {}
-        return cls.model_construct(
-            **dict(Me.of(caller, profile)),
+        return cls(
+            **me(caller, profile),
             signed_out_everywhere=_time(profile.signed_out_ms) if profile else None,
             deletion_requested=_time(profile.events_ignored_until_ms) if profile else None,
             ended_sessions=[

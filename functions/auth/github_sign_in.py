@@ -6,11 +6,9 @@ import time
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Annotated
 from urllib.parse import quote, urlencode
 
 import urllib3
-from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
 from timer_core.github.api.credentials import OAuthClient
 from timer_core.github.api.errors import Refused, Unavailable
@@ -31,15 +29,6 @@ class Account:
     login: str
     name: str
     avatar_url: str
-
-
-class _User(BaseModel):
-    """The fields of GitHub's response to "Get the authenticated user" that the sign-in uses."""
-
-    id: PositiveInt
-    login: Annotated[str, Field(min_length=1)]
-    name: str | None = None
-    avatar_url: str | None = None
 
 
 class GitHubSignIn:
@@ -119,13 +108,13 @@ class GitHubSignIn:
         GitHubError
             If GitHub refuses or does not respond.
         """
-        user = self._api.send("GET", "/user", token).data
-        try:
-            known = _User.model_validate(user, strict=True)
-        except ValidationError as error:
-            # The message omits the validation error, which would quote the response.
-            raise Unavailable("GitHub's response does not name the user.") from error
-        return Account(known.id, known.login, known.name or "", known.avatar_url or "")
+        data = self._api.send("GET", "/user", token).data
+        user = data if isinstance(data, dict) else {}
+        user_id, texts = user.get("id"), [user.get(name) or "" for name in ("login", "name", "avatar_url")]
+        is_valid = texts[0] and all(isinstance(text, str) for text in texts)
+        if type(user_id) is not int or user_id < 1 or not is_valid:
+            raise Unavailable("GitHub's response does not name the user.")
+        return Account(user_id, *texts)
 
     def is_member(self, token: str, organization: str) -> bool:
         """Whether the person is a member of an organization. A pending invitation does not count.

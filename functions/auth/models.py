@@ -4,11 +4,9 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from timer_core.api.auth import Caller
-from timer_core.api.models import Time, TimeIn, printable, to_time
-from timer_core.api.sessions import Session
+from timer_core.api.models import Time, TimeIn, printable
+from timer_core.api.times import to_time
 from timer_core.domain.tokens import Scope, Token
-from timer_core.store.people import Profile
 
 
 class _Request(BaseModel):
@@ -20,11 +18,6 @@ class SessionShown(BaseModel):
 
     expires: Time
     origin: Annotated[str, Field(description="Its web site; empty for Issue Timer's own page.")]
-
-    @classmethod
-    def of(cls, session: Session) -> Self:
-        """Return the representation of a session."""
-        return cls(expires=to_time(session.expires_s * 1000), origin=session.origin)
 
 
 class Me(BaseModel):
@@ -38,21 +31,6 @@ class Me(BaseModel):
     is_admin: bool
     scope: Scope
     session: SessionShown | None
-
-    @classmethod
-    def of(cls, caller: Caller, profile: Profile | None) -> Self:
-        """Return the representation of a caller; a token's owner may have no profile."""
-        session = caller.session
-        return cls(
-            id=caller.user_id,
-            login=profile.login if profile else caller.person.login,
-            name=profile.name if profile else "",
-            avatar_url=profile.avatar_url if profile else "",
-            created=to_time(profile.created_ms) if profile else None,
-            is_admin=caller.is_admin,
-            scope="write" if caller.person.can_write else "read",
-            session=SessionShown.of(session) if session else None,
-        )
 
 
 class NewSession(BaseModel):

@@ -1,13 +1,12 @@
 """The responses of a sign-in to a browser."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from http import HTTPStatus
 
-from aws_lambda_powertools.event_handler import Response
-
 from timer_core.api import pages
+from timer_core.api.replies import Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +22,10 @@ class Message:
     again: str | None = None
     values: Mapping[str, str] = field(default_factory=dict)
 
-    def render(self, language: str) -> Response[str]:
+    def render(self, language: str, cookies: Sequence[str] = ()) -> Reply:
         """Return the page."""
         html = pages.message(self.title, self.text, again=self.again, language=language, values=self.values)
-        return _page(self.status, html)
+        return _page(self.status, html, cookies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class HandOver:
     expires_s: int
     origin: str
 
-    def render(self, language: str) -> Response[str]:
+    def render(self, language: str, cookies: Sequence[str] = ()) -> Reply:
         """Return the page."""
         language, (title, text, failed, reason) = pages.translated(
             language,
@@ -61,7 +60,7 @@ class HandOver:
             f'<main id="signed-in" {attributes}><h1>{title}</h1><p>{text}</p></main>'
             '<script src="/signed-in.js"></script>'
         )
-        return _page(HTTPStatus.OK, pages.html(language, title, body))
+        return _page(HTTPStatus.OK, pages.html(language, title, body), cookies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +69,16 @@ class Redirect:
 
     location: str
 
-    def render(self, _language: str) -> Response[str]:
+    def render(self, _language: str, cookies: Sequence[str] = ()) -> Reply:
         """Return the redirect."""
-        headers = {"Location": self.location, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-        return Response(HTTPStatus.FOUND.value, "text/plain; charset=utf-8", "", headers)
+        headers = {
+            "Location": self.location,
+            "Cache-Control": "no-store",
+            "Referrer-Policy": "no-referrer",
+            "Content-Type": "text/plain; charset=utf-8",
+        }
+        return Reply(HTTPStatus.FOUND, "", headers, cookies)
 
 
-def _page(status: HTTPStatus, html: str) -> Response[str]:
-    return Response(status.value, pages.CONTENT_TYPE, html, dict(pages.HEADERS))
+def _page(status: HTTPStatus, html: str, cookies: Sequence[str]) -> Reply:
+    return Reply(status, html, {**pages.HEADERS, "Content-Type": pages.CONTENT_TYPE}, cookies)

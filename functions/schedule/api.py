@@ -1,356 +1,37 @@
-"""The routes of working hours, exceptions, holidays and settings."""
+"""The function `schedule`: the API of working hours, exceptions, holidays and settings."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel
 
-from schedule import models
-from timer_core.api import errors, requests
-from timer_core.api.auth import Caller
-from timer_core.api.conditional import entity_tag, refuse_unmodified, require_match, with_part
-from timer_core.api.models import parse_date
-from timer_core.api.request_guard import RequestGuard
-from timer_core.api.responses import responses
+from schedule import shared
+from schedule.direct import direct
+from timer_core import startup
+from timer_core.api import requests
 from timer_core.clock import now_ms
-from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
-from timer_core.domain.own_calendar import OwnCalendar, changed_from_ms, confirmed_conflicts, differing_days
-from timer_core.domain.schedule import DAY_MS, DayException, ScheduleVersion, local_date
-from timer_core.domain.timers import Period
-from timer_core.observability import count_requests, make_logger, make_metrics
-from timer_core.settings import settings
-from timer_core.store.calendars import Calendars, with_choice
-from timer_core.store.table import Table
+from timer_core.observability import count_requests, make_metrics
 
-logger = make_logger("schedule")
+if TYPE_CHECKING:
+    from timer_core.api.resolver import Resolver
+
 metrics = make_metrics("schedule")
 
-table = Table(settings().table_name)
-calendars = Calendars(table)
-guard = RequestGuard(table, logger)
 
-app = APIGatewayHttpResolver(
-    enable_validation=True, json_body_deserializer=requests.parse_json, serializer=requests.to_json
-)
-errors.install(app, logger)
-
-_Body = TypeVar("_Body", bound=BaseModel)
-_Tags = Annotated[
-    str | None,
-    Header(alias="if-none-match", description="The ETag of an earlier response: 304 if nothing has changed"),
-]
-_Match = Annotated[
-    str | None,
-    Header(alias="if-match", description="The ETag of the schedule as it was read: 412 if it has changed"),
-]
-# The longest time that a preview compares.
-_PREVIEW_MS = 366 * DAY_MS
-_Change = Callable[[OwnCalendar], OwnCalendar]
-
-
-@app.get(
-    "/api/schedule/",
-    summary="Get your working hours, exceptions and settings",
-    operation_id="schedule",
-    responses=responses(200, 304, 401, 403),
-    tags=["schedule"],
-)
-def get_schedule(if_none_match: _Tags = None) -> Response[models.Schedule]:
-    """Return the caller's working hours, and those of the organization where they hold."""
-    own = calendars.own(_caller().user_id)
-    shown = _shown(own, now_ms())
-    tag = _tag(own, shown)
-    refuse_unmodified(tag, if_none_match)
-    return _response(shown, {"ETag": tag})
-
-
-@app.put(
-    "/api/schedule/",
-    summary="Change your working hours, exceptions and settings",
-    operation_id="put_schedule",
-    responses=responses(200, 400, 401, 403, 409, 412, 413, 415),
-    tags=["schedule"],
-)
-def put_schedule(
-    request: Annotated[models.ScheduleRequest, Body()],
-    preview: Annotated[
-        bool, Query(description="Only compare the working time of the past with and without the change")
-    ] = False,
-    if_match: _Match = None,
-) -> Response[models.Schedule | models.SchedulePreview]:
-    """Change what the body contains.
-
-    `week` and `time_zone` hold from the first instant of `valid_from` in this time zone until the next
-    version; a version with the same date is replaced. The time before `valid_from` does not change. A change
-    that would alter the working hours or the borders of a confirmed day is refused (409).
-
-    With `preview=true`, nothing changes. The response has the dates whose working time the change would
-    alter, in at most 366 days from its first instant on, and the confirmed dates for which the change would
-    be refused.
-    """
-    requests.refuse_unknown_parameters(app.current_event, put_schedule)
-    change = _requested(request, now_ms())
-    return _previewed(change) if preview else _applied(change, if_match)
-
-
-@app.delete(
-    "/api/schedule/<valid_from>/",
-    summary="Delete a version of your working hours",
-    operation_id="delete_schedule_version",
-    responses=responses(200, 400, 401, 403, 404, 409, 412),
-    tags=["schedule"],
-)
-def delete_version(
-    valid_from: str,
-    preview: Annotated[
-        bool, Query(description="Only compare the working time of the past with and without the version")
-    ] = False,
-    if_match: _Match = None,
-) -> Response[models.Schedule | models.SchedulePreview]:
-    """Delete the version of a date. The version before it, or the organization's hours, hold instead.
-
-    With `preview=true`, nothing changes; see the request that changes working hours.
-    """
-    requests.refuse_unknown_parameters(app.current_event, delete_version)
-    day = parse_date(valid_from, "valid_from")
-
-    def change(own: OwnCalendar) -> OwnCalendar:
-        if all(version.valid_from != day for version in own.versions):
-            raise NotFound("There is no version of your working hours with this date.")
-        return own.without_version(day)
-
-    return _previewed(change) if preview else _applied(change, if_match)
-
-
-@app.put(
-    "/api/schedule/exceptions/<date>/",
-    summary="Set other working hours on one date",
-    operation_id="put_exception",
-    responses=responses(200, 400, 401, 403, 404, 409, 412, 413, 415),
-    tags=["schedule"],
-)
-def put_exception(
-    date: str, request: Annotated[models.ExceptionHours, Body()], if_match: _Match = None
-) -> Response[models.Schedule]:
-    """Replace the hours of a date. Without intervals, the date is a day off."""
-    day = parse_date(date)
-    exception = request.parse("intervals")
-    return _applied(lambda own: own.with_exceptions({day: exception}), if_match)
-
-
-@app.delete(
-    "/api/schedule/exceptions/<date>/",
-    summary="Delete the exception of a date",
-    operation_id="delete_exception",
-    responses=responses(200, 400, 401, 403, 404, 409, 412),
-    tags=["schedule"],
-)
-def delete_exception(date: str, if_match: _Match = None) -> Response[models.Schedule]:
-    """Delete an exception, so that the working hours of the weekday hold again."""
-    day = parse_date(date)
-
-    def change(own: OwnCalendar) -> OwnCalendar:
-        if day not in own.exceptions:
-            raise NotFound("There is no exception on this date.")
-        return own.with_exceptions({day: None})
-
-    return _applied(change, if_match)
-
-
-@app.get(
-    "/api/schedule/holidays/",
-    summary="List the public holidays of a country",
-    operation_id="list_holidays",
-    responses=responses(200, 400, 401, 403),
-    tags=["schedule"],
-)
-def list_holidays(
-    country: Annotated[
-        # Some letters of other alphabets have several capitals, such as SS for the German sharp s.
-        str, Query(description="ISO 3166-1 alpha-2 code, such as DE", pattern="^[A-Za-z]{2}$")
-    ],
-    year: Annotated[int, Query(ge=2000, le=2100)],
-    subdivision: Annotated[
-        str | None, Query(description="ISO 3166-2 code without the country, such as BE", max_length=20)
-    ] = None,
-    language: Annotated[
-        str | None,
-        Query(description="The preferred language of the names, such as de", pattern="^[a-z]{2}$"),
-    ] = None,
-) -> Response[models.HolidayList]:
-    """Return dates and names to choose exceptions from. Nothing is stored."""
-    requests.refuse_unknown_parameters(app.current_event, list_holidays)
-    # Import on first use, because few requests need the package.
-    from schedule.holiday_calendar import public_holidays
-
-    found = public_holidays(country.upper(), subdivision, year, language)
-    return _response(
-        models.HolidayList(holidays=[models.HolidayShown(date=day, name=name) for day, name in found])
-    )
-
-
-@app.get(
-    "/api/schedule/holidays/countries/",
-    summary="List the countries whose public holidays are known",
-    operation_id="list_countries",
-    responses=responses(200, 401, 403),
-    tags=["schedule"],
-)
-def list_countries() -> Response[models.CountryList]:
-    """Return the codes of the countries, and the codes and names of their subdivisions."""
-    from schedule.holiday_calendar import countries
-
-    return _response(
-        models.CountryList(
-            countries=[
-                models.Country(
-                    country=country,
-                    subdivisions=[models.Subdivision(code=code, name=name) for code, name in parts.items()],
-                )
-                for country, parts in countries().items()
-            ]
-        )
-    )
-
-
-@app.get(
-    "/api/admin/settings/",
-    summary="For admins: get the organization's settings",
-    operation_id="settings",
-    responses=responses(200, 401, 403),
-    tags=["operation"],
-)
-def get_settings() -> Response[models.OrganizationSettings]:
-    """Return the present settings and all earlier ones."""
-    _caller().require_admin()
-    return _response(models.OrganizationSettings.of(calendars.organization(not_before_ms=now_ms())))
-
-
-@app.put(
-    "/api/admin/settings/",
-    summary="For admins: change the organization's settings",
-    operation_id="put_settings",
-    responses=responses(200, 400, 401, 403, 413, 415),
-    tags=["operation"],
-)
-def put_settings(
-    request: Annotated[models.SettingsRequest, Body()],
-) -> Response[models.OrganizationSettings]:
-    """Change the settings in the body, from now on. The past keeps the settings that held then."""
-    _caller().require_admin()
-    changes = request.changes()
-    policies = calendars.put_policy(lambda policy: replace(policy, **changes), now_ms=now_ms())
-    return _response(models.OrganizationSettings.of(policies))
-
-
-@logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
+@startup.completes
+@shared.logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
 @metrics.log_metrics
 @count_requests(metrics, routes_of="schedule")
 @requests.answer_head
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle a request of API Gateway (HTTP API, payload format 2.0)."""
-    return guard.handle(app, event, lambda: app.resolve(event, context), now_ms=now_ms())
+    return shared.guard.handle(event, context, now_ms=now_ms(), direct=direct, resolver=resolver)
 
 
-def _caller() -> Caller:
-    caller: Caller = app.context["caller"]
-    return caller
+@cache
+def resolver() -> "Resolver":
+    """Return all routes of the function."""
+    # Import on first use, because most cold starts need only the direct routes (see `timer_core.api.direct`).
+    from schedule.routes import app
 
-
-def _shown(own: OwnCalendar, now: int) -> models.Schedule:
-    return models.Schedule.of(own, calendars.organization(), now)
-
-
-def _applied(change: _Change, if_match: str | None) -> Response[Any]:
-    """Change the caller's calendar if it has the tag in ``If-Match``, and return it."""
-    now, user_id = now_ms(), _caller().user_id
-
-    def checked(own: OwnCalendar) -> OwnCalendar:
-        require_match(_own_tag(own), if_match)
-        return change(own)
-
-    own = calendars.change(user_id, checked, now_ms=now)
-    shown = _shown(own, now)
-    return _response(shown, {"ETag": _tag(own, shown)})
-
-
-def _own_tag(own: OwnCalendar) -> str:
-    """Return the tag of what a request can change: the caller's own part."""
-    return entity_tag(models.OwnPart.of(own), _caller().user_id)
-
-
-def _tag(own: OwnCalendar, shown: models.Schedule) -> str:
-    """Return the tag of the whole answer, which also depends on the present and on the organization."""
-    return with_part(entity_tag(shown, _caller().user_id), _own_tag(own))
-
-
-def _previewed(change: _Change) -> Response[Any]:
-    """Return the working time that a change of the caller's calendar would alter."""
-    now, user_id = now_ms(), _caller().user_id
-    before = calendars.own(user_id)
-    after = change(before)
-    policies = calendars.organization()
-    conflicts = list(confirmed_conflicts(before, after, policies))
-    changed_ms = changed_from_ms(before, after)
-    if changed_ms is None or changed_ms >= now:
-        return _response(models.SchedulePreview.of([], conflicts, complete=True))
-    period = Period(changed_ms, min(now, changed_ms + _PREVIEW_MS))
-    # Import on first use, because few requests need the timers.
-    from timer_core.store.queries import TimerQueries
-    from timer_core.store.timesheets import Timesheets
-
-    timesheets = Timesheets(table, TimerQueries(table), calendars)
-    days = differing_days(
-        timesheets.worked(user_id, period, now_ms=now).slices,
-        timesheets.under(user_id, after, period, now_ms=now),
-        after.calendar(policies).schedule,
-    )
-    return _response(models.SchedulePreview.of(days, conflicts, complete=period.until_ms == now))
-
-
-def _requested(request: models.ScheduleRequest, now: int) -> _Change:
-    """Return the requested change of a calendar.
-
-    Raises
-    ------
-    InvalidInput
-        If the request is not valid.
-    """
-    fields = request.model_fields_set
-    version = None
-    if "week" in fields or request.time_zone is not None:
-        if request.time_zone is None or "week" not in fields:
-            missing = "week" if request.time_zone is not None else "time_zone"
-            raise InvalidInput(missing, "week and time_zone are changed together.", ErrorCode.REQUIRED)
-        week = models.week_in(request.time_zone, request.week)
-        version = ScheduleVersion(request.valid_from or local_date(week.zone, now), week)
-    elif request.valid_from is not None:
-        raise InvalidInput("week", "valid_from needs week and time_zone.", ErrorCode.REQUIRED)
-    exceptions: dict[Any, DayException | None] = {}
-    for one in request.exceptions or ():
-        field = f"exceptions.{one.date.isoformat()}"
-        if one.date in exceptions:
-            raise InvalidInput(field, "Occurs twice.", ErrorCode.CONTRADICTION)
-        exceptions[one.date] = one.parse(field)
-
-    def change(own: OwnCalendar) -> OwnCalendar:
-        if version is not None:
-            own = own.with_version(version)
-        if request.exceptions is not None:
-            today = own.calendar(calendars.organization()).schedule.day_of(now)
-            upcoming = {day: None for day in own.exceptions if day >= today}
-            own = own.with_exceptions({**upcoming, **exceptions})
-        if "assignment_starts" in fields:
-            own = with_choice(own, request.assignment_starts, now_ms=now)
-        return own
-
-    return change
-
-
-def _response(body: _Body, headers: dict[str, Any] | None = None) -> Response[_Body]:
-    return Response(HTTPStatus.OK.value, "application/json", body, headers=headers)
+    return app

@@ -6,15 +6,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from timer_core.api.models import DateIn, Seconds, Time, printable, to_time
+from timer_core.api.models import DateIn, Seconds, Time, printable
+from timer_core.api.times import to_time
 from timer_core.domain.calendar import HOUR_MS, AssignmentStarts, ConcurrentTimers, Policy
-from timer_core.domain.own_calendar import DayDifference, OwnCalendar
+from timer_core.domain.own_calendar import DayDifference
 from timer_core.domain.schedule import ALWAYS, DayException, Week
 from timer_core.domain.weeks import (
     MAX_INTERVALS,
     WEEKDAYS,
     check_zone,
-    format_intervals,
     format_week,
     parse_intervals,
     parse_week,
@@ -146,11 +146,6 @@ class HoursShown(BaseModel):
     time_zone: str
     week: Annotated[WeekBody | None, Field(description="Null: all time counts.")]
 
-    @classmethod
-    def of(cls, week: Week) -> Self:
-        """Return the representation of a week."""
-        return cls(time_zone=week.zone, week=WeekBody.of(week))
-
 
 class VersionShown(HoursShown):
     """Working hours that hold from the first instant of a date in their time zone."""
@@ -170,33 +165,6 @@ class ExceptionShown(BaseModel):
     date: date
     intervals: _Intervals
     reason: str
-
-
-class OwnPart(BaseModel):
-    """The part of a schedule that its person can change."""
-
-    versions: list[VersionShown]
-    exceptions: list[ExceptionShown]
-    assignment_starts: _OwnAssignmentStarts
-    chosen: bool
-
-    @classmethod
-    def of(cls, own: OwnCalendar) -> Self:
-        """Return the representation of a person's own part."""
-        return cls(
-            versions=[
-                VersionShown(valid_from=version.valid_from, **dict(HoursShown.of(version.week)))
-                for version in own.versions
-            ],
-            exceptions=[
-                ExceptionShown(
-                    date=day, intervals=format_intervals(exception.intervals), reason=exception.reason
-                )
-                for day, exception in own.exceptions.items()
-            ],
-            assignment_starts=own.assignment_choice,
-            chosen=own.chosen,
-        )
 
 
 class OrganizationShown(BaseModel):
@@ -223,33 +191,6 @@ class Schedule(BaseModel):
     assignment_starts: _OwnAssignmentStarts
     organization: OrganizationShown
     version: Annotated[int, Field(description="The number of changes.")]
-
-    @classmethod
-    def of(cls, own: OwnCalendar, policies: tuple[Policy, ...], now_ms: int) -> Self:
-        """Return the representation of a calendar at a time."""
-        calendar = own.calendar(policies)
-        era, policy = calendar.schedule.era_at(now_ms), calendar.policy_at(now_ms)
-        current = next(
-            (
-                version.valid_from
-                for version in reversed(own.versions)
-                if era.is_own and version.from_ms <= now_ms
-            ),
-            None,
-        )
-        return cls(
-            source="own" if era.is_own else "default",
-            current=CurrentHours(valid_from=current, **dict(HoursShown.of(era.week))),
-            default=HoursShown.of(policy.working_hours),
-            organization=OrganizationShown(
-                concurrent_timers=policy.concurrent_timers,
-                overtime_hours=policy.overtime_ms / HOUR_MS,
-                assignment_starts=policy.assignment_starts,
-                stale_after_hours=policy.stale_after_ms / HOUR_MS,
-            ),
-            version=own.version,
-            **dict(OwnPart.of(own)),
-        )
 
 
 class DayPreview(BaseModel):

@@ -1,1 +1,5 @@
 """The sweeper, which a schedule invokes."""
+
+from timer_core import startup
+
+startup.begin()

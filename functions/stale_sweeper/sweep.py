@@ -12,6 +12,7 @@ from aws_lambda_powertools import Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from timer_core import startup
 from timer_core.clock import now_ms
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.github.api.client import GitHub
@@ -162,6 +163,7 @@ class Summary:
     complete: bool = True
 
 
+@startup.completes
 @logger.inject_lambda_context
 @metrics.log_metrics
 @tracer.capture_lambda_handler(capture_response=False)

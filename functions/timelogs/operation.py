@@ -1,101 +1,48 @@
-"""The routes for those who operate the deployment: everybody's open timers, health, and the specification."""
+"""The health of the deployment and the specification: what these requests return."""
 
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated
 
-from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Query
-
-from timelogs.shared import app, current_caller, current_ms, names, response, table, timers
+from timelogs.shared import table
 from timer_core import __version__
-from timer_core.api import requests
-from timer_core.api.cursors import decode_cursor, encode_cursor
-from timer_core.api.models import DeliveriesOfDay, HealthDetails, HealthReport, OpenTimerPage, TimerFacts
-from timer_core.api.responses import responses
+from timer_core.api.replies import Reply
+from timer_core.api.requests import Request
 from timer_core.store.health import Health, HealthStore
-from timer_core.store.hooks import HookStore
-from timer_core.store.positions import OpenTimersCursor
 
 _HEALTH_CACHE_MS = 60_000
 
 health_store = HealthStore(table)
+_health_cache: list[tuple[int, Health]] = []
 
 
-@app.get(
-    "/api/admin/timers/",
-    summary="For admins: list everybody's open timers",
-    operation_id="list_open_timers",
-    responses=responses(200, 400, 401, 403),
-    tags=["operation"],
-)
-def list_open_timers(
-    cursor: Annotated[str | None, Query(description="The cursor in a page's next", max_length=200)] = None,
-) -> Response[OpenTimerPage]:
-    """Return a page of all open timers, in no particular order."""
-    requests.refuse_unknown_parameters(app.current_event, list_open_timers)
-    current_caller().require_admin()
-    now = current_ms()
-    page, after = timers.open_page(None if cursor is None else decode_cursor(cursor, OpenTimersCursor.parse))
-    following = None
-    if after is not None:
-        origin = requests.origin(app.current_event.raw_event)
-        following = f"{origin}/api/admin/timers/?cursor={encode_cursor(after)}"
-    results = [TimerFacts.of(timer, now) for timer in names.of(page, now_ms=now)]
-    return response(HTTPStatus.OK, OpenTimerPage(next=following, results=results))
+def get_health(request: Request) -> Reply:
+    """Return counts without personal data, which are up to a minute old."""
+    health = _health(request.now_ms)
+    shown = {
+        "status": "ok",
+        "version": __version__,
+        "open_timers": health.open_timers,
+        "stale_timers": health.stale_timers,
+        "webhook_success_rate": health.webhook_success_rate,
+        "github": {"credential": health.github_credential, "cannot": [*health.github_cannot]},
+    }
+    return Reply(HTTPStatus.OK, shown)
 
 
-@app.get(
-    "/api/admin/health/",
-    summary="For admins: get the health of the deployment in detail",
-    operation_id="health_details",
-    responses=responses(200, 401, 403),
-    tags=["operation"],
-)
-def get_health_details() -> Response[HealthDetails]:
-    """Return the numbers of deliveries per day, and the webhooks that sent them."""
-    current_caller().require_admin()
-    days = [
-        DeliveriesOfDay(day=day, processed=processed, failed=failed)
-        for day, processed, failed in health_store.days()
-    ]
-    hooks = [hook.path for hook in HookStore(table).known()]
-    return response(HTTPStatus.OK, HealthDetails(deliveries=days, webhooks=hooks))
-
-
-@app.get(
-    "/api/health/",
-    summary="Get the health of the deployment",
-    description="The figures are up to a minute old.",
-    operation_id="health",
-    responses=responses(200),
-    tags=["operation"],
-    security=[],
-)
-def get_health() -> Response[HealthReport]:
-    """Return counts without personal data."""
-    return response(HTTPStatus.OK, HealthReport.of(_health(), __version__))
-
-
-@app.get("/api/openapi.json", include_in_schema=False)
-def get_specification() -> Response[str]:
+def get_specification(_request: Request) -> Reply:
     """Return the description of the API."""
-    return Response(HTTPStatus.OK.value, "application/json", _specification())
+    return Reply(HTTPStatus.OK, specification(), {"Content-Type": "application/json"})
 
 
 @cache
-def _specification() -> str:
+def specification() -> str:
     """Return docs/openapi.json, which `make openapi` generates; this folder has a link to it."""
     return Path(__file__).with_name("openapi.json").read_text()
 
 
-_health_cache: list[tuple[int, Health]] = []
-
-
-def _health() -> Health:
-    now = current_ms()
-    if not _health_cache or _health_cache[0][0] <= now:
-        health = health_store.read(now_ms=now)
-        _health_cache[:] = [(now + _HEALTH_CACHE_MS, health)]
+def _health(now_ms: int) -> Health:
+    if not _health_cache or _health_cache[0][0] <= now_ms:
+        health = health_store.read(now_ms=now_ms)
+        _health_cache[:] = [(now_ms + _HEALTH_CACHE_MS, health)]
     return _health_cache[0][1]

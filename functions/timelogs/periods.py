@@ -1,6 +1,7 @@
 """The periods that requests name, and the limit of those that read much."""
 
-from timelogs.shared import current_caller, guard
+from timelogs.shared import guard
+from timer_core.api.requests import Request
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.schedule import DAY_MS
 from timer_core.domain.timers import CLOCK_SKEW_MS, Period
@@ -28,10 +29,10 @@ def elapsed_part(period: Period, now: int) -> Period:
     return period._replace(until_ms=min(period.until_ms, now + CLOCK_SKEW_MS))
 
 
-def limit_long(elapsed: Period | None, now: int) -> None:
+def limit_long(request: Request, elapsed: Period | None) -> None:
     """Count a request that reads all timers of a long period towards the write limit.
 
     ``elapsed`` is the elapsed part of the period; None means that the period is not limited.
     """
     if elapsed is None or elapsed.until_ms - elapsed.since_ms > _CHEAP_PERIOD_MS + CLOCK_SKEW_MS:
-        guard.count_write(current_caller(), now_ms=now)
+        guard.count_write(request.caller, now_ms=request.now_ms)

@@ -1,34 +1,19 @@
-"""The routes that read timers: the list, a single timer, and totals."""
+"""The list of timers, a single timer, and totals: what these requests return."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Query
-
 from timelogs.periods import elapsed_part, limit_long, period_between
-from timelogs.shared import (
-    TIMER,
-    WITHOUT_ELAPSED_TIME,
-    IfNoneMatch,
-    any_timer,
-    app,
-    current_caller,
-    current_ms,
-    names,
-    response,
-    timers,
-    timesheets,
-)
+from timelogs.shared import any_timer, names, timers, timesheets
 from timer_core.api import requests
 from timer_core.api.conditional import entity_tag, refuse_unmodified
 from timer_core.api.cursors import decode_cursor, encode_cursor
-from timer_core.api.models import ListedTimeLog, TimeIn, TimeLog, TimeLogPage, TimeTotals, to_ms
-from timer_core.api.responses import responses
+from timer_core.api.replies import Reply
+from timer_core.api.representations import WITHOUT_ELAPSED_TIME, elapsed, part_of_period, time_log, totals_of
+from timer_core.api.requests import Request
 from timer_core.api.working import working_times
-from timer_core.domain.issues import MAX_ISSUE_NUMBER
 from timer_core.domain.schedule import DAY_MS
 from timer_core.domain.timers import Period, Timer
 from timer_core.domain.totals import add_up, part_of
@@ -40,85 +25,41 @@ from timer_core.store.timesheets import Worked
 if TYPE_CHECKING:
     from timer_core.domain.timeline import Slice
 
+_PAGE_SIZE = 50
 _TOTALS_MS = 30 * DAY_MS
 # The beginning of the year 10000, the end of a list's period that has no end.
 _END_MS = 253_402_300_800_000
 
-_RepoFilter = Annotated[str | None, Query(description="owner/name; case does not matter", max_length=140)]
-_NumberFilter = Annotated[int | None, Query(ge=1, le=MAX_ISSUE_NUMBER)]
-_ZoneName = Annotated[
-    str, Query(description="The time zone of the days: an IANA name such as Europe/Berlin", max_length=64)
-]
 
+def list_timers(request: Request, parameters: Mapping[str, Any], if_none_match: str | None) -> Reply:
+    """Return a page of a person's timers.
 
-@app.get(
-    "/api/timelogs/",
-    summary="List your timers, newest first",
-    operation_id="list",
-    responses=responses(200, 304, 400, 401, 403),
-    tags=["timers"],
-)
-def list_timers(
-    end_time__isnull: Annotated[
-        bool | None, Query(description="true: only open timers; false: only stopped timers")
-    ] = None,
-    github_repo: _RepoFilter = None,
-    github_issue_number: _NumberFilter = None,
-    start_time__gte: Annotated[TimeIn | None, Query(description="Started at this time or later")] = None,
-    start_time__lt: Annotated[TimeIn | None, Query(description="Started before this time")] = None,
-    since: Annotated[
-        TimeIn | None, Query(description="The start of a period: select the timers that overlap the period")
-    ] = None,
-    until: Annotated[
-        TimeIn | None, Query(description="The end of the period; by default, the period has no end")
-    ] = None,
-    time_zone: _ZoneName = "UTC",
-    count: Annotated[bool, Query(description="Whether to count the timers on all pages")] = False,
-    page_size: Annotated[int, Query(ge=1, le=100)] = 50,
-    cursor: Annotated[
-        str | None, Query(description="The cursor in a page's next or previous", max_length=100)
-    ] = None,
-    user: Annotated[
-        int | None, Query(ge=1, description="For admins: the GitHub id of the person whose timers to list")
-    ] = None,
-    if_none_match: IfNoneMatch = None,
-) -> Response[TimeLogPage]:
-    """Return a page of the caller's timers, with absolute links to the next and previous page.
-
-    With `since` or `until`, the list contains the timers whose time from start to end overlaps the period:
-    those that `totals/` adds up, and others without active time in the period. Each has its part of the
-    period.
-
-    A page may have fewer timers than requested, or none, although another page follows: each page reads at
-    most 20,000 timers, of which the filters may select few. On the last page, `next` is null.
-
-    With `count=true`, all timers that the filters select are read. For a list without a period, or with one
-    longer than a week, such a request counts toward the write limit.
+    Parameters
+    ----------
+    parameters
+        Those of `routes.reading.list_timers` that are given, with times in milliseconds since the epoch.
     """
-    requests.refuse_unknown_parameters(app.current_event, list_timers)
-    now, period = current_ms(), None
-    if since is not None or until is not None:
-        period = period_between(
-            0 if since is None else to_ms(since), _END_MS if until is None else to_ms(until)
-        )
-    zone = find_zone(time_zone)
+    now, given = request.now_ms, parameters.get
+    period = _requested_period(given("since"), given("until"))
+    zone = find_zone(given("time_zone", "UTC"))
     filters = Filters(
-        is_open=end_time__isnull,
-        repo_keys=_repo_keys(github_repo, now),
-        number=github_issue_number,
-        start_from_ms=None if start_time__gte is None else to_ms(start_time__gte),
-        start_before_ms=None if start_time__lt is None else to_ms(start_time__lt),
+        is_open=given("end_time__isnull"),
+        repo_keys=_repo_keys(given("github_repo"), now),
+        number=given("github_issue_number"),
+        start_from_ms=given("start_time__gte"),
+        start_before_ms=given("start_time__lt"),
         period=None if period is None else elapsed_part(period, now),
     )
+    cursor, user = given("cursor"), given("user")
     position = None if cursor is None else decode_cursor(cursor, Position.parse)
-    caller = current_caller()
+    caller = request.caller
     if user not in {None, caller.user_id}:
         caller.require_admin()
     owner_id = user or caller.user_id
-    if count:
-        limit_long(filters.period, now)
-    page, present = _page(owner_id, filters, page_size, position, now)
-    counted = timers.count(owner_id, filters) if count else None
+    if given("count"):
+        limit_long(request, filters.period)
+    page, present = _page(owner_id, filters, given("page_size", _PAGE_SIZE), position, now)
+    counted = timers.count(owner_id, filters) if given("count") else None
     listed = names.of(page.timers, now_ms=now)
     slices: Sequence[Slice] = ()
     if period and listed:
@@ -129,89 +70,67 @@ def list_timers(
             present = in_period
     worked = working_times(timesheets, owner_id, listed, now_ms=now, present=present, slices=slices)
 
-    def show(origin: str, shown_at: int) -> TimeLogPage:
-        is_tag = shown_at == WITHOUT_ELAPSED_TIME
-        return TimeLogPage(
-            count=counted,
-            next=_link(page.next, origin),
-            previous=_link(page.previous, origin),
-            results=[
-                ListedTimeLog.with_part(
-                    timer,
-                    worked.of(timer),
-                    period
-                    and part_of(
-                        timer, worked.slices_of(timer, without_elapsed=is_tag), period, zone, shown_at
-                    ),
-                    shown_at,
-                )
-                for timer in listed
-            ],
-        )
+    def part_at(timer: Timer, shown_at: int) -> dict[str, float | None]:
+        own = worked.slices_of(timer, without_elapsed=shown_at == WITHOUT_ELAPSED_TIME)
+        return part_of_period(period and part_of(timer, own, period, zone, shown_at))
 
-    tag = entity_tag(show("", WITHOUT_ELAPSED_TIME), caller.user_id)
+    shown: dict[str, Any] = {
+        "count": counted,
+        "next": _link(page.next, request),
+        "previous": _link(page.previous, request),
+        "results": [
+            time_log(timer, worked.of(timer), WITHOUT_ELAPSED_TIME) | part_at(timer, WITHOUT_ELAPSED_TIME)
+            for timer in listed
+        ],
+    }
+    tag = entity_tag(shown, caller.user_id)
     refuse_unmodified(tag, if_none_match)
-    shown = show(requests.origin(app.current_event.raw_event), now)
-    return response(HTTPStatus.OK, shown, {"ETag": tag})
+    for link in ("next", "previous"):
+        shown[link] = shown[link] and requests.origin(request.event) + shown[link]
+    for timer, one in zip(listed, shown["results"], strict=True):
+        one.update(elapsed(timer, worked.of(timer), now) | part_at(timer, now))
+    return Reply(HTTPStatus.OK, shown, {"ETag": tag})
 
 
-@app.get(
-    TIMER,
-    summary="Get a timer",
-    operation_id="get",
-    responses=responses(200, 304, 401, 403, 404),
-    tags=["timers"],
-)
-def get_timer(timer_id: str, if_none_match: IfNoneMatch = None) -> Response[TimeLog]:
+def get_timer(request: Request, timer_id: str, if_none_match: str | None) -> Reply:
     """Return one of the caller's timers; an admin may get anybody's."""
-    now = current_ms()
-    (timer,) = names.of([timers.get(*any_timer(timer_id))], now_ms=now)
+    now = request.now_ms
+    (timer,) = names.of([timers.get(*any_timer(request, timer_id))], now_ms=now)
     worked = working_times(timesheets, timer.user_id, [timer], now_ms=now).of(timer)
-    tag = entity_tag(TimeLog.working(timer, worked, WITHOUT_ELAPSED_TIME), current_caller().user_id)
+    shown = time_log(timer, worked, WITHOUT_ELAPSED_TIME)
+    tag = entity_tag(shown, request.caller.user_id)
     refuse_unmodified(tag, if_none_match)
-    return response(HTTPStatus.OK, TimeLog.working(timer, worked, now), {"ETag": tag})
+    return Reply(HTTPStatus.OK, shown | elapsed(timer, worked, now), {"ETag": tag})
 
 
-@app.get(
-    "/api/timelogs/totals/",
-    summary="Add up your time per day and per issue",
-    operation_id="totals",
-    responses=responses(200, 400, 401, 403),
-    tags=["timers"],
-)
-def get_totals(
-    since: Annotated[
-        TimeIn | None, Query(description="The start of the period; by default 30 days before until")
-    ] = None,
-    until: Annotated[TimeIn | None, Query(description="The end of the period; by default now")] = None,
-    time_zone: _ZoneName = "UTC",
-    github_repo: _RepoFilter = None,
-    github_issue_number: _NumberFilter = None,
-) -> Response[TimeTotals]:
-    """Return the working time and the active time in a period; running timers count until now.
+def get_totals(request: Request, parameters: Mapping[str, Any]) -> Reply:
+    """Return the working time and the active time in a period.
 
-    The timers are those of the list with the same `since` and `until`, and the totals are the sums of their
-    `part_working_duration` and `part_active_duration`. On confirmed days, timers that events have moved
-    elsewhere since are added. Working time is the time that counts for the person:
-    within working hours, and for one timer at a time unless the organization has decided otherwise. Active
-    time is the time of the timers' own histories. Pauses are subtracted from the days on which they occurred.
-    If a correction moved a pause outside of the timer's start and end, the pause is subtracted in proportion
-    from all active time of the timer. Requests for periods longer than a week count toward the write limit.
+    Parameters
+    ----------
+    parameters
+        Those of `routes.reading.get_totals` that are given, with times in milliseconds since the epoch.
     """
-    requests.refuse_unknown_parameters(app.current_event, get_totals)
-    now = current_ms()
-    until_ms = now if until is None else to_ms(until)
-    since_ms = until_ms - _TOTALS_MS if since is None else to_ms(since)
-    period = period_between(since_ms, until_ms)
-    zone = find_zone(time_zone)
-    elapsed = elapsed_part(period, now)
-    filters = Filters(repo_keys=_repo_keys(github_repo, now), number=github_issue_number, period=elapsed)
-    limit_long(elapsed, now)
-    user_id = current_caller().user_id
-    worked = timesheets.worked(user_id, elapsed, now_ms=now)
+    now, given, user_id = request.now_ms, parameters.get, request.caller.user_id
+    until_ms = given("until", now)
+    period = period_between(given("since", until_ms - _TOTALS_MS), until_ms)
+    zone = find_zone(given("time_zone", "UTC"))
+    part = elapsed_part(period, now)
+    filters = Filters(
+        repo_keys=_repo_keys(given("github_repo"), now), number=given("github_issue_number"), period=part
+    )
+    limit_long(request, part)
+    worked = timesheets.worked(user_id, part, now_ms=now)
     found, complete = timers.in_period(user_id, filters, worked.only_confirmed)
     totals = add_up(names.of(found, now_ms=now), worked.slices, period, zone, now)
-    return response(HTTPStatus.OK, TimeTotals.of(totals, period, time_zone=time_zone, complete=complete))
+    shown = totals_of(totals, period, time_zone=given("time_zone", "UTC"), complete=complete)
+    return Reply(HTTPStatus.OK, shown)
+
+
+def _requested_period(since_ms: int | None, until_ms: int | None) -> Period | None:
+    if since_ms is None and until_ms is None:
+        return None
+    return period_between(since_ms or 0, _END_MS if until_ms is None else until_ms)
 
 
 def _reached_part(period: Period, listed: Sequence[Timer]) -> Period:
@@ -247,11 +166,12 @@ def _repo_keys(full_name: str | None, now: int) -> frozenset[str]:
     return frozenset() if full_name is None else names.keys(full_name, now_ms=now)
 
 
-def _link(position: Position | None, origin: str) -> str | None:
+def _link(position: Position | None, request: Request) -> str | None:
+    """Return the path and query of another page."""
     if position is None:
         return None
-    parameters = dict(app.current_event.query_string_parameters)
+    parameters = dict(request.parameters)
     parameters["cursor"] = encode_cursor(position)
     # The count is the same on all pages, and costs much.
     parameters.pop("count", None)
-    return f"{origin}/api/timelogs/?{urlencode(parameters)}"
+    return f"/api/timelogs/?{urlencode(parameters)}"

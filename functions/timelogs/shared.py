@@ -1,19 +1,18 @@
-"""What the routes have in common: the app, the stores, the caller, and the responses about timers."""
+"""What the routes have in common: the stores, the ids of timers, and the replies about timers.
 
-from collections.abc import Sequence
+Neither this module nor the modules that direct routes use import pydantic (see `timer_core.api.direct`).
+"""
+
+from collections.abc import Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.event_handler.openapi.params import Header
-from pydantic import BaseModel
-
-from timer_core.api import errors, requests
-from timer_core.api.auth import Caller
-from timer_core.api.digests import digest
-from timer_core.api.models import TimeLog
+from timer_core.api.digests import digest, short_digest
+from timer_core.api.replies import Reply
+from timer_core.api.representations import time_log
 from timer_core.api.request_guard import RequestGuard
+from timer_core.api.requests import Request
 from timer_core.api.working import working_times
 from timer_core.domain.errors import NotFound, NotYourTimer
 from timer_core.domain.ids import parse_timer_id
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 # The path of a timer.
 TIMER = "/api/timelogs/<timer_id>/"
-# The ETag is computed as if the present time were the epoch, so that elapsed time does not change the ETag.
-WITHOUT_ELAPSED_TIME = 0
 
 logger = make_logger("timelogs")
 
@@ -45,43 +42,8 @@ timesheets = Timesheets(table, timers, calendars)
 names = PresentNames(table)
 guard = RequestGuard(table, logger)
 
-app = APIGatewayHttpResolver(
-    enable_validation=True, json_body_deserializer=requests.parse_json, serializer=requests.to_json
-)
-errors.install(app, logger)
 
-_Body = TypeVar("_Body", bound=BaseModel)
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="idempotency-key",
-        description="Makes repeating the request safe",
-        min_length=1,
-        max_length=255,
-    ),
-]
-IfNoneMatch = Annotated[
-    str | None,
-    Header(
-        alias="if-none-match",
-        description="The ETag of an earlier response: 304 if only elapsed time has changed since",
-    ),
-]
-
-
-def current_caller() -> Caller:
-    """Return the caller of the request."""
-    caller: Caller = app.context["caller"]
-    return caller
-
-
-def current_ms() -> int:
-    """Return the time of the request (milliseconds since the epoch)."""
-    time_ms: int = app.context["now_ms"]
-    return time_ms
-
-
-def own_timer(timer_id: str) -> tuple[int, str]:
+def own_timer(request: Request, timer_id: str) -> tuple[int, str]:
     """Return the owner and ULID of one of the caller's timers.
 
     Raises
@@ -94,55 +56,51 @@ def own_timer(timer_id: str) -> tuple[int, str]:
     parsed = parse_timer_id(timer_id)
     if parsed is None:
         raise NotFound("There is no such timer.")
-    if parsed[0] != current_caller().user_id:
+    if parsed[0] != request.caller.user_id:
         timers.get(*parsed)
         raise NotYourTimer("This timer belongs to another person.")
     return parsed
 
 
-def any_timer(timer_id: str) -> tuple[int, str]:
+def any_timer(request: Request, timer_id: str) -> tuple[int, str]:
     """Return the owner and ULID of a timer. Only admins may use the timers of other people."""
     parsed = parse_timer_id(timer_id)
-    if parsed is not None and current_caller().is_admin:
+    if parsed is not None and request.caller.is_admin:
         return parsed
-    return own_timer(timer_id)
+    return own_timer(request, timer_id)
 
 
-def response(status: HTTPStatus, body: _Body, headers: dict[str, Any] | None = None) -> Response[_Body]:
-    """Return a response with a JSON body."""
-    return Response(status.value, "application/json", body, headers=headers)
-
-
-def time_log(timer: Timer, now: int) -> TimeLog:
-    """Return the representation of a timer."""
+def timer_reply(timer: Timer, now: int) -> Reply:
+    """Return the reply about a timer that has changed."""
     (shown,) = time_logs([timer], now)
-    return shown
+    return Reply(HTTPStatus.OK, shown)
 
 
-def time_logs(changed: Sequence[Timer], now: int) -> list[TimeLog]:
+def created_reply(timer: Timer, body: Mapping[str, Any]) -> Reply:
+    """Return the reply about a new timer, with the header that names it (RFC 9110, section 10.2.2)."""
+    return Reply(HTTPStatus.CREATED, body, {"Location": f"/api/timelogs/{timer.id}/"})
+
+
+def time_logs(changed: Sequence[Timer], now: int) -> list[dict[str, Any]]:
     """Return the representations of timers of the same person."""
     named = names.of(changed, now_ms=now)
     worked = working_times(timesheets, named[0].user_id, named, now_ms=now)
-    return [TimeLog.working(timer, worked.of(timer), now) for timer in named]
+    return [time_log(timer, worked.of(timer), now) for timer in named]
 
 
-def location(timer: Timer) -> dict[str, Any]:
-    """Return the header that names a new timer (RFC 9110, section 10.2.2)."""
-    return {"Location": f"/api/timelogs/{timer.id}/"}
+def idempotency_of(key: str | None, operation: str, content: str) -> Idempotency | None:
+    """Return the digests of a request with an Idempotency-Key; None without a key.
+
+    ``content`` is a text that two requests share only if they ask for the same.
+    """
+    return None if key is None else Idempotency(digest(key), digest(operation, content))
 
 
-def idempotency_of(key: str | None, operation: str, request: BaseModel | None) -> Idempotency | None:
-    """Return the digests of a request with an Idempotency-Key; None without a key."""
-    if key is None:
-        return None
-    return Idempotency(digest(key), digest(operation, request.model_dump_json() if request else ""))
-
-
-def cause_of(idempotency_key: str | None, request: BaseModel | None) -> str:
+def cause_of(request: Request, idempotency_key: str | None, content: str) -> str:
     """Return an id of the request. Repeated requests with the same Idempotency-Key have the same id."""
     if not idempotency_key:
-        return app.lambda_context.aws_request_id
-    return request_cause(digest(idempotency_key), digest(request.model_dump_json() if request else "")[:16])
+        return short_digest(request.context.aws_request_id)
+    return request_cause(short_digest(idempotency_key), short_digest(content))
 
 
 @cache

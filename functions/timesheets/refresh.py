@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
-import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from timer_core.clients import CLIENT_CONFIG
+from timer_core import startup
+from timer_core.clients import client
 from timer_core.clock import now_ms
 from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.timers import LATEST_MS, Timer
@@ -46,7 +46,7 @@ timesheets = Timesheets(table, TimerQueries(table), Calendars(table))
 
 @cache
 def _sqs() -> Any:
-    return boto3.client("sqs", config=CLIENT_CONFIG)
+    return client("sqs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Change:
     from_ms: int
 
 
+@startup.completes
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

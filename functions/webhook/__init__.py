@@ -1,1 +1,5 @@
 """Receive, queue and process GitHub's deliveries."""
+
+from timer_core import startup
+
+startup.begin()

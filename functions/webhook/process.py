@@ -1,17 +1,18 @@
 """Process the queued deliveries: handle their events, and retry what fails."""
 
+import math
 import random
 from functools import cache
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from timer_core.clients import CLIENT_CONFIG
+from timer_core import startup
+from timer_core.clients import client
 from timer_core.clock import now_ms
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.credentials import CredentialParameter
@@ -45,7 +46,7 @@ tracer = Tracer(service="webhook-process", patch_modules=["botocore"])
 
 @cache
 def _sqs() -> Any:
-    return boto3.client("sqs", config=CLIENT_CONFIG)
+    return client("sqs")
 
 
 def _queue_reply(reply: ReplyEvent) -> None:
@@ -77,6 +78,11 @@ class _NoTime(Exception):
     """Too little time remains to process a message."""
 
 
+class _Again(Exception):
+    """A message is done, and has to be processed again later."""
+
+
+@startup.completes
 @logger.inject_lambda_context
 @metrics.log_metrics
 @tracer.capture_lambda_handler(capture_response=False)
@@ -130,8 +136,7 @@ def _process(record: SQSRecord, lambda_context: LambdaContext) -> None:
         if message.delivery:
             # Replies and redriven messages have a deduplication id that differs from the delivery's GUID.
             logger.set_correlation_id(message.delivery)
-        for event in message.events:
-            logger.info("Delivery processed", extra=_handle(event, message))
+        again_ms = max((_handle(event, message) for event in message.events), default=0)
         if message.hook is not None:
             hooks.note(message.hook.path, now_ms=now_ms())
     except Exception as error:
@@ -139,20 +144,25 @@ def _process(record: SQSRecord, lambda_context: LambdaContext) -> None:
         if not is_last_try:
             _retry_after(record, _wait_s(record, error))
         raise
+    if again_ms and not is_last_try:
+        _retry_after(record, math.ceil(again_ms / 1000))
+        raise _Again
     if _receive_count(record.raw_event) > 1:
         # Delete this message now. Another message of the batch may have killed the process at the last
         # attempt, and may kill the process again.
         _delete(record)
 
 
-def _handle(event: QueuedEvent, message: Message) -> dict[str, Any]:
-    """Handle one event; return the fields for the log."""
+def _handle(event: QueuedEvent, message: Message) -> int:
+    """Handle one event; return the time after which it has to be handled again (ms); 0 if it does not."""
     outcome = queued_events.handle(event, message)
     if outcome.unregistered:
         metrics.add_metric("UsersNotRegistered", MetricUnit.Count, outcome.unregistered)
     if outcome.is_refused:
         metrics.add_metric("GitHubRefusals", MetricUnit.Count, 1)
-    return {"event": type(event).__name__, "outcome": outcome.name, **outcome.details}
+    fields = {"event": type(event).__name__, "outcome": outcome.name, **outcome.details}
+    logger.info("Delivery processed", extra=fields)
+    return outcome.again_ms
 
 
 def _wait_s(record: SQSRecord, error: Exception) -> int:

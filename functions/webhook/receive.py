@@ -14,13 +14,13 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
-import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
+from timer_core import startup
 from timer_core.api.problems import HttpError, response
-from timer_core.clients import CLIENT_CONFIG
+from timer_core.clients import client
 from timer_core.clock import now_ms
 from timer_core.github.messages import Hook, QueuedEvent
 from timer_core.github.webhooks.payloads import (
@@ -45,11 +45,12 @@ _ABOUT = "This is the address of Issue Timer's webhook, to which GitHub delivers
 # An SQS deduplication id has at most 128 letters, digits and punctuation marks; GitHub sends a UUID.
 _DELIVERY = re.compile(r"[A-Za-z0-9-]{1,72}")
 
-sqs = boto3.client("sqs", config=CLIENT_CONFIG)
+sqs = client("sqs")
 triggers = settings().triggers
-secrets = RotatingSecret(boto3.client("secretsmanager", config=CLIENT_CONFIG), settings().webhook_secret_arn)
+secrets = RotatingSecret(client("secretsmanager"), settings().webhook_secret_arn)
 
 
+@startup.completes
 @logger.inject_lambda_context
 @metrics.log_metrics
 @count_requests(metrics)

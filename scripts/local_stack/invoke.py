@@ -110,6 +110,8 @@ class BuiltFunction:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(str(package / layer / "python") for layer in layers),
             "PYTHONUNBUFFERED": "1",
+            # X-Ray's SDK, which calls a service of its own elsewhere, recognizes Lambda by this variable.
+            "LAMBDA_TASK_ROOT": str(package / self._function),
             "AWS_LAMBDA_FUNCTION_NAME": self._function,
             "AWS_LAMBDA_FUNCTION_TIMEOUT": str(self._configuration["Timeout"]),
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self._configuration["MemorySize"]),

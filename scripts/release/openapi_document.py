@@ -85,17 +85,16 @@ def openapi_document() -> str:
     # The modules read these variables when they are imported, without calling AWS.
     os.environ.setdefault("TABLE_NAME", "none")
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-    import auth.api
-    import schedule.api
-    import timelogs.api
-    import timelogs.shared
+    import auth.routes
+    import schedule.routes
+    import timelogs.routes
 
-    document = _describe(timelogs.shared.app)
+    document = _describe(timelogs.routes.app)
     # These routes come from several modules, whose order has no meaning.
     document["paths"] = {
         path: dict(sorted(operations.items())) for path, operations in sorted(document["paths"].items())
     }
-    for app in (auth.api.app, schedule.api.app):
+    for app in (auth.routes.app, schedule.routes.app):
         others = _describe(app)
         document["paths"] |= others["paths"]
         document["components"]["schemas"] |= others["components"]["schemas"]

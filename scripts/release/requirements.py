@@ -62,7 +62,7 @@ def check_requirements(root: Path) -> Iterator[str]:
 
 def _compare(path: Path, locked: str) -> Iterator[str]:
     pins = _pins(locked)
-    # A comment at the end lists the packages that are part of Lambda's runtime and therefore not locked.
+    # A comment at the end lists the packages that another layer contains and that are therefore not locked.
     excluded = set(_EXCLUDED.findall(locked))
     wanted = list(_wanted(path))
     for source, requirement in wanted:

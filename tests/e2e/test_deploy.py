@@ -22,10 +22,13 @@ from deployed_stack.paths import ROOT, SAM
 from deployed_stack.stack import LIVE
 from local_stack import MiniStack
 from local_stack.cdn import local_url
+from tests.support.permissions import OPERATIONS
 
 # The value of e_machine in the header of an ELF file, for each platform of a wheel.
 MACHINES = {"aarch64": 183, "x86_64": 62}
-IN_LAMBDA_RUNTIME = ["boto3", "botocore", "jmespath", "dateutil", "s3transfer", "six", "urllib3"]
+# The packages of botocore, and those that Lambda's runtime has in addition.
+BOTOCORE = {"botocore", "jmespath", "dateutil", "six.py", "urllib3"}
+BOTO3 = {"boto3", "s3transfer"}
 
 
 def run(*command: str | Path, umask: int = 0o022, **environment: str) -> None:
@@ -107,11 +110,27 @@ def test_every_packaged_file_is_readable_by_all_users(packages: list[Path]) -> N
             assert all(entry.external_attr >> 16 == 0o100644 for entry in packed.infolist())
 
 
-def test_layers_contain_no_packages_of_lambdas_runtime(packages: list[Path]) -> None:
-    for layer in ("TimerCoreLayer", "BackgroundLayer", "HolidaysLayer"):
-        names = zipfile.ZipFile(packages[0] / f"{layer}.zip").namelist()
-        assert names
-        assert not {name.split("/")[1] for name in names} & set(IN_LAMBDA_RUNTIME)
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [("TimerCoreLayer", BOTOCORE), ("BackgroundLayer", set()), ("HolidaysLayer", set())],
+)
+def test_only_the_layer_of_all_functions_contains_botocore_and_none_boto3(
+    packages: list[Path], layer: str, expected: set[str]
+) -> None:
+    names = zipfile.ZipFile(packages[0] / f"{layer}.zip").namelist()
+    assert names
+    assert {name.split("/")[1] for name in names} & (BOTOCORE | BOTO3) == expected
+
+
+def test_botocore_in_the_layer_has_the_data_of_the_used_services_only(packages: list[Path]) -> None:
+    names = zipfile.ZipFile(packages[0] / "TimerCoreLayer.zip").namelist()
+    folder = "python/botocore/data/"
+    services = {
+        name.removeprefix(folder).split("/")[0]
+        for name in names
+        if name.startswith(folder) and name.count("/") > 3
+    }
+    assert services == {*OPERATIONS}
 
 
 @pytest.mark.skipif(find_python("3.13") is None, reason="Python 3.13 is not installed")

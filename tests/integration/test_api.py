@@ -14,6 +14,7 @@ import pytest
 from tests.integration.conftest import Api
 from tests.support.gateway import Answer, Client, Context, request_event
 from tests.support.handlers import Clock, loaded
+from timer_core import __version__
 from timer_core.api import german
 from timer_core.api.cursors import encode_cursor
 from timer_core.clock import now_ms
@@ -1162,7 +1163,7 @@ class TestHealth:
         assert answer.status == 200
         assert answer.json() == {
             "status": "ok",
-            "version": module.operation.__version__,
+            "version": __version__,
             "open_timers": 2,
             "stale_timers": 1,
             "webhook_success_rate": None,

@@ -792,7 +792,7 @@ def test_no_secret_is_logged(
     written = io.StringIO()
     with ExitStack() as stack:
         stack.callback(setattr, app.github, "after_request", lambda *_: None)
-        for name in ("auth.api", "schedule.api", "timelogs.api", "webhook.receive"):
+        for name in ("auth.shared", "schedule.shared", "timelogs.shared", "webhook.receive"):
             stack.enter_context(_debugging(sys.modules[name].logger, written))
         known = _send_every_request(app)
         for signature in (sign(WEBHOOK_SECRET, b"{}"), "sha256=" + "0" * 64):

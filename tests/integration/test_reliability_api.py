@@ -12,7 +12,7 @@ from tests.integration.conftest import Api
 from tests.support.gateway import Answer
 from tests.support.handlers import Clock
 from tests.support.network import Network, lost_request, lost_response, refusal, throttled
-from timer_core.api.models import format_time, to_time
+from timer_core.api.times import format_time, to_time
 
 # The maximum number of requests to DynamoDB that a function sends within its time limit of ten seconds.
 MOST_REQUESTS_IN_A_ROW = 9

@@ -251,7 +251,7 @@ class TestAgain:
         back = app.authorize_at_github(browser, ann, self.QUERY).replace("code=", "code=f")
         assert_can_be_repeated(browser("GET", back), 400, "did not confirm", self.NEXT)
         back = app.authorize_at_github(browser, ann, self.QUERY)
-        network = Network(app.auth.table.connection)
+        network = Network(app.auth.shared.table.connection)
         network.every_write = refusal("AccessDeniedException")
         try:
             page = browser("GET", back)
@@ -274,7 +274,7 @@ class TestAgain:
             back = app.authorize_at_github(browser, app.new_person(), self.QUERY)
             boto3.client("ssm").delete_parameter(Name=app.oauth_parameter)
             # Another instance of the function completes the sign-in.
-            app.auth.sign_in._credentials = OAuthParameter(app.oauth_parameter)
+            app.auth.shared.sign_in._credentials = OAuthParameter(app.oauth_parameter)
             page = browser("GET", back)
             assert_can_be_repeated(page, 503, "no working connection to GitHub", self.NEXT)
 
@@ -426,7 +426,7 @@ class TestRefused:
     def test_an_internal_error_is_shown_on_a_page(self, app: App) -> None:
         browser, ann = app.browser(), app.new_person()
         back = app.authorize_at_github(browser, ann)
-        network = Network(app.auth.table.connection)
+        network = Network(app.auth.shared.table.connection)
         network.every_write = refusal("AccessDeniedException")
         try:
             page = browser("GET", back)
@@ -917,7 +917,7 @@ class TestReads:
 
     def test_a_failed_write_of_the_use_is_logged_and_does_not_fail_the_request(self, app: App) -> None:
         ask, written = self._ask(app, "token"), io.StringIO()
-        handler = app.timelogs.logger.registered_handler
+        handler = app.timelogs.shared.logger.registered_handler
         before, network = handler.setStream(written), Network(app.timelogs.shared.table.connection)
         network.every_write = refusal("InternalServerError", 500)
         try:

@@ -187,7 +187,7 @@ class App:
 
     def cold_start(self) -> None:
         """Empty the functions' caches of callers and session keys."""
-        for function in (self.auth, self.schedule, self.timelogs.shared):
+        for function in (self.auth.shared, self.schedule.shared, self.timelogs.shared):
             forget_callers(function)
         request_guard.sessions.cache_clear()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.described import check_body
 from tests.support.permissions import acting_as, function_of, template_names
 from timer_core import settings
 
@@ -28,7 +29,7 @@ def loaded(name: str, table_name: str, **variables: str) -> Iterator[ModuleType]
             patch.delitem(sys.modules, known)
         settings.settings.cache_clear()
         module = importlib.import_module(name)
-        patch.setattr(module, "handler", _as_function(name, module.handler))
+        patch.setattr(module, "handler", _as_function(name, _described(module, module.handler)))
         yield module
         # Only the modules that were known before come back. A package must not lack its modules then.
         for known in _modules_of(package):
@@ -38,6 +39,22 @@ def loaded(name: str, table_name: str, **variables: str) -> Iterator[ModuleType]
 
 def _modules_of(package: str) -> list[str]:
     return [known for known in sys.modules if known.partition(".")[0] == package]
+
+
+def _described(module: ModuleType, handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Compare the responses of an API's function with its models."""
+    if not hasattr(module, "resolver"):
+        return handler
+
+    @wraps(handler)
+    def compare(event: Any, context: Any) -> Any:
+        is_head = event["requestContext"]["http"]["method"] == "HEAD"
+        response = handler(event, context)
+        if not is_head:
+            check_body(module.resolver(), event, response)
+        return response
+
+    return compare
 
 
 def _as_function(name: str, handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:

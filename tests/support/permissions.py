@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
+from deployed_stack.paths import ROOT
 from tests.support.connection import REGION
 from tests.support.template import ACCOUNT, template
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     import pytest
 
     Statement = Mapping[str, Any]
+
+# The operations of each service that botocore in the layer supports.
+OPERATIONS: dict[str, set[str]] = runpy.run_path(str(ROOT / "layers/slim_botocore.py"))["OPERATIONS"]
 
 
 @dataclass(frozen=True)
@@ -219,11 +224,16 @@ class Guard:
         ------
         ClientError
             ``AccessDeniedException``, as in AWS, if the policies do not allow the request.
+        ValueError
+            If botocore in the layer does not support the operation.
         """
         acting = _acting.get()
         if acting is None:
             return
         function, names = acting
+        if operation not in OPERATIONS[service]:
+            self.refused.append((function, Call(f"{service}:{operation}", "*")))
+            raise ValueError(f"layers/slim_botocore.py does not keep {service}:{operation}")
         for call in calls_of(service, operation, parameters, names | template_names(function)):
             self.calls.setdefault(function, set()).add(call)
             if not is_allowed(call, statements_of(function)):

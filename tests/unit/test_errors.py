@@ -15,6 +15,7 @@ from auth.models import TokenRequest
 from timer_core.api import errors, german
 from timer_core.api.models import AddRequest, PatchRequest, StartRequest
 from timer_core.api.problems import HttpError
+from timer_core.api.resolver import translated
 from timer_core.domain.errors import (
     ErrorCode,
     InvalidInput,
@@ -121,4 +122,5 @@ def test_an_invalid_body_has_the_code_of_the_failed_check(
     with pytest.raises(ValidationError) as raised:
         model.model_validate(body)
     details: list[Any] = raised.value.errors(include_url=False)
-    assert [error["code"] for error in problem_of(RequestValidationError(details))["errors"]] == [code]
+    problem = problem_of(translated(RequestValidationError(details)))
+    assert [error["code"] for error in problem["errors"]] == [code]

@@ -7,7 +7,6 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities.parameters import SSMProvider
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
@@ -27,7 +26,7 @@ class ParameterStore:
         self.readings = 0
         self.failure: Exception | None = None
         self.now_s = 1_000_000.0
-        self.parameter = CredentialParameter(NAME, SSMProvider(boto3_client=client), now_s=lambda: self.now_s)
+        self.parameter = CredentialParameter(NAME, client, now_s=lambda: self.now_s)
 
     def put(self, value: Any) -> None:
         text = value if isinstance(value, str) else json.dumps(value)
@@ -73,7 +72,7 @@ class TestForms:
         ssm.put({"app_id": app_id, "private_key": PRIVATE_KEY})
         assert ssm.parameter.get() == App(str(app_id), PRIVATE_KEY)
 
-    def test_the_parameter_is_read_without_a_given_provider(self, ssm: ParameterStore) -> None:
+    def test_the_parameter_is_read_without_a_given_client(self, ssm: ParameterStore) -> None:
         ssm.put({"token": SECRET})
         assert CredentialParameter(NAME).get() == Token(SECRET)
 
@@ -132,8 +131,7 @@ class TestAbsence:
         assert ssm.parameter.get() == Token(SECRET)
 
     def test_without_a_name_no_request_is_sent(self, ssm: ParameterStore) -> None:
-        provider = SSMProvider(boto3_client=ssm.client)
-        assert CredentialParameter("", provider).get() is None
+        assert CredentialParameter("", ssm.client).get() is None
         assert ssm.readings == 0
 
 

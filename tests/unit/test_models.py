@@ -14,11 +14,10 @@ from timer_core.api.models import (
     AddRequest,
     PatchRequest,
     StartRequest,
-    TimerFacts,
-    format_time,
-    to_ms,
-    to_time,
 )
+from timer_core.api.replies import to_json
+from timer_core.api.representations import timer_facts
+from timer_core.api.times import format_time, to_ms, to_time
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.domain.state import Action, Transition
@@ -36,7 +35,7 @@ def started() -> Timer:
 
 
 def shown(timer: Timer, now_ms: int) -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads(TimerFacts.of(timer, now_ms).model_dump_json())
+    parsed: dict[str, Any] = json.loads(to_json(timer_facts(timer, now_ms)))
     return parsed
 
 

@@ -1112,7 +1112,7 @@ def deleted(one: Timer, slices: Sequence[Slice]) -> Timer | None:
     )
     counted = list(joined(without(own, others)))
     item = tombstone(user_pk(1), timer_sk(one.ulid), one.changed_ms, None, counted, lasting(one, counted))
-    return to_gaps(item) if "claims" in item else None
+    return to_gaps(item) if "about" in item else None
 
 
 @settings(max_examples=400)

@@ -6,10 +6,12 @@ themselves.
 """
 
 import re
+from collections.abc import Mapping
 from hashlib import sha256
+from http import HTTPStatus
+from typing import Any
 
-from pydantic import BaseModel
-
+from timer_core.api.replies import Reply, to_json
 from timer_core.domain.errors import PreconditionFailed, PreconditionRequired
 
 _TAGS = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
@@ -31,8 +33,13 @@ class NotModified(Exception):
         super().__init__(tag)
         self.tag = tag
 
+    @property
+    def reply(self) -> Reply:
+        """The response without a body."""
+        return Reply(HTTPStatus.NOT_MODIFIED, headers={"ETag": self.tag})
 
-def entity_tag(representation: BaseModel, caller_id: int) -> str:
+
+def entity_tag(representation: Mapping[str, Any], caller_id: int) -> str:
     """Return the tag of a representation. The tag is weak, because the tag does not cover elapsed time.
 
     Parameters
@@ -43,7 +50,7 @@ def entity_tag(representation: BaseModel, caller_id: int) -> str:
         The user id of the caller. It makes the tags of two people differ even if both lists are empty, in
         case another person signs in to the same browser.
     """
-    return tag_of(representation.model_dump_json(), caller_id)
+    return tag_of(to_json(representation), caller_id)
 
 
 def tag_of(content: str, caller_id: int) -> str:

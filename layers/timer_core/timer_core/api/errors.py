@@ -1,17 +1,13 @@
 """The translation of errors to HTTP responses."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from timer_core.api import pages
-from timer_core.api.conditional import NotModified
 from timer_core.api.problems import CONTENT_TYPE, HttpError, problem
 from timer_core.domain.errors import (
     ChangedSince,
@@ -50,17 +46,19 @@ _STATUS: dict[type[IssueTimerError], HTTPStatus] = {
     PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
 }
 
-# The codes of pydantic's types of errors (pydantic's documentation, "Validation Errors"). Our own validators
-# use the code as the type.
-_CODES = {
-    "missing": ErrorCode.REQUIRED,
-    "extra_forbidden": ErrorCode.UNKNOWN_FIELD,
-    "string_too_short": ErrorCode.TOO_SHORT,
-    "string_too_long": ErrorCode.TOO_LONG,
-    "greater_than_equal": ErrorCode.OUT_OF_RANGE,
-    "less_than_equal": ErrorCode.OUT_OF_RANGE,
-    **{code.value: code for code in ErrorCode},
-}
+
+class InvalidRequest(Exception):
+    """A request whose parameters or body do not have the form that the API describes.
+
+    Attributes
+    ----------
+    errors
+        The errors as a problem shows them, each with ``loc``, ``msg`` and ``code``.
+    """
+
+    def __init__(self, errors: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(errors)
+        self.errors = errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,32 +69,6 @@ class _Refusal:
     headers: Mapping[str, str] = field(default_factory=dict)
     errors: Sequence[Mapping[str, Any]] = ()
     extension: Mapping[str, str] = field(default_factory=dict)
-
-
-def install(
-    app: APIGatewayHttpResolver,
-    logger: Logger,
-    again: Callable[[Mapping[str, Any]], str | None] = lambda _event: None,
-) -> None:
-    """Register handlers that translate errors to problems (RFC 9457), and `NotModified` to a 304.
-
-    Parameters
-    ----------
-    again
-        A function that returns the address of an error page's link "Try again", or None for no link.
-    """
-
-    def respond(error: Exception) -> Response[str]:
-        event = app.current_event.raw_event
-        response = error_response(error, event, logger, again=again(event))
-        headers = dict(response["headers"])
-        return Response(response["statusCode"], headers.pop("content-type"), response["body"], headers)
-
-    def not_modified(unchanged: NotModified) -> Response[str]:
-        return Response(HTTPStatus.NOT_MODIFIED.value, body="", headers={"ETag": unchanged.tag})
-
-    app.exception_handler(NotModified)(not_modified)
-    app.exception_handler([HttpError, RequestValidationError, NotFoundError, Exception])(respond)
 
 
 def error_response(
@@ -145,10 +117,8 @@ def _refusal(error: Exception, part: str) -> _Refusal | None:
     """
     if isinstance(error, HttpError):
         return _Refusal(error.status, error.detail, ErrorCode.INVALID_REQUEST, error.headers)
-    if isinstance(error, NotFoundError):
-        return _Refusal(HTTPStatus.NOT_FOUND, "This path does not exist.", ErrorCode.NOT_FOUND)
-    if isinstance(error, RequestValidationError):
-        return _invalid([_field_error(detail) for detail in error.errors()])
+    if isinstance(error, InvalidRequest):
+        return _invalid(error.errors)
     if isinstance(error, InvalidInput):
         return _invalid([{"loc": [part, *error.field.split(".")], "msg": error.message, "code": error.code}])
     if isinstance(error, Unauthorized):
@@ -171,12 +141,3 @@ def _refusal(error: Exception, part: str) -> _Refusal | None:
 def _invalid(errors: Sequence[Mapping[str, Any]]) -> _Refusal:
     detail = "The request is not valid."
     return _Refusal(HTTPStatus.BAD_REQUEST, detail, ErrorCode.INVALID_REQUEST, errors=errors)
-
-
-def _field_error(detail: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the public form of one of pydantic's errors."""
-    return {
-        "loc": list(detail["loc"]),
-        "msg": detail["msg"],
-        "code": _CODES.get(detail["type"], ErrorCode.INVALID_VALUE),
-    }

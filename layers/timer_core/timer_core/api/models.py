@@ -4,8 +4,8 @@ Requests are strict: unknown fields, and values of another type (such as "5" for
 """
 
 import re
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import UTC, date, datetime
+from typing import Annotated
 
 from pydantic import (
     AfterValidator,
@@ -18,43 +18,19 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from timer_core.api.issue_fields import issue_of
+from timer_core.api.times import EPOCH, format_time, parse_date, to_ms
 from timer_core.domain.addresses import organization_of
 from timer_core.domain.errors import ErrorCode, InvalidInput
-from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
-from timer_core.domain.state import MANUAL, Status
-from timer_core.domain.timeline import Standing, Waiting
-from timer_core.domain.timers import Period, Timer, pauses
+from timer_core.domain.state import Status
+from timer_core.domain.timeline import Waiting
 
-if TYPE_CHECKING:
-    from timer_core.api.working import WorkingTime
-    from timer_core.domain.totals import Part, Totals
-    from timer_core.store.health import Health
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 # The configuration of models that few requests need. The validators of these models are built on first use,
 # not in every cold start.
 _RARE = ConfigDict(defer_build=True)
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)")
-# The arithmetic of local dates needs some years before and after the dates.
-_YEARS = range(1970, 2200)
 _LONGEST_S = 10 * 366 * 86_400
-
-
-def to_ms(moment: datetime) -> int:
-    """Return the milliseconds since the epoch."""
-    return (moment - _EPOCH) // _MILLISECOND
-
-
-def to_time(ms: int) -> datetime:
-    """Return the UTC time of milliseconds since the epoch."""
-    return _EPOCH + ms * _MILLISECOND
-
-
-def format_time(moment: datetime) -> str:
-    """Return ISO 8601 with milliseconds and ``Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 def _invalid(code: ErrorCode, message: str) -> PydanticCustomError:
@@ -77,28 +53,9 @@ def _in_utc(moment: datetime) -> datetime:
         moment = moment.astimezone(UTC)
     except OverflowError:
         raise _invalid(ErrorCode.INVALID_TIME, "Must be between 1970 and 9999.") from None
-    if moment < _EPOCH:
+    if moment < EPOCH:
         raise _invalid(ErrorCode.INVALID_TIME, "Must not be before 1970.")
     return moment
-
-
-def parse_date(text: object, field: str = "date") -> date:
-    """Return a date written as ``2026-12-24``.
-
-    Raises
-    ------
-    InvalidInput
-        If the text is not a date, or the date is not between 1970 and 2199.
-    """
-    try:
-        # Python also parses 20261224 and 2026-W52-4.
-        day = date.fromisoformat(text) if isinstance(text, str) and len(text) == 10 else None
-    except ValueError:
-        day = None
-    if day is None or day.isoformat() != text or day.year not in _YEARS:
-        message = "Must be a date between 1970 and 2199, such as 2026-12-24."
-        raise InvalidInput(field, message, ErrorCode.INVALID_DATE)
-    return day
 
 
 def _date(value: object) -> date:
@@ -174,50 +131,6 @@ class TimerFacts(BaseModel):
     ]
     created: Time
 
-    @classmethod
-    def of(cls, timer: Timer, now_ms: int) -> "TimerFacts":
-        """Return the representation of a timer at a time (milliseconds since the epoch)."""
-        return cls.model_construct(**cls.facts(timer, now_ms))
-
-    @staticmethod
-    def facts(timer: Timer, now_ms: int) -> dict[str, Any]:
-        """Return the values of the fields of this class at a time (milliseconds since the epoch)."""
-        active = timer.active_ms(now_ms) / 1000
-        return {
-            "id": timer.id,
-            "user": timer.user_id,
-            "organization": timer.organization,
-            "status": timer.status,
-            "start_time": to_time(timer.start_ms),
-            "end_time": None if timer.end_ms is None else to_time(timer.end_ms),
-            "duration": None if timer.is_open else active,
-            "active_duration": active,
-            "is_paused": timer.status is Status.PAUSED,
-            "paused_duration": timer.paused_ms / 1000,
-            "last_pause_time": None if timer.last_pause_ms is None else to_time(timer.last_pause_ms),
-            "pauses": [
-                PauseShown.model_construct(
-                    start=to_time(pause.since_ms),
-                    end=None if pause.until_ms is None else to_time(pause.until_ms),
-                )
-                for pause in pauses(timer)
-            ],
-            "github_issue_url": timer.issue.url if timer.issue else None,
-            "github_issue_number": timer.issue.number if timer.issue else None,
-            "github_repo": timer.issue.full_name if timer.issue else None,
-            "github_issue_title": timer.issue.title or None if timer.issue else None,
-            "description": timer.description,
-            "source": _shown(timer.source),
-            "stopped_by": timer.stopped_by and _shown(timer.stopped_by),
-            "last_sign_at": to_time(timer.last_sign_ms),
-            "created": to_time(timer.created_ms),
-        }
-
-
-def _shown(kind: str) -> str:
-    """Return the public name of a kind of event: ``comment`` for ``comment.start``."""
-    return kind.partition(".")[0]
-
 
 class Why(BaseModel):
     """The rule that decides whether a timer counts, and the act that decided it."""
@@ -259,39 +172,6 @@ class TimeLog(TimerFacts):
     ]
     why: Annotated[Why | None, Field(description="Why the timer counts or waits; null if it is stopped.")]
 
-    @classmethod
-    def working(cls, timer: Timer, worked: "WorkingTime", now_ms: int) -> "TimeLog":
-        """Return the representation of a timer and its working time at a time (ms since the epoch)."""
-        return cls.model_construct(**cls.fields(timer, worked, now_ms))
-
-    @classmethod
-    def fields(cls, timer: Timer, worked: "WorkingTime", now_ms: int) -> dict[str, Any]:
-        """Return the values of the fields of this class at a time (milliseconds since the epoch).
-
-        At the epoch, the values do not depend on the time that has elapsed since the last change.
-        """
-        standing = worked.standing
-        return cls.facts(timer, now_ms) | {
-            "working_duration": (worked.working_ms if now_ms else worked.without_elapsed_ms) / 1000,
-            "is_counting": standing is not None and standing.is_counting,
-            "waiting_for": standing and standing.waiting_for,
-            "counting_share": standing.share if standing else 0,
-            "counting_changes_at": to_time(standing.changes_ms) if standing and standing.changes_ms else None,
-            "why": standing and _why(standing, timer.user_id),
-        }
-
-
-def _why(standing: "Standing", user_id: int) -> Why:
-    act = standing.act
-    return Why(
-        rule=standing.rule,
-        action=act and act.action,
-        # A correction may have moved or repeated the act.
-        by=act and _shown(MANUAL if act.by_hand else act.by),
-        at=act and to_time(act.began_ms),
-        timer=standing.timer and timer_id(user_id, standing.timer),
-    )
-
 
 class ListedTimeLog(TimeLog):
     """A timer in a list. If the list is that of a period, the timer has the part that lies in the period."""
@@ -308,18 +188,6 @@ class ListedTimeLog(TimeLog):
         Seconds | None,
         Field(description="The working time of this part on its first day, in the requested time zone."),
     ]
-
-    @classmethod
-    def with_part(
-        cls, timer: Timer, worked: "WorkingTime", part: "Part | None", now_ms: int
-    ) -> "ListedTimeLog":
-        """Return the representation of a timer at a time, with its part of a period."""
-        return cls.model_construct(
-            **cls.fields(timer, worked, now_ms),
-            part_working_duration=None if part is None else part.working_ms / 1000,
-            part_active_duration=None if part is None else part.active_ms / 1000,
-            part_first_day_working_duration=None if part is None else part.first_day_working_ms / 1000,
-        )
 
 
 class TimeLogPage(BaseModel):
@@ -381,38 +249,6 @@ class TimeTotals(BaseModel):
         ),
     ]
 
-    @classmethod
-    def of(cls, totals: "Totals", period: Period, *, time_zone: str, complete: bool) -> "TimeTotals":
-        """Return the representation of the totals of a period."""
-        return cls(
-            since=to_time(period.since_ms),
-            until=to_time(period.until_ms),
-            time_zone=time_zone,
-            working_duration=totals.working_ms / 1000,
-            active_duration=totals.active_ms / 1000,
-            days=[
-                DayTotal(
-                    date=total.day,
-                    working_duration=total.working_ms / 1000,
-                    active_duration=total.active_ms / 1000,
-                )
-                for total in totals.days
-            ],
-            issues=[
-                IssueTotal(
-                    github_repo=total.issue and total.issue.full_name,
-                    github_issue_number=total.issue and total.issue.number,
-                    github_issue_url=total.issue and total.issue.url,
-                    github_issue_title=(total.issue and total.issue.title) or None,
-                    working_duration=total.working_ms / 1000,
-                    active_duration=total.active_ms / 1000,
-                    timers=total.timers,
-                )
-                for total in totals.issues
-            ],
-            complete=complete,
-        )
-
 
 class OpenTimerPage(BaseModel):
     """A page of everybody's open timers."""
@@ -466,25 +302,7 @@ class _OnIssue(_Request):
         InvalidInput
             If the fields contradict each other or do not identify an issue.
         """
-        url, repo, number = self.github_issue_url, self.github_repo, self.github_issue_number
-        if url is not None:
-            issue = Issue.from_url(url)
-            if repo is not None and repo.lower() != issue.full_name.lower():
-                raise InvalidInput(
-                    "github_repo", "Is not the repository in github_issue_url.", ErrorCode.CONTRADICTION
-                )
-            if number is not None and number != issue.number:
-                raise InvalidInput(
-                    "github_issue_number", "Is not the number in github_issue_url.", ErrorCode.CONTRADICTION
-                )
-            return issue
-        if repo is not None and number is not None:
-            return Issue.of(repo, number)
-        if repo is not None:
-            raise InvalidInput("github_issue_number", "Is required with github_repo.", ErrorCode.REQUIRED)
-        if number is not None:
-            raise InvalidInput("github_repo", "Is required with github_issue_number.", ErrorCode.REQUIRED)
-        return None
+        return issue_of(self.github_issue_url, self.github_repo, self.github_issue_number)
 
 
 _CLOCKS_DIFFER = "A time up to a minute in the future counts as now, because clocks differ."
@@ -639,18 +457,6 @@ class HealthReport(BaseModel):
         ),
     ]
     github: GitHubReport
-
-    @classmethod
-    def of(cls, health: "Health", version: str) -> "HealthReport":
-        """Return the representation of the health, with the version of the deployment."""
-        return cls(
-            status="ok",
-            version=version,
-            open_timers=health.open_timers,
-            stale_timers=health.stale_timers,
-            webhook_success_rate=health.webhook_success_rate,
-            github=GitHubReport(credential=health.github_credential, cannot=list(health.github_cannot)),
-        )
 
 
 class DeliveriesOfDay(BaseModel):

@@ -3,15 +3,19 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from timer_core.api import errors, requests
+from timer_core.api import requests
 from timer_core.api.auth import SAFE_METHODS, Authenticator, Caller
+from timer_core.api.conditional import NotModified
+from timer_core.api.direct import DirectRoutes, Unusual
+from timer_core.api.errors import error_response
+from timer_core.api.requests import Request
 from timer_core.api.sessions import SESSION_COOKIE, Sessions, cookie
-from timer_core.clients import CLIENT_CONFIG
+from timer_core.clients import client
 from timer_core.domain.errors import TooManyRequests, Unauthorized
 from timer_core.domain.ids import parse_timer_id
 from timer_core.secrets import RotatingSecret
@@ -20,6 +24,9 @@ from timer_core.store.limits import WriteLimit
 from timer_core.store.sessions import SessionStore
 from timer_core.store.table import Table
 from timer_core.store.tokens import TokenStore
+
+if TYPE_CHECKING:
+    from timer_core.api.resolver import Resolver
 
 _PAUSE_OR_STOP = re.compile(r"/api/timelogs/([^/]+)/(?:pause|stop)/")
 _ALLOWED_DURING_DELETION = {("DELETE", "/api/auth/me/"), ("POST", "/api/auth/logout/")}
@@ -36,32 +43,48 @@ class RequestGuard:
 
     def handle(
         self,
-        app: APIGatewayHttpResolver,
         event: dict[str, Any],
-        resolve: Callable[[], dict[str, Any]],
+        context: LambdaContext,
         *,
         now_ms: int,
+        direct: DirectRoutes,
+        resolver: Callable[[], "Resolver"],
         is_public: Callable[[str], bool] = lambda _path: False,
+        again: Callable[[Mapping[str, Any]], str | None] = lambda _event: None,
     ) -> dict[str, Any]:
-        """Answer a request of API Gateway; a route finds the caller and the time in the app's context.
+        """Answer a request of API Gateway.
 
         Parameters
         ----------
-        resolve
-            Calls the route and returns its response.
+        direct
+            The routes that answer the usual forms of frequent requests.
+        resolver
+            A function that returns all routes. The function is called only for a request that no direct route
+            answers.
         is_public
             Whether a path needs no caller.
+        again
+            A function that returns the address of an error page's link "Try again", or None for no link.
         """
         try:
             if requests.is_preflight(event):
                 return requests.preflight_response()
             requests.normalize(event)
-            requests.refuse_other_methods(event, app)
+            route = direct.find(event["requestContext"]["http"]["method"], event["rawPath"])
+            if route is None:
+                resolver().refuse_other_methods(event)
             caller = None if is_public(event["rawPath"]) else self.before_request(event, now_ms=now_ms)
         except Exception as error:
-            return errors.error_response(error, event, self._logger)
-        app.context.update(caller=caller, now_ms=now_ms)
-        response = resolve()
+            return error_response(error, event, self._logger)
+        request = Request(event, context, now_ms, caller)
+        try:
+            response = route(request).to_response() if route else resolver().answer(request)
+        except Unusual:
+            response = resolver().answer(request)
+        except NotModified as unchanged:
+            response = unchanged.reply.to_response()
+        except Exception as error:
+            response = error_response(error, event, self._logger, again=again(event))
         return response if caller is None else self.after_request(response, caller, now_ms=now_ms)
 
     def before_request(self, event: Mapping[str, Any], *, now_ms: int) -> Caller:
@@ -114,7 +137,6 @@ class RequestGuard:
 
     def after_request(self, response: dict[str, Any], caller: Caller, *, now_ms: int) -> dict[str, Any]:
         """Return the response, and renew the session in the caller's cookie if the renewal is due."""
-        self._limit.finish_writes(caller.user_id)
         self._finish_token_writes()
         response.setdefault("headers", {}).setdefault("Cache-Control", "no-store")
         session, now_s = caller.session, now_ms // 1000
@@ -143,8 +165,4 @@ def _pauses_or_stops_own_timer(path: str, caller: Caller) -> bool:
 @cache
 def sessions() -> Sessions:
     """Return the sessions of this deployment."""
-    # Import boto3 on first use, because requests with tokens need only botocore.
-    import boto3
-
-    client = boto3.client("secretsmanager", config=CLIENT_CONFIG)
-    return Sessions(RotatingSecret(client, settings().session_secret_arn))
+    return Sessions(RotatingSecret(client("secretsmanager"), settings().session_secret_arn))

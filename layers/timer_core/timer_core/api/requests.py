@@ -1,24 +1,19 @@
-"""Requests of API Gateway: normalization of path and body, cookies, origin, query parameters."""
+"""Requests of API Gateway: normalization of path and body, preflights, ``HEAD``, cookies, origin."""
 
 import base64
 import binascii
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import wraps
 from http import HTTPStatus
-from inspect import signature
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
-from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-from aws_lambda_powertools.event_handler.openapi.params import Query
-from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic_core import from_json
 
+from timer_core.api.auth import Caller
 from timer_core.api.problems import HttpError
-from timer_core.domain.errors import ErrorCode, InvalidInput
+from timer_core.domain.errors import Unauthorized
 from timer_core.observability import ApiHandler
 
 MAX_BODY_BYTES = 64 * 1024
@@ -37,6 +32,47 @@ _BODY_PATHS = (
     "/logout/",
 )
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A normalized request.
+
+    Attributes
+    ----------
+    event
+        API Gateway's event (payload format 2.0).
+    context
+        Lambda's context of the invocation.
+    now_ms
+        The time of the request (milliseconds since the epoch).
+    authenticated
+        The person who makes the request; None if the path is public.
+    """
+
+    event: dict[str, Any]
+    context: LambdaContext
+    now_ms: int
+    authenticated: Caller | None
+
+    @property
+    def caller(self) -> Caller:
+        """The person who makes the request.
+
+        Raises
+        ------
+        Unauthorized
+            If the path is public.
+        """
+        if self.authenticated is None:
+            raise Unauthorized("This request has no caller.")
+        return self.authenticated
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """The query parameters."""
+        sent: Mapping[str, str] = self.event.get("queryStringParameters") or {}
+        return sent
 
 
 def normalize(event: dict[str, Any]) -> None:
@@ -84,35 +120,6 @@ def answer_head(handler: ApiHandler) -> ApiHandler:
     return answered
 
 
-def refuse_other_methods(event: Mapping[str, Any], app: APIGatewayHttpResolver) -> None:
-    """Refuse a method that a known path does not have (RFC 9110, section 15.5.6).
-
-    API Gateway passes these requests to the functions, because its routes for any method match them.
-
-    Raises
-    ------
-    HttpError
-        405, with the path's methods in ``Allow``.
-    """
-    method, path = event["requestContext"]["http"]["method"], event["rawPath"]
-    allowed = _methods(app, path)
-    if allowed and method not in allowed:
-        raise HttpError(
-            HTTPStatus.METHOD_NOT_ALLOWED,
-            f"This path does not allow {method}.",
-            {"Allow": ", ".join(sorted(allowed))},
-        )
-
-
-def _methods(app: APIGatewayHttpResolver, path: str) -> set[str]:
-    # Powertools has no public list of its routes. A path such as /api/timelogs/start/ is not a timer's.
-    for routes in (app._static_routes, app._dynamic_routes):
-        methods = {route.method for route in routes if route.rule.match(path)}
-        if methods:
-            return methods | {"HEAD"} if "GET" in methods else methods
-    return set()
-
-
 def is_preflight(event: Mapping[str, Any]) -> bool:
     """Whether a request is a CORS preflight (Fetch standard, "CORS-preflight request").
 
@@ -149,45 +156,6 @@ def cookies(event: Mapping[str, Any]) -> list[str]:
     sent: list[str] = list(event.get("cookies") or ())
     header = event["headers"].get("cookie")
     return sent if header is None or sent else [header]
-
-
-def parse_json(text: str) -> Any:
-    """Parse a body.
-
-    Raises
-    ------
-    RequestValidationError
-        If the text is not JSON (RFC 8259), is nested too deeply, or contains an infinite number.
-    """
-    try:
-        return from_json(text, allow_inf_nan=False)
-    except ValueError as error:
-        detail = {"loc": ("body",), "msg": f"Not valid JSON: {error}", "type": "json_invalid"}
-        raise RequestValidationError([detail]) from None
-
-
-def to_json(body: Any) -> str:
-    """Serialize a body."""
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-
-
-def refuse_unknown_parameters(event: APIGatewayProxyEventV2, route: Callable[..., Any]) -> None:
-    """Refuse unknown query parameters, because ignoring a mistyped filter would select everything.
-
-    Raises
-    ------
-    InvalidInput
-        If the request has an unknown parameter.
-    """
-    known = {
-        note.alias or name
-        for name, parameter in signature(route).parameters.items()
-        for note in getattr(parameter.annotation, "__metadata__", ())
-        if isinstance(note, Query)
-    }
-    for name in event.query_string_parameters:
-        if name not in known:
-            raise InvalidInput(name, "Is not a parameter of this route.", ErrorCode.UNKNOWN_FIELD)
 
 
 def origin(event: Mapping[str, Any]) -> str:

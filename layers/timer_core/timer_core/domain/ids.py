@@ -11,6 +11,8 @@ from ulid import ULID
 # A ULID has 26 characters of Crockford's base 32, and the first character has only 3 bits. GitHub's user ids
 # fit in 63 bits.
 _TIMER_ID = re.compile(r"([1-9][0-9]{0,18})-([0-7][0-9A-HJKMNP-TV-Z]{25})")
+# From Crockford's digits to those that `int` reads.
+_TO_BASE_32 = str.maketrans("ABCDEFGHJKMNPQRSTVWXYZ", "ABCDEFGHIJKLMNOPQRSTUV")
 
 
 def new_ulid(at_ms: int) -> str:
@@ -22,6 +24,11 @@ def derived_ulid(at_ms: int, *names: str) -> str:
     """Return a ULID of the given time (milliseconds since the epoch) and a hash of the names."""
     digest = sha256("\0".join(names).encode()).digest()
     return str(ULID.from_bytes(at_ms.to_bytes(6, "big") + digest[:10]))
+
+
+def ulid_ms(ulid: str) -> int:
+    """Return the time in a ULID (milliseconds since the epoch)."""
+    return int(ulid[:10].translate(_TO_BASE_32), 32)
 
 
 def timer_id(user_id: int, ulid: str) -> str:

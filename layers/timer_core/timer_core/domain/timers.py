@@ -86,6 +86,9 @@ class Timer:
         The number of writes to the timer.
     unknown_attributes
         Stored attributes that only a later version of the program knows. They are written back unchanged.
+    is_projection
+        Whether the timer was read from an index, which contains neither the causes of its transitions nor
+        unknown attributes. Such a timer must not be written.
     """
 
     user_id: int
@@ -111,6 +114,7 @@ class Timer:
     absorbed: tuple[str, ...] = ()
     version: int = 1
     unknown_attributes: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    is_projection: bool = field(default=False, repr=False, compare=False)
 
     @classmethod
     def start(

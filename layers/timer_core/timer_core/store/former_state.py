@@ -66,9 +66,5 @@ def former_timers(response: RawItem) -> list[Timer]:
 
 def digest_of(item: RawItem) -> str:
     """Return a digest of a timer's item or tombstone, which is the same for all of its versions."""
-    content = {
-        name: {kind: sorted(value) if kind == "SS" else value for kind, value in attribute.items()}
-        for name, attribute in item.items()
-        if name != "version"
-    }
+    content = {name: value for name, value in item.items() if name != "version"}
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

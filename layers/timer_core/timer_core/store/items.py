@@ -4,7 +4,8 @@ Each class describes one kind of item. Its docstring begins with the partition k
 `timer_core.store.keys` builds.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pynamodb.attributes import (
@@ -20,9 +21,10 @@ from pynamodb.attributes import (
 from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
+from timer_core.domain.ids import ulid_ms
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import Span
-from timer_core.domain.state import Action, Status, Transition
+from timer_core.domain.state import MANUAL, Action, Status, Transition, request_cause
 from timer_core.domain.timers import Claim, Timer
 from timer_core.store.keys import end_key, name_of, open_shard, timer_sk, user_id_of, user_pk
 from timer_core.store.table import RawItem
@@ -49,48 +51,42 @@ TIMER_SCHEMA_VERSION = 1
 class TimerItem(Model):
     """``user#<id>`` / ``timer#<ULID>``: a timer, or the tombstone of a deleted timer.
 
-    ``owner`` and ``repo`` are names at the time of the write; if ``repo_id`` exists, the present names are in
-    the `RepositoryItem`. A tombstone expires by TTL, unless it has claims: the time of its timer, which no
-    other timer gets. Then its ``history`` has the acts that begin and end breaks. ``end_key`` is the sort key
-    in the index ``by-end``: the end of a stopped timer's `Timer.reach`, or the start of an open timer. The
-    attributes ``open_shard`` and ``open_since_ms`` exist only while the timer is open. ``causes`` contains a
-    text for each entry of ``history`` (see `cause_of`), so that a condition can test whether an entry exists.
-    ``schema_version`` is the `TIMER_SCHEMA_VERSION` of the process that last wrote the whole item.
+    ``about`` is a JSON object with everything that no index, condition or update needs as an attribute (see
+    `_encode_about`). A later release can add keys to it, but cannot add an attribute to the index ``by-end``.
+    ``full_name`` is the repository's name at the time of the write; if ``repo_key`` is an id, the present
+    name is in the `RepositoryItem`.
+
+    ``history`` has one text for each transition (see `encode_history`). ``causes`` has the texts that
+    identify these transitions (see `identity_of`), so that a condition can test whether one exists. Only
+    writes of a timer need the causes, so no index contains them.
+
+    A tombstone expires by TTL, unless it has claims: the time of its timer, which no other timer gets. Then
+    its ``history`` has the acts that begin and end breaks. ``end_key`` is the sort key in the index
+    ``by-end``: the end of a stopped timer's `Timer.reach`, or the start of an open timer. ``open_shard``
+    exists only while the timer is open. ``schema_version`` is the `TIMER_SCHEMA_VERSION` of the process that
+    last wrote the whole item.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     schema_version = NumberAttribute(null=True)
-    status = UnicodeAttribute()
     start_ms = NumberAttribute()
-    created_ms = NumberAttribute()
     clock_ms = NumberAttribute()
     changed_ms = NumberAttribute()
-    source = UnicodeAttribute()
     version = NumberAttribute()
     last_pause_ms = NumberAttribute(null=True)
     paused_by = UnicodeAttribute(null=True)
     end_ms = NumberAttribute(null=True)
-    stopped_by = UnicodeAttribute(null=True)
-    owner = UnicodeAttribute(null=True)
-    repo = UnicodeAttribute(null=True)
-    repo_id = NumberAttribute(null=True)
-    number = NumberAttribute(null=True)
-    title = UnicodeAttribute(null=True)
-    issue_key = UnicodeAttribute(null=True)
+    full_name = UnicodeAttribute(null=True)
     repo_key = UnicodeAttribute(null=True)
-    organization = UnicodeAttribute(null=True)
-    description = UnicodeAttribute(null=True)
-    locked_until_ms = NumberAttribute(null=True)
+    number = NumberAttribute(null=True)
     end_key = UnicodeAttribute(null=True)
     open_shard = UnicodeAttribute(null=True)
-    open_since_ms = NumberAttribute(null=True)
     history: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
-    causes = UnicodeSetAttribute(null=True)
-    claims: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
-    signs: ListAttribute[Any] = ListAttribute(of=NumberAttribute, null=True)
+    causes: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
     confirmed_span = UnicodeAttribute(null=True)
-    absorbed: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    locked_until_ms = NumberAttribute(null=True)
+    about = UnicodeAttribute(null=True)
     deleted_ms = NumberAttribute(null=True)
     expires_at = NumberAttribute(null=True)
 
@@ -119,14 +115,16 @@ class SlotItem(Model):
 
 
 class EventItem(Model):
-    """``issue#<repo id#n>`` or ``repo#<id>`` / ``event#<delivery>``: an event on GitHub.
+    """``issue#<repo id#n>`` / ``event#<number>`` or ``repo#<id>`` / ``event#<delivery>``: an event on GitHub.
 
-    An event of a repository concerns all of its issues. ``users`` and ``actor`` contain only people who were
-    tracked. The item expires by TTL.
+    The events in the log of an issue are numbered, see `timer_core.store.event_log`. An event of a repository
+    concerns all of its issues. ``users`` and ``actor`` contain only people who were tracked. The item expires
+    by TTL.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
+    delivery = UnicodeAttribute()
     kind = UnicodeAttribute()
     at_ms = NumberAttribute()
     users = UnicodeSetAttribute(null=True)
@@ -161,7 +159,9 @@ class RepositoryItem(Model):
     """``repo#<id>`` / ``repository``: the name that a repository had at ``named_at``, the latest one known.
 
     ``joined`` contains all names of the repository, in lower case, whose slots were joined with the slots
-    under the repository's id. The item expires by TTL, long after the last delivery of the repository.
+    under the repository's id. ``events_until`` is the time (seconds since the epoch) at which the last event
+    of the repository expires; it does not exist if there was none. The item expires by TTL, long after the
+    last delivery of the repository.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -169,6 +169,7 @@ class RepositoryItem(Model):
     full_name = UnicodeAttribute()
     named_at = NumberAttribute()
     joined = UnicodeSetAttribute(null=True)
+    events_until = NumberAttribute(null=True)
     expires_at = NumberAttribute()
 
 
@@ -226,7 +227,8 @@ class CalendarItem(Model):
     The days before ``stored_until_ms`` are stored, and ``carry`` is the state of the timeline at this time.
     ``dirty_days`` contains the beginnings of the UTC days from which on stored days may be outdated, and
     ``dirty_changes`` the number of times that days were added, or that a day which was over was changed by
-    hand. ``confirmed`` contains the confirmed days, as ranges of dates with their instants.
+    hand. ``confirmed`` contains the confirmed days, as ranges of dates with their instants. In the index
+    ``by-end``, ``end_key`` puts the item behind the open timers, so that one query reads both.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -241,6 +243,7 @@ class CalendarItem(Model):
     stored_until_ms = NumberAttribute(null=True)
     carry = BinaryAttribute(null=True, legacy_encoding=False)
     confirmed = BinaryAttribute(null=True, legacy_encoding=False)
+    end_key = UnicodeAttribute(null=True)
 
 
 class StoredDayItem(Model):
@@ -278,21 +281,16 @@ class PersonItem(Model):
     sk = UnicodeAttribute(range_key=True)
 
 
-class PolicyItem(Model):
-    """``settings`` / ``policy#<from_ms>``: the organization's settings from an instant on.
+class SettingsItem(Model):
+    """``settings`` / ``policies``: the organization's settings, with those that held before.
 
-    ``until_ms`` is the instant from which the next settings hold. A write of settings sets it in the settings
-    before them, on the condition that it does not exist. So one of two concurrent writes is refused.
+    ``policies`` contains one text for each change, in order; the first are the defaults. The item does not
+    exist before the first change.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
-    working_hours = UnicodeAttribute()
-    concurrent_timers = UnicodeAttribute()
-    overtime_ms = NumberAttribute()
-    assignment_starts = UnicodeAttribute()
-    stale_after_ms = NumberAttribute()
-    until_ms = NumberAttribute(null=True)
+    policies: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
 
 
 class ProfileItem(Model):
@@ -441,72 +439,80 @@ def raw(item: Model) -> RawItem:
 
 
 def timer_item(timer: Timer) -> RawItem:
-    """Convert a timer to an item, including attributes that only a later release knows."""
+    """Convert a timer to an item, including attributes that only a later release knows.
+
+    Raises
+    ------
+    ValueError
+        If the timer was read from an index, which has no causes.
+    """
+    if timer.is_projection:
+        raise ValueError("A timer that was read from an index must be read again before it is written.")
     item = TimerItem(
         pk=user_pk(timer.user_id),
         sk=timer_sk(timer.ulid),
         schema_version=TIMER_SCHEMA_VERSION,
-        status=timer.status.value,
         start_ms=timer.start_ms,
-        created_ms=timer.created_ms,
         clock_ms=timer.clock_ms,
         changed_ms=timer.changed_ms,
         end_key=end_key(timer.start_ms, None if timer.is_open else timer.reach.until_ms),
-        source=timer.source,
         version=timer.version,
         last_pause_ms=timer.last_pause_ms,
         paused_by=timer.paused_by,
         end_ms=timer.end_ms,
-        stopped_by=timer.stopped_by,
-        organization=timer.organization,
-        description=timer.description or None,
-        locked_until_ms=timer.locked_until_ms,
-        history=[encode_transition(transition) for transition in timer.history],
-        causes={cause_of(transition) for transition in timer.history} or None,
-        claims=[encode_claim(claim) for claim in timer.claims] or None,
-        signs=list(timer.signs) or None,
+        history=encode_history(timer.ulid, timer.history),
+        causes=encode_causes(timer.ulid, timer.history),
         confirmed_span=encode_span(timer.confirmed_span) if timer.confirmed_span else None,
-        absorbed=list(timer.absorbed) or None,
+        locked_until_ms=timer.locked_until_ms,
+        about=_encode_about(timer),
     )
     if timer.issue is not None:
-        item.owner, item.repo, item.number = timer.issue.owner, timer.issue.repo, timer.issue.number
-        item.title, item.repo_id = timer.issue.title or None, timer.issue.repo_id or None
-        item.issue_key, item.repo_key = timer.issue.key, timer.issue.repo_key
+        item.full_name, item.number = timer.issue.full_name, timer.issue.number
+        item.repo_key = timer.issue.repo_key
     if timer.end_ms is None:
         item.open_shard = open_shard(timer.ulid)
-        item.open_since_ms = timer.start_ms
-    return {**timer.unknown_attributes, **raw(item)}
+    unknown = {name: value for name, value in timer.unknown_attributes.items() if name != "about"}
+    return {**unknown, **raw(item)}
 
 
 def to_timer(item: RawItem) -> Timer:
-    """Convert an item to a timer.
+    """Convert an item, or its projection in an index, to a timer.
 
     PynamoDB would take six times as long, and requests read hundreds of timers.
     """
+    ulid = name_of(item["sk"]["S"])
+    about = _about(item)
+    end_ms, last_pause_ms = _number(item, "end_ms"), _number(item, "last_pause_ms")
+    status = Status.RUNNING if last_pause_ms is None else Status.PAUSED
+    issue = to_issue(item)
+    unknown: dict[str, Any] = {name: item[name] for name in item.keys() - _TIMER_ATTRIBUTES}
+    if unknown_about := {key: value for key, value in about.items() if key not in _ABOUT}:
+        unknown["about"] = unknown_about
     return Timer(
         user_id=user_id_of(item["pk"]["S"]),
-        ulid=name_of(item["sk"]["S"]),
+        ulid=ulid,
         start_ms=int(item["start_ms"]["N"]),
-        created_ms=int(item["created_ms"]["N"]),
+        created_ms=about.get("created_ms", ulid_ms(ulid)),
         clock_ms=int(item["clock_ms"]["N"]),
         changed_ms=int(item["changed_ms"]["N"]),
-        source=item["source"]["S"],
-        status=Status(item["status"]["S"]),
-        issue=to_issue(item),
-        organization=_text(item, "organization"),
-        description=_text(item, "description") or "",
-        last_pause_ms=_number(item, "last_pause_ms"),
+        source=about.get("source", MANUAL),
+        status=status if end_ms is None else Status.STOPPED,
+        issue=issue,
+        organization=about.get("organization", issue.owner if issue else None),
+        description=about.get("description", ""),
+        last_pause_ms=last_pause_ms,
         paused_by=_text(item, "paused_by"),
-        end_ms=_number(item, "end_ms"),
-        stopped_by=_text(item, "stopped_by"),
+        end_ms=end_ms,
+        stopped_by=None if end_ms is None else about.get("stopped_by", MANUAL),
         locked_until_ms=_number(item, "locked_until_ms"),
         history=history_of(item),
         claims=claims_of(item),
-        signs=tuple(int(sign["N"]) for sign in _entries(item, "signs")),
+        signs=tuple(about.get("signs", ())),
         confirmed_span=decode_span(item["confirmed_span"]["S"]) if "confirmed_span" in item else None,
-        absorbed=tuple(ulid["S"] for ulid in _entries(item, "absorbed")),
+        absorbed=tuple(about.get("absorbed", ())),
         version=int(item["version"]["N"]),
-        unknown_attributes={name: item[name] for name in item.keys() - _TIMER_ATTRIBUTES},
+        unknown_attributes=unknown,
+        is_projection="causes" not in item,
     )
 
 
@@ -535,11 +541,22 @@ def to_gaps(item: RawItem) -> Timer:
 
 
 def to_issue(item: RawItem) -> Issue | None:
-    """Return the issue of a timer, given the timer's item; None if the timer has no issue."""
+    """Return the issue of a timer, given the timer's item or a projection; None if it has no issue.
+
+    The index ``open-timers`` does not contain the title.
+    """
     if "number" not in item:
         return None
-    title, repo_id = _text(item, "title") or "", _number(item, "repo_id") or 0
-    return Issue(item["owner"]["S"], item["repo"]["S"], int(item["number"]["N"]), title, repo_id)
+    owner, _, repo = item["full_name"]["S"].partition("/")
+    repo_key = item["repo_key"]["S"]
+    repo_id = int(repo_key) if repo_key.isdecimal() else 0
+    return Issue(owner, repo, int(item["number"]["N"]), _about(item).get("title", ""), repo_id)
+
+
+def description_of(item: RawItem) -> str:
+    """Return the description of a timer, given its item or a projection."""
+    description: str = _about(item).get("description", "")
+    return description
 
 
 def tombstone(
@@ -566,21 +583,33 @@ def tombstone(
         item["locked_until_ms"] = {"N": str(locked_until_ms)}
     if not gaps:
         return item | {"expires_at": {"N": str(expiry(now_ms, EVENT_DAYS))}}
-    claims = [encode_claim(Claim(*gap, now_ms, counts=False)) for gap in gaps]
-    item["claims"] = {"L": [{"S": claim} for claim in claims]}
-    item["history"] = {"L": [{"S": encode_transition(transition)} for transition in history]}
+    claims = [_encode_claim(Claim(*gap, now_ms, counts=False)) for gap in gaps]
+    item["about"] = {"S": _compact({"claims": claims})}
+    for name, entries in (
+        ("history", encode_history(name_of(sk), history)),
+        ("causes", encode_causes(name_of(sk), history)),
+    ):
+        item[name] = {"L": [{"S": entry} for entry in entries]}
     reach = to_gaps(item).reach
     return item | {"end_key": {"S": end_key(reach.since_ms, reach.until_ms)}}
 
 
 def claims_of(item: RawItem) -> tuple[Claim, ...]:
-    """Return the claims of a timer or a tombstone, given its item."""
-    return tuple(_decode_claim(entry["S"]) for entry in _entries(item, "claims"))
+    """Return the claims of a timer or a tombstone, given its item or a projection."""
+    return tuple(
+        Claim(since_ms, until_ms, made_ms, bool(counts))
+        for since_ms, until_ms, made_ms, counts in _about(item).get("claims", ())
+    )
 
 
 def history_of(item: RawItem) -> tuple[Transition, ...]:
-    """Return the history of a timer, or what a tombstone has of it, given its item."""
-    return tuple(_decode_transition(entry["S"]) for entry in _entries(item, "history"))
+    """Return the history of a timer, or what a tombstone has of it, given its item or a projection.
+
+    A projection has no causes, apart from the ULID at which a timer was divided.
+    """
+    entries = [entry["S"] for entry in item["history"]["L"]] if "history" in item else []
+    causes = (entry["S"] for entry in item["causes"]["L"]) if "causes" in item else None
+    return decode_history(name_of(item["sk"]["S"]), entries, causes)
 
 
 def locked_until(item: RawItem) -> int:
@@ -611,48 +640,152 @@ def expiry(now_ms: int, days: float) -> int:
     return int(now_ms / 1000 + days * 86_400)
 
 
-def cause_of(transition: Transition) -> str:
-    """Return the text that identifies a transition, so that a repeated request is recognized.
+# The letters of actions in a stored history.
+_LETTERS = {
+    Action.START: "s",
+    Action.PAUSE: "p",
+    Action.RESUME: "r",
+    Action.STOP: "x",
+    Action.FOCUS: "f",
+}
+_ACTIONS = {letter: action for action, letter in _LETTERS.items()}
+# A cause that is the timer's own ULID, and the mark of a cause that is a hash of an Idempotency-Key.
+_OWN_ULID = "@"
+_KEYED = "="
+
+
+def identity_of(ulid: str, transition: Transition) -> str:
+    """Return the text that identifies a transition of a timer, so that a repeated request is recognized.
 
     A request is identified by its Idempotency-Key alone, so that another request with this key is recognized
     too.
     """
-    return transition.key or f"{transition.action} {transition.cause}"
+    if transition.key:
+        return f"{_KEYED}{transition.key}"
+    cause = _OWN_ULID if transition.cause == ulid else transition.cause
+    return f"{_LETTERS[transition.action]}{'' if transition.divides else cause}"
 
 
-def encode_transition(transition: Transition) -> str:
-    """Return the stored form of a transition: time, action and flags, kind and id of the cause."""
-    flags = "/own" * transition.by_owner + "/overtime" * transition.overtime + "/hand" * transition.by_hand
+def encode_causes(ulid: str, history: Iterable[Transition]) -> list[str]:
+    """Return the stored causes of transitions: their identities, each with the hash of a keyed request."""
+    causes = list[str]()
+    for transition in history:
+        causes.append(identity_of(ulid, transition))
+        if transition.key:
+            causes.append(transition.cause.removeprefix(request_cause(transition.key, "")))
+    return causes
+
+
+def encode_history(ulid: str, history: Iterable[Transition]) -> list[str]:
+    """Return the stored form of transitions, without causes.
+
+    Each text begins with the letter of the action, and the milliseconds since the time of the timer's ULID in
+    base 36. The kind of the cause follows if it is not manual, then flags. The ULID of a divided timer's
+    second part is a flag, because the timeline needs this cause.
+    """
+    since_ms = ulid_ms(ulid)
+    return [_encode_transition(transition, since_ms) for transition in history]
+
+
+def _encode_transition(transition: Transition, since_ms: int) -> str:
+    flags = ["own"] * transition.by_owner + ["overtime"] * transition.overtime + ["hand"] * transition.by_hand
     if transition.acted_ms is not None:
-        flags += f"/acted={transition.acted_ms}"
-    return f"{transition.at_ms} {transition.action}{flags} {transition.by} {transition.cause}"
+        flags.append(f"acted={transition.acted_ms}")
+    if transition.divides:
+        flags.append(f"cause={transition.cause}")
+    by = [transition.by] if flags or transition.by != MANUAL else []
+    return " ".join([f"{_LETTERS[transition.action]}{_base36(transition.at_ms - since_ms)}", *by, *flags])
 
 
-def _decode_transition(entry: str) -> Transition:
-    at_ms, flagged, by, cause = entry.split(" ", 3)
-    action, *flags = flagged.split("/")
-    acted = next((flag.removeprefix("acted=") for flag in flags if flag.startswith("acted=")), None)
-    return Transition(
-        int(at_ms),
-        Action(action),
-        by,
-        cause,
-        by_owner="own" in flags,
-        overtime="overtime" in flags,
-        acted_ms=None if acted is None else int(acted),
-        by_hand="hand" in flags,
-    )
+def decode_history(ulid: str, entries: Iterable[str], causes: Iterator[str] | None) -> tuple[Transition, ...]:
+    """Return transitions, given their stored form and their stored causes; None if these were not read."""
+    since_ms = ulid_ms(ulid)
+    history = list[Transition]()
+    for entry in entries:
+        act, *rest = entry.split(" ")
+        by, flags = (rest[0], rest[1:]) if rest else (MANUAL, ())
+        values = dict(flag.split("=", 1) for flag in flags if "=" in flag)
+        cause = values.get("cause", "")
+        if causes is not None:
+            cause = _decode_cause(ulid, causes) or cause
+        history.append(
+            Transition(
+                since_ms + int(act[1:], 36),
+                _ACTIONS[act[0]],
+                by,
+                cause,
+                by_owner="own" in flags,
+                overtime="overtime" in flags,
+                acted_ms=int(values["acted"]) if "acted" in values else None,
+                by_hand="hand" in flags,
+            )
+        )
+    return tuple(history)
 
 
-def encode_claim(claim: Claim) -> str:
-    """Return the stored form of a claim: beginning, end, time of the statement, and kind."""
-    kind = "work" if claim.counts else "gap"
-    return f"{claim.since_ms} {claim.until_ms} {claim.made_ms} {kind}"
+def _decode_cause(ulid: str, causes: Iterator[str]) -> str:
+    identity = next(causes)
+    if identity.startswith(_KEYED):
+        return request_cause(identity.removeprefix(_KEYED), next(causes))
+    cause = identity[1:]
+    return ulid if cause == _OWN_ULID else cause
 
 
-def _decode_claim(entry: str) -> Claim:
-    since_ms, until_ms, made_ms, kind = entry.split(" ")
-    return Claim(int(since_ms), int(until_ms), int(made_ms), kind == "work")
+def _base36(number: int) -> str:
+    """Return a number in base 36, which `int` reads."""
+    digits, rest = "", abs(number)
+    while rest or not digits:
+        rest, digit = divmod(rest, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return f"-{digits}" if number < 0 else digits
+
+
+# The keys of ``about`` that this release knows.
+_ABOUT = frozenset(
+    {
+        "title",
+        "organization",
+        "description",
+        "source",
+        "created_ms",
+        "stopped_by",
+        "claims",
+        "signs",
+        "absorbed",
+    }
+)
+
+
+def _encode_about(timer: Timer) -> str | None:
+    """Return the JSON object in ``about``, without values that `to_timer` takes as the default."""
+    issue = timer.issue
+    values: dict[str, tuple[object, object]] = {
+        "title": (issue.title if issue else "", ""),
+        "organization": (timer.organization, issue.owner if issue else None),
+        "description": (timer.description, ""),
+        "source": (timer.source, MANUAL),
+        "created_ms": (timer.created_ms, ulid_ms(timer.ulid)),
+        "stopped_by": (timer.stopped_by, None if timer.end_ms is None else MANUAL),
+        "claims": ([_encode_claim(claim) for claim in timer.claims], []),
+        "signs": ([*timer.signs], []),
+        "absorbed": ([*timer.absorbed], []),
+    }
+    known = {key: value for key, (value, default) in values.items() if value != default}
+    about = {**timer.unknown_attributes.get("about", {}), **known}
+    return _compact(about) if about else None
+
+
+def _about(item: RawItem) -> dict[str, Any]:
+    about: dict[str, Any] = json.loads(item["about"]["S"]) if "about" in item else {}
+    return about
+
+
+def _compact(document: object) -> str:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+
+def _encode_claim(claim: Claim) -> list[int]:
+    return [claim.since_ms, claim.until_ms, claim.made_ms, int(claim.counts)]
 
 
 def encode_span(span: Span) -> str:
@@ -672,7 +805,3 @@ def _text(item: RawItem, name: str) -> str | None:
 
 def _number(item: RawItem, name: str) -> int | None:
     return int(item[name]["N"]) if name in item else None
-
-
-def _entries(item: RawItem, name: str) -> Sequence[dict[str, str]]:
-    return item[name]["L"] if name in item else ()

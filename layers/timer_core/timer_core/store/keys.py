@@ -16,6 +16,8 @@ OPEN_SHARDS = 8
 # their start. So one query reads all timers that ended after a moment or are open.
 _STOPPED = 0
 _OPEN = 1
+# The sort key of a person's calendar in the index ``by-end``, behind those of the open timers.
+CALENDAR_END_KEY = "2"
 # Ends have 15 digits, which is enough for the year 9999.
 _LATEST_MS = 10**15 - 1
 
@@ -34,6 +36,7 @@ SWEEPER_PROGRESS_SK = "progress"
 REPOSITORY_SK = "repository"
 RENAMED_SK = "renamed"
 SETTINGS_PK = "settings"
+SETTINGS_SK = "policies"
 RESTORE_PK = "restore"
 FULL_RESTORE_SK = "full"
 
@@ -44,8 +47,8 @@ CONFIRMED_DAYS = "confirmed#"
 HOOKS = "hook#"
 NAMES = "name#"
 NAMED_SLOTS = "slot#"
+EVENTS = "event#"
 MOVES_TO = "to#"
-POLICIES = "policy#"
 
 
 def user_pk(user_id: int) -> str:
@@ -130,9 +133,14 @@ def name_sk(repo: str) -> str:
     return f"{NAMES}{repo.lower()}"
 
 
-def event_sk(delivery: str) -> str:
-    """Return the sort key of an event."""
-    return f"event#{delivery}"
+def event_sk(number: int) -> str:
+    """Return the sort key of the event with a number in the log of an issue."""
+    return f"{EVENTS}{number:08d}"
+
+
+def repository_event_sk(delivery: str) -> str:
+    """Return the sort key of an event of a repository."""
+    return f"{EVENTS}{delivery}"
 
 
 def move_to_sk(delivery: str) -> str:
@@ -165,11 +173,6 @@ def day_of(sk: str) -> str:
     return sk.split("#")[1]
 
 
-def policy_sk(from_ms: int) -> str:
-    """Return the sort key of the organization's settings from an instant on."""
-    return f"{POLICIES}{from_ms:015d}"
-
-
 def hook_sk(path: str) -> str:
     """Return the sort key of a webhook, given its path in GitHub's REST API."""
     return f"{HOOKS}{path}"
@@ -199,6 +202,11 @@ def end_keys_of_open(from_ms: int | None = None, before_ms: int | None = None) -
 def end_keys_since(since_ms: int) -> tuple[str, str]:
     """Return the first and last key in ``by-end`` of timers that are open, or ended at a moment or later."""
     return _end_key(_STOPPED, since_ms), _end_key(_OPEN, _LATEST_MS)
+
+
+def end_keys_since_with_calendar(since_ms: int) -> tuple[str, str]:
+    """Return the first and last key of `end_keys_since` and the person's calendar."""
+    return _end_key(_STOPPED, since_ms), CALENDAR_END_KEY
 
 
 def end_keys_of_stopped(since_ms: int, until_ms: int) -> tuple[str, str]:

@@ -1,7 +1,5 @@
 """The limit of each person's changes per minute."""
 
-import contextlib
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from timer_core.domain.errors import TooManyRequests
@@ -10,23 +8,35 @@ from timer_core.store.keys import user_pk, writes_sk
 from timer_core.store.table import ConditionFailed, Table, Write
 
 MINUTE_MS = 60_000
-# If the number of changes has reached this share of the limit, each change is counted before it is made.
-_CLOSE = 0.8
+# The number of steps in which all changes up to the limit are counted.
+_STEPS = 24
 _CACHED_PEOPLE = 1000
 
 
 @dataclass(slots=True)
 class _Count:
+    """The changes of a person in a minute.
+
+    Attributes
+    ----------
+    counted
+        The changes through all functions, as of the last step that this instance has counted.
+    uncounted
+        The changes through this instance since then.
+    """
+
     minute: int
-    changes: int = 0
-    pending: "Future[int] | None" = None
+    counted: int = 0
+    uncounted: int = 0
 
 
 class WriteLimit:
     """Counts each person's changes, across all functions.
 
-    A change is usually counted concurrently, so that the response does not wait for the count. Close to the
-    limit, a change is counted before it is made. `finish_writes` waits for a pending count.
+    An instance of a function counts in memory, and adds its changes to the common counter in steps, so that
+    ordinary use writes nothing. A step is added before the last of its changes is made. So the instances
+    together admit at most the limit and, for each instance, one change less than a step. Nobody is refused
+    before the limit.
 
     Parameters
     ----------
@@ -37,8 +47,8 @@ class WriteLimit:
     def __init__(self, table: Table, per_minute: int) -> None:
         self._table = table
         self._per_minute = per_minute
+        self.step = max(1, per_minute // _STEPS)
         self._counts: dict[int, _Count] = {}
-        self._pool = ThreadPoolExecutor(1)
 
     def count(self, user_id: int, *, now_ms: int) -> None:
         """Count a change.
@@ -54,32 +64,28 @@ class WriteLimit:
             if len(self._counts) >= _CACHED_PEOPLE:
                 self._counts.clear()
             count = self._counts[user_id] = _Count(minute)
-        if count.changes >= _CLOSE * self._per_minute:
-            count.changes = self._count(user_id, minute)
-            if count.changes > self._per_minute:
-                raise TooManyRequests(max(1, -(-((minute + 1) * MINUTE_MS - now_ms) // 1000)))
-        else:
-            count.pending = self._pool.submit(self._count, user_id, minute)
+        count.uncounted += 1
+        if count.uncounted < self.step and count.counted + self.step <= self._per_minute:
+            return
+        if count.counted < self._per_minute and self._add(user_id, count):
+            return
+        raise TooManyRequests(max(1, -(-((minute + 1) * MINUTE_MS - now_ms) // 1000)))
 
-    def finish_writes(self, user_id: int) -> None:
-        """Wait until the change is counted, because Lambda freezes a function after its response."""
-        count = self._counts.get(user_id)
-        if count is not None and count.pending is not None:
-            pending, count.pending = count.pending, None
-            # Ignore errors, because the change has already been made.
-            with contextlib.suppress(Exception):
-                count.changes = pending.result()
-
-    def _count(self, user_id: int, minute: int) -> int:
-        """Count a change and return the number of changes in the minute.
-
-        If the number had already reached the limit, the change is not counted, and the limit plus one is
-        returned.
-        """
-        actions = [WritesItem.changes.add(1), WritesItem.expires_at.set(expiry(minute * MINUTE_MS, 1 / 24))]
+    def _add(self, user_id: int, count: _Count) -> bool:
+        """Add a step to the common counter; return whether the counter had not reached the limit."""
+        actions = [
+            WritesItem.changes.add(count.uncounted),
+            WritesItem.expires_at.set(expiry(count.minute * MINUTE_MS, 1 / 24)),
+        ]
         below = WritesItem.changes.does_not_exist() | (WritesItem.changes < self._per_minute)
+        write = Write("Update", user_pk(user_id), writes_sk(count.minute), below, actions)
         try:
-            item = self._table.write(Write("Update", user_pk(user_id), writes_sk(minute), below, actions))
+            item = self._table.write(write)
         except ConditionFailed:
-            return self._per_minute + 1
-        return int(item["changes"]["N"])
+            count.counted = self._per_minute
+            return False
+        except Exception:
+            # The database fails. Whether the change can be made is for its own writes to decide.
+            return True
+        count.counted, count.uncounted = int(item["changes"]["N"]), 0
+        return True

@@ -15,13 +15,15 @@ from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 from timer_core.domain.issues import Issue
 from timer_core.domain.sheets import Label
 from timer_core.domain.timers import Period, Timer
-from timer_core.store.items import TimerItem, decode_span, to_gaps, to_issue, to_timer
+from timer_core.store.items import TimerItem, decode_span, description_of, to_gaps, to_issue, to_timer
 from timer_core.store.keys import (
+    CALENDAR_SK,
     OPEN_SHARDS,
     end_key,
     end_keys_of_open,
     end_keys_of_stopped,
     end_keys_since,
+    end_keys_since_with_calendar,
     name_of,
     open_timers_pk,
     timer_sk,
@@ -303,11 +305,17 @@ class TimerQueries:
         See `Timer.reach`. They include the deleted timers whose time became gaps. The query also reads all
         timers that ended after the period.
         """
-        found = (
-            to_gaps(item) if "deleted_ms" in item else to_timer(item)
-            for item in self._reaching(user_id, period.since_ms)
-        )
-        return [timer for timer in found if timer.reach.since_ms <= period.until_ms]
+        return overlapping(self._reaching(user_id, period.since_ms), period)
+
+    def with_calendar(self, user_id: int, since_ms: int) -> tuple[list[RawItem], RawItem]:
+        """Return the items of all timers whose reach ends at an instant or later, and of the calendar.
+
+        The item of the calendar is empty if the person has none. The read is strongly consistent.
+        """
+        keys = TimerItem.end_key.between(*end_keys_since_with_calendar(since_ms))
+        items = list(self._table.query_all(user_pk(user_id), keys, index="by-end"))
+        calendar = items.pop() if items and items[-1]["sk"]["S"] == CALENDAR_SK else {}
+        return items, calendar
 
     def labels(self, user_id: int, ulids: Iterable[str], ended: Period) -> dict[str, Label]:
         """Return the labels of a person's timers by ULID. Timers that do not exist have none.
@@ -350,7 +358,7 @@ class TimerQueries:
         reads the oldest timers first, one page at a time, so that memory use stays constant. The index is
         eventually consistent.
         """
-        since = TimerItem.open_since_ms
+        since = TimerItem.start_ms
         started = since >= from_ms if before_ms is None else since.between(from_ms, before_ms - 1)
         return [self._open_timers(shard, started) for shard in range(OPEN_SHARDS)]
 
@@ -381,6 +389,14 @@ class TimerQueries:
         found = self._table.get_many(keys)
         timers = [timer for item in found if "deleted_ms" not in item and (timer := to_timer(item)).is_open]
         return timers, after
+
+
+def overlapping(items: Iterable[RawItem], period: Period) -> list[Timer]:
+    """Return the timers that `TimerQueries.overlapping` returns, given their items and perhaps others."""
+    found = (to_gaps(item) if "deleted_ms" in item else to_timer(item) for item in items)
+    reaching = ((timer, timer.reach) for timer in found)
+    since_ms, until_ms = period
+    return [timer for timer, reach in reaching if reach.since_ms <= until_ms and reach.until_ms >= since_ms]
 
 
 def _index(filters: Filters) -> _Index:
@@ -442,9 +458,7 @@ def _to_page(
 
 
 def _open_timer_key(item: RawItem) -> OpenTimerKey:
-    return OpenTimerKey(
-        int(item["open_since_ms"]["N"]), user_id_of(item["pk"]["S"]), name_of(item["sk"]["S"])
-    )
+    return OpenTimerKey(int(item["start_ms"]["N"]), user_id_of(item["pk"]["S"]), name_of(item["sk"]["S"]))
 
 
 def _open_timers_start(cursor: OpenTimersCursor) -> RawItem | None:
@@ -453,7 +467,7 @@ def _open_timers_start(cursor: OpenTimersCursor) -> RawItem | None:
         return None
     return {
         "open_shard": {"S": open_timers_pk(cursor.shard)},
-        "open_since_ms": {"N": str(cursor.after.since_ms)},
+        "start_ms": {"N": str(cursor.after.since_ms)},
         "pk": {"S": user_pk(cursor.after.user_id)},
         "sk": {"S": timer_sk(cursor.after.ulid)},
     }
@@ -473,7 +487,7 @@ def existing(item: RawItem | None) -> Timer:
 
 
 def _to_label(item: RawItem) -> Label:
-    return Label(to_issue(item), item["description"]["S"] if "description" in item else "")
+    return Label(to_issue(item), description_of(item))
 
 
 def _range_condition(start: int | None, end: int | None) -> Condition | None:

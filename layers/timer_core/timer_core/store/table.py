@@ -14,21 +14,25 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from botocore.exceptions import ClientError
+from botocore.session import Session
 from pynamodb.connection import Connection
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path, Value
 from pynamodb.expressions.update import Action, Update
 
+from timer_core.clients import session
 from timer_core.domain.errors import TooMuchContention
 from timer_core.store.direct_requests import send_directly
 
 # An item in the format of DynamoDB's API: a mapping of names to typed values.
 RawItem: TypeAlias = dict[str, dict[str, Any]]
+# The partition key and the sort key of an item.
+Key: TypeAlias = tuple[str, str]
 
 INDEXES = {
     "by-start": ("pk", "start_ms"),
     "by-end": ("pk", "end_key"),
-    "open-timers": ("open_shard", "open_since_ms"),
+    "open-timers": ("open_shard", "start_ms"),
     "slots-by-repo": ("slot_repo", "pk"),
 }
 # The first attribute of each key is the partition key.
@@ -91,6 +95,14 @@ class Write:
     item: RawItem = field(default_factory=dict)
 
 
+class _Connection(Connection):
+    """A connection whose client is made by the session that all clients share."""
+
+    @property
+    def session(self) -> Session:
+        return session()
+
+
 class Table:
     """The calls to DynamoDB.
 
@@ -105,7 +117,7 @@ class Table:
 
     def __init__(self, name: str, connection: Connection | None = None) -> None:
         self.name = name
-        self._connection = connection or Connection(
+        self._connection = connection or _Connection(
             # Three attempts fit into the API's ten seconds.
             connect_timeout_seconds=1,
             read_timeout_seconds=2,
@@ -143,6 +155,10 @@ class Table:
                 found += self._get_batch(batch)
                 batch = []
         return found + self._get_batch(batch)
+
+    def get_map(self, keys: Iterable[Key]) -> dict[Key, RawItem]:
+        """Return items by their keys; see `get_many`. A repeated key is read once."""
+        return {(item["pk"]["S"], item["sk"]["S"]): item for item in self.get_many(dict.fromkeys(keys))}
 
     def _get_batch(self, keys: Sequence[tuple[str, str]]) -> list[RawItem]:
         pending = [_key(pk, sk) for pk, sk in keys]

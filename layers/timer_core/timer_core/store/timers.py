@@ -417,11 +417,11 @@ class TimerStore(TimerCorrections):
 
     def unexpire(self, timer: Timer, *, now_ms: int) -> None:
         """Undo the sweeper's stop of a timer without an issue, if it has not changed since its read."""
-        try:
-            writes, end_ms = [put_changed(timer.unexpired())], timer.end_ms or now_ms
-            self.changes.execute(TimerChange(timer.user_id, writes, end_ms, now_ms, NOT_BY_HAND))
-        except TransactionRefused:
-            return
+        with contextlib.suppress(NotFound, TransactionRefused):
+            present = self.get(timer.user_id, timer.ulid)
+            if present.version == timer.version:
+                writes, end_ms = [put_changed(present.unexpired())], timer.end_ms or now_ms
+                self.changes.execute(TimerChange(timer.user_id, writes, end_ms, now_ms, NOT_BY_HAND))
 
     def _transition(
         self, user_id: int, ulid: str, transition: Transition, now_ms: int, *, exactly: bool

@@ -32,14 +32,17 @@ from timer_core.domain.sheets import Label, Sheet, sheets
 from timer_core.domain.state import SWEEPER
 from timer_core.domain.timeline import Carry, Slice, clipped, timeline
 from timer_core.domain.timers import CLOCK_SKEW_MS, LATEST_MS, Period, Timer
-from timer_core.store.calendars import Calendars, as_confirmed, lower_dirty, set_confirmed
+from timer_core.store.calendars import Calendars, as_confirmed, lower_dirty, set_confirmed, update_calendar
 from timer_core.store.confirmed_days import ConfirmedDays, confirmation, note_confirmed, puts
 from timer_core.store.derived_days import MOST_WRITES, advance, chunks_of, derived_days, stored_until
 from timer_core.store.items import LOCKED_AFTER_MS
-from timer_core.store.keys import CALENDAR_SK, PEOPLE_PK, user_id_of, user_pk
-from timer_core.store.queries import TimerQueries
-from timer_core.store.stored_days import StoredDays, StoredState, date_of
-from timer_core.store.table import Table, Write, retry_on_conflict
+from timer_core.store.keys import PEOPLE_PK, user_id_of
+from timer_core.store.queries import TimerQueries, overlapping
+from timer_core.store.stored_days import StoredDays, StoredState, date_of, to_state
+from timer_core.store.table import RawItem, Table, Write, retry_on_conflict
+
+# The number of people whose stored days an instance remembers.
+_MOST_KNOWN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class Timesheets:
         self._calendars = calendars
         self._days = StoredDays(table)
         self._confirmed = ConfirmedDays(table)
+        # A hint where the next read of a person's present begins.
+        self._valid_until_ms: dict[int, int] = {}
 
     # ------------------------------------------------------------------ reading
 
@@ -116,10 +121,10 @@ class Timesheets:
         The carry has the state of all of the person's open timers. The machine that made the last transition
         may be ahead by up to a minute; then the present is the time of this transition.
         """
-        state = self._state(user_id, now_ms)
+        items, state = self._read_present(user_id, now_ms)
         schedule = self._calendar(state).schedule
         today = Period(schedule.starts_at(schedule.day_of(now_ms)), now_ms + CLOCK_SKEW_MS)
-        return self._worked(user_id, state, today, now_ms, ahead_ms=CLOCK_SKEW_MS)
+        return self._worked(user_id, state, today, now_ms, ahead_ms=CLOCK_SKEW_MS, items=items)
 
     def working_ms(
         self, user_id: int, timers: Sequence[Timer], *, now_ms: int, present: Worked | None = None
@@ -208,8 +213,33 @@ class Timesheets:
         """Return which days are stored, without those that a fast machine has stored too early."""
         return self._days.state(user_id).valid_until(midnight(now_ms))
 
+    def _read_present(self, user_id: int, now_ms: int) -> tuple[list[RawItem], StoredState]:
+        """Return the items of the timers that reach into the days that are not stored, and which are stored.
+
+        One query reads both, from the time up to which days were valid when they were last read. The query
+        is repeated if fewer days are valid now.
+        """
+        since_ms = self._valid_until_ms.get(user_id, stored_until(now_ms))
+        while True:
+            items, calendar = self._timers.with_calendar(user_id, since_ms)
+            state = to_state(calendar).valid_until(midnight(now_ms))
+            if state.valid_until_ms >= since_ms:
+                break
+            since_ms = state.valid_until_ms
+        if len(self._valid_until_ms) >= _MOST_KNOWN:
+            self._valid_until_ms.clear()
+        self._valid_until_ms[user_id] = state.valid_until_ms
+        return items, state
+
     def _worked(
-        self, user_id: int, state: StoredState, period: Period, now_ms: int, *, ahead_ms: int = 0
+        self,
+        user_id: int,
+        state: StoredState,
+        period: Period,
+        now_ms: int,
+        *,
+        ahead_ms: int = 0,
+        items: Sequence[RawItem] | None = None,
     ) -> Worked:
         calendar = self._calendar(state)
         valid_ms, until_ms = state.valid_until_ms, min(period.until_ms, now_ms)
@@ -220,7 +250,7 @@ class Timesheets:
         confirmed: Sequence[ConfirmedDay] = ()
         carry = None
         if until_ms >= valid_ms:
-            timers, confirmed = self._read(user_id, state, Period(valid_ms, until_ms + ahead_ms))
+            timers, confirmed = self._read(user_id, state, Period(valid_ms, until_ms + ahead_ms), items)
             changes = (timer.changed_ms for timer in timers if timer.is_open)
             until_ms = max([until_ms, *(ms for ms in changes if ms <= until_ms + ahead_ms)])
             found = confirmed_timeline(timers, calendar, until_ms, self._carry(user_id, state), confirmed)
@@ -239,14 +269,24 @@ class Timesheets:
         )
 
     def _read(
-        self, user_id: int, state: StoredState, period: Period
+        self, user_id: int, state: StoredState, period: Period, items: Sequence[RawItem] | None = None
     ) -> tuple[list[Timer], Sequence[ConfirmedDay]]:
-        """Return the timers and the confirmed days from which a period is derived."""
-        if not overlaps(state.own.confirmed, *period):
+        """Return the timers and the confirmed days from which a period is derived.
+
+        Parameters
+        ----------
+        items
+            The items of all timers whose reach ends in the period or later, if they have been read already.
+        """
+        has_confirmed = overlaps(state.own.confirmed, *period)
+        if items is not None:
+            confirmed = self._confirmed.between(user_id, *period) if has_confirmed else ()
+            return overlapping(items, period), confirmed
+        if not has_confirmed:
             return self._timers.overlapping(user_id, period), ()
         with ThreadPoolExecutor(1) as pool:
-            confirmed = pool.submit(self._confirmed.between, user_id, *period)
-            return self._timers.overlapping(user_id, period), confirmed.result()
+            read = pool.submit(self._confirmed.between, user_id, *period)
+            return self._timers.overlapping(user_id, period), read.result()
 
     def _calendar(self, state: StoredState) -> Calendar:
         return state.own.calendar(self._calendars.organization())
@@ -336,7 +376,7 @@ class Timesheets:
             expected(sheet)
             removed = ConfirmedRange(day, day, sheet.since_ms, sheet.until_ms)
             actions = set_confirmed(without_range(state.own.confirmed, removed), reopened_ms=sheet.since_ms)
-            update = Write("Update", user_pk(user_id), CALENDAR_SK, as_confirmed(state.own), actions)
+            update = update_calendar(user_id, actions, as_confirmed(state.own))
             self._table.transact([update, *self._confirmed.deletes(user_id, day)])
 
         retry_on_conflict(attempt, "The day could not be reopened: other requests kept changing it.")

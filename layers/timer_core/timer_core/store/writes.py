@@ -10,15 +10,16 @@ from pynamodb.expressions.update import Action as UpdateAction
 
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import Span
-from timer_core.domain.state import ALLOWED_FROM, State, Transition
+from timer_core.domain.state import ALLOWED_FROM, State, Status, Transition
 from timer_core.domain.timers import MAX_OF_EACH_KIND, Timer
 from timer_core.store.former_state import FormerState, digest_of
 from timer_core.store.items import (
     IdempotencyItem,
     TimerItem,
-    cause_of,
-    encode_transition,
+    encode_causes,
+    encode_history,
     expiry,
+    identity_of,
     raw,
     timer_item,
 )
@@ -106,19 +107,19 @@ def transit(user_id: int, ulid: str, transition: Transition, read: Timer | None 
     (before,) = ALLOWED_FROM[transition.action]
     after = State(before, 0, transition.at_ms).apply(transition)
     actions = [
-        TimerItem.status.set(after.status.value),
         TimerItem.clock_ms.set(TimerItem.clock_ms + after.clock_ms),
         TimerItem.changed_ms.set(after.changed_ms),
         set_or_remove(TimerItem.last_pause_ms, after.last_pause_ms),
         set_or_remove(TimerItem.paused_by, after.paused_by),
     ]
     condition = (
-        (TimerItem.status == before.value)
+        _has_status(before)
         & (TimerItem.changed_ms <= transition.at_ms)
         & _has_room(read)
-        & ~TimerItem.causes.contains(cause_of(transition))
+        & ~TimerItem.causes.contains(identity_of(ulid, transition))
     )
-    return Write("Update", user_pk(user_id), timer_sk(ulid), condition, [*actions, *_recorded(transition)])
+    actions += _recorded(ulid, transition)
+    return Write("Update", user_pk(user_id), timer_sk(ulid), condition, actions)
 
 
 def note_start(user_id: int, ulid: str, start: Transition, read: Timer | None = None) -> Write:
@@ -130,7 +131,16 @@ def note_start(user_id: int, ulid: str, start: Transition, read: Timer | None = 
         The timer, if it was read and has room (see `_has_room`).
     """
     condition = TimerItem.open_shard.exists() & _has_room(read)
-    return Write("Update", user_pk(user_id), timer_sk(ulid), condition, _recorded(start))
+    return Write("Update", user_pk(user_id), timer_sk(ulid), condition, _recorded(ulid, start))
+
+
+def _has_status(status: Status) -> Condition:
+    """Return the condition that a timer is running, or that it is paused."""
+    is_paused: Condition = TimerItem.last_pause_ms.exists()
+    if status is Status.PAUSED:
+        return is_paused
+    is_running: Condition = TimerItem.open_shard.exists() & ~is_paused
+    return is_running
 
 
 def _has_room(read: Timer | None) -> Condition:
@@ -150,12 +160,12 @@ def _has_room(read: Timer | None) -> Condition:
     return condition
 
 
-def _recorded(transition: Transition) -> list[UpdateAction]:
+def _recorded(ulid: str, transition: Transition) -> list[UpdateAction]:
     """Return the update actions that append a transition to a timer's history."""
     return [
         TimerItem.version.set(TimerItem.version + 1),
-        TimerItem.history.set(TimerItem.history.append([encode_transition(transition)])),
-        TimerItem.causes.add({cause_of(transition)}),
+        TimerItem.history.set(TimerItem.history.append(encode_history(ulid, [transition]))),
+        TimerItem.causes.set(TimerItem.causes.append(encode_causes(ulid, [transition]))),
     ]
 
 

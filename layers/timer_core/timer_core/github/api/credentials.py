@@ -5,16 +5,13 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from timer_core.clients import CLIENT_CONFIG
+from timer_core.clients import client
 from timer_core.github.api.errors import InvalidCredential, Unavailable
 from timer_core.secrets import MAX_AGE_S, CachedValue
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.parameters import SSMProvider
 
 # A missing parameter is cached for a shorter time, so that a newly stored credential is used soon.
 _ABSENT_MAX_AGE_S = 30
@@ -68,17 +65,16 @@ class _Parameter:
     ----------
     name
         The parameter's name; empty if there is no parameter, so that no request is sent.
-    provider
-        The client that fetches the parameter; the default has short time-outs.
+    ssm
+        The client that fetches the parameter; by default it is created when it is first needed, because a
+        client is the slowest part of a cold start.
     now_s
         The clock, in seconds since the epoch.
     """
 
-    def __init__(
-        self, name: str, provider: "SSMProvider | None" = None, *, now_s: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, name: str, ssm: Any = None, *, now_s: Callable[[], float] = time.time) -> None:
         self._name = name
-        self._provider = provider
+        self._ssm = ssm
         self._cached = CachedValue(
             self._fetch,
             (_ParameterUnreadable,),
@@ -106,22 +102,16 @@ class _Parameter:
             raise Unavailable(message, self._cached.expires_in_s) from error
 
     def _fetch(self) -> str | None:
-        # Import and create the client only when it is needed, because the client is the slowest part of a
-        # cold start.
-        from aws_lambda_powertools.utilities.parameters import SSMProvider
-        from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
-
-        if self._provider is None:
-            self._provider = SSMProvider(boto_config=CLIENT_CONFIG)
+        if self._ssm is None:
+            self._ssm = client("ssm")
         try:
-            # Bypass the provider's cache, because the cache does not store the absence of a parameter and
-            # does not keep the last value after a failure.
-            value = self._provider.get(self._name, decrypt=True, max_age=0)
-        except GetParameterError as error:
-            if _is_absence(error):
+            parameter = self._ssm.get_parameter(Name=self._name, WithDecryption=True)["Parameter"]
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ParameterNotFound":
                 return None
             raise _ParameterUnreadable(str(error)) from error
-        return None if value is None else str(value)
+        text: str = parameter["Value"]
+        return text
 
 
 class CredentialParameter(_Parameter):
@@ -170,11 +160,6 @@ class OAuthParameter(_Parameter):
         ):
             raise InvalidCredential('The OAuth credentials are not "client_id" and "client_secret" alone.')
         return OAuthClient(content["client_id"], content["client_secret"])
-
-
-def _is_absence(error: Exception) -> bool:
-    cause = error.__context__
-    return isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ParameterNotFound"
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -10,20 +10,16 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.event_handler.openapi.params import Path as ApiPath
 
+from timelogs.routes.app import IdempotencyKey, app, content_of, current_request
 from timelogs.shared import (
     TIMER,
-    IdempotencyKey,
-    app,
     cause_of,
-    current_caller,
-    current_ms,
+    created_reply,
     idempotency_of,
-    location,
     offline_actions,
     own_timer,
-    response,
-    time_log,
     time_logs,
+    timer_reply,
     timers,
     timesheets,
 )
@@ -37,10 +33,11 @@ from timer_core.api.models import (
     SplitTimeLog,
     TimeLog,
     UndoRequest,
-    to_ms,
 )
 from timer_core.api.problems import HttpError
+from timer_core.api.resolver import as_response
 from timer_core.api.responses import responses
+from timer_core.api.times import to_ms
 from timer_core.domain.corrections import Correction, with_changed_pause, with_pause, without_pause
 from timer_core.domain.errors import NotFound
 from timer_core.domain.ids import new_ulid
@@ -63,12 +60,12 @@ def add_timer(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[TimeLog]:
     """Add a stopped timer; requests with the same Idempotency-Key add it once."""
-    now = current_ms()
+    now = current_request().now_ms
     start_ms, end_ms = request.span_ms
     start_ms = past_ms(start_ms, now, field="start_time")
     end_ms = past_ms(end_ms, now, field="end_time" if request.duration is None else "duration")
     timer = finished(
-        user_id=current_caller().user_id,
+        user_id=current_request().caller.user_id,
         ulid=new_ulid(start_ms),
         start_ms=start_ms,
         end_ms=end_ms,
@@ -77,8 +74,9 @@ def add_timer(
         organization=request.organization,
         description=request.description,
     )
-    added = timers.add(timer, idempotency_of(idempotency_key, "add", request))
-    return response(HTTPStatus.CREATED, time_log(added, now), location(added))
+    added = timers.add(timer, idempotency_of(idempotency_key, "add", content_of(request)))
+    (shown,) = time_logs([added], now)
+    return as_response(created_reply(added, shown))
 
 
 @app.post(
@@ -96,13 +94,13 @@ def insert_pause(
     Where the timer counted alone, nothing counts during the pause. Where others counted too, they still
     count.
     """
-    now = current_ms()
+    now = current_request().now_ms
     pause = past_ms(to_ms(request.start), now, field="start"), past_ms(to_ms(request.end), now, field="end")
-    cause = cause_of(idempotency_key, request)
+    cause = cause_of(current_request(), idempotency_key, content_of(request))
     return _correct(
         timer_id,
         lambda timer: with_pause(timer, *pause, now, cause),
-        idempotency_of(idempotency_key, f"insert pause {timer_id}", request),
+        idempotency_of(idempotency_key, f"insert pause {timer_id}", content_of(request)),
         now,
     )
 
@@ -124,13 +122,13 @@ def change_pause(
 
     The number is the position in the timer's `pauses`, from 0. To end the present pause, resume the timer.
     """
-    now = current_ms()
+    now = current_request().now_ms
     start = past_ms(to_ms(request.start), now, field="start")
     end = None if request.end is None else past_ms(to_ms(request.end), now, field="end")
     return _correct(
         timer_id,
         lambda timer: with_changed_pause(timer, number, start, end, now),
-        idempotency_of(idempotency_key, f"change pause {timer_id} {number}", request),
+        idempotency_of(idempotency_key, f"change pause {timer_id} {number}", content_of(request)),
         now,
     )
 
@@ -150,11 +148,11 @@ def remove_pause(
     The number is the position in the timer's `pauses`, from 0. The pauses after it get other numbers, so
     repeat this request only with an Idempotency-Key.
     """
-    now = current_ms()
+    now = current_request().now_ms
     return _correct(
         timer_id,
         lambda timer: without_pause(timer, number, now),
-        idempotency_of(idempotency_key, f"remove pause {timer_id} {number}", None),
+        idempotency_of(idempotency_key, f"remove pause {timer_id} {number}", content_of(None)),
         now,
     )
 
@@ -174,16 +172,15 @@ def split_timer(
     The timer ends there, and a new timer continues; it is open if the timer was. Each can then be corrected
     on its own, for example moved to another issue.
     """
-    now, at_ms = current_ms(), to_ms(request.at)
+    now, at_ms = current_request().now_ms, to_ms(request.at)
     halves = timers.split(
-        *own_timer(timer_id),
+        *own_timer(current_request(), timer_id),
         at_ms,
         now_ms=now,
-        idempotency=idempotency_of(idempotency_key, f"split {timer_id}", request),
+        idempotency=idempotency_of(idempotency_key, f"split {timer_id}", content_of(request)),
     )
     first, second = time_logs(halves, now)
-    shown = SplitTimeLog.model_construct(first=first, second=second)
-    return response(HTTPStatus.CREATED, shown, location(halves.second))
+    return as_response(created_reply(halves.second, {"first": first, "second": second}))
 
 
 @app.patch(
@@ -201,7 +198,7 @@ def patch_timer(
     The end of an open timer stops it at that time, as if it had not gone on. Time in which it counted alone
     since then counts for no other timer.
     """
-    now = current_ms()
+    now = current_request().now_ms
     start_ms, end_ms = (
         None if time is None else past_ms(to_ms(time), now, field=field)
         for field, time in (("start_time", request.start_time), ("end_time", request.end_time))
@@ -218,13 +215,13 @@ def patch_timer(
         end_ms=end_ms,
     )
     timer = timers.patch(
-        *own_timer(timer_id),
+        *own_timer(current_request(), timer_id),
         patch,
         now_ms=now,
-        idempotency=idempotency_of(idempotency_key, f"patch {timer_id}", request),
+        idempotency=idempotency_of(idempotency_key, f"patch {timer_id}", content_of(request)),
         counted=partial(_counted, now=now),
     )
-    return response(HTTPStatus.OK, time_log(timer, now))
+    return as_response(timer_reply(timer, now))
 
 
 @app.delete(
@@ -239,11 +236,11 @@ def delete_timer(timer_id: str, idempotency_key: IdempotencyKey = None) -> Respo
 
     Time in which it counted alone counts for no other timer.
     """
-    now = current_ms()
+    now = current_request().now_ms
     timers.delete(
-        *own_timer(timer_id),
+        *own_timer(current_request(), timer_id),
         now_ms=now,
-        idempotency=idempotency_of(idempotency_key, f"delete {timer_id}", None),
+        idempotency=idempotency_of(idempotency_key, f"delete {timer_id}", content_of(None)),
         counted=partial(_counted, now=now),
     )
     return Response(HTTPStatus.NO_CONTENT.value, body="")
@@ -262,7 +259,7 @@ def undo_correction(request: Annotated[UndoRequest, Body()]) -> Response[str]:
     Corrections add, correct, divide or delete a timer, or change its pauses. Afterwards, everything is as if
     the correction had not been made. If a timer has changed since, its correction cannot be undone (409).
     """
-    now, user_id = current_ms(), current_caller().user_id
+    now, user_id = current_request().now_ms, current_request().caller.user_id
     restored = timers.undo(user_id, digest(request.idempotency_key), now_ms=now)
     for timer in restored:
         # Events since the correction may not have changed the corrected timer.
@@ -275,13 +272,13 @@ def _correct(
     timer_id: str, correct: Callable[[Timer], Correction], idempotency: Idempotency | None, now: int
 ) -> Response[TimeLog]:
     timer = timers.correct(
-        *own_timer(timer_id),
+        *own_timer(current_request(), timer_id),
         correct,
         now_ms=now,
         idempotency=idempotency,
         counted=partial(_counted, now=now),
     )
-    return response(HTTPStatus.OK, time_log(timer, now))
+    return as_response(timer_reply(timer, now))
 
 
 def _counted(timer: Timer, *, now: int) -> list[Span]:

@@ -1,0 +1,10 @@
+"""All routes of the function, with their descriptions.
+
+Import this package on first use, because it imports pydantic (see `timer_core.api.direct`).
+"""
+
+# These modules add their routes to the app.
+from timelogs.routes import corrections, operation, reading, timeline, timesheets, transitions  # noqa: F401
+from timelogs.routes.app import app
+
+__all__ = ["app"]

@@ -1,0 +1,43 @@
+"""The replies of routes, as values that do not depend on Powertools' resolver."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The reply of a route.
+
+    Attributes
+    ----------
+    body
+        A JSON object, or a text whose media type is in the headers.
+    cookies
+        The values of ``Set-Cookie`` headers.
+    """
+
+    status: HTTPStatus
+    body: Mapping[str, Any] | str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: Sequence[str] = ()
+
+    def to_response(self) -> dict[str, Any]:
+        """Return the response to API Gateway (payload format 2.0)."""
+        headers, body = dict(self.headers), self.body
+        if not isinstance(body, str):
+            headers["Content-Type"], body = "application/json", to_json(body)
+        return {
+            "statusCode": self.status.value,
+            "body": body,
+            "isBase64Encoded": False,
+            "headers": headers,
+            "cookies": [*self.cookies],
+        }
+
+
+def to_json(body: Any) -> str:
+    """Serialize a body."""
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
