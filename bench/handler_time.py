@@ -21,7 +21,7 @@ from bench.cold_start import POLL, Programs, serving
 from bench.fresh_process import counts_instructions
 from bench.stage import stage
 from tests.support.gateway import Client, request_event
-from timer_core.api.models import format_time, to_time
+from timer_core.api.times import format_ms
 from timer_core.clock import now_ms
 from timer_core.github.messages import IssueEvent, to_json
 from timer_core.github.webhooks.signature import sign
@@ -167,7 +167,7 @@ def _issue(number: int) -> dict[str, Any]:
 
 
 def _time(milliseconds: int) -> str:
-    return format_time(to_time(milliseconds))
+    return format_ms(milliseconds)
 
 
 def _request(
