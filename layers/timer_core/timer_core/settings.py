@@ -15,8 +15,6 @@ class Settings:
 
     Attributes
     ----------
-    stack_name
-        The dimension of the metrics.
     track_unregistered
         Whether GitHub events also start timers of people who never signed in.
     triggers
@@ -27,7 +25,7 @@ class Settings:
     github_url, github_api_url
         The base URLs of GitHub's pages and of its API.
     session_secret_arn, webhook_secret_arn
-        The ARNs of the secrets that sign sessions and deliveries.
+        The ARN of the secret that signs sessions and deliveries; each function has one of the two.
     admins
         The people who may see and stop everybody's timers: logins in lower case, and numeric ids after a
         ``#``.
@@ -48,7 +46,6 @@ class Settings:
     """
 
     table_name: str
-    stack_name: str
     track_unregistered: bool
     triggers: TriggerConfig
     github_credential: str
@@ -84,7 +81,6 @@ class Settings:
         """
         return cls(
             table_name=os.environ["TABLE_NAME"],
-            stack_name=os.environ.get("STACK_NAME", "issue-timer"),
             track_unregistered=os.environ.get("TRACK_UNREGISTERED") == "true",
             triggers=TriggerConfig(
                 start_labels=_lower("START_LABELS"),

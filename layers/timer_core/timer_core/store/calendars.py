@@ -1,5 +1,6 @@
 """The organization's settings, and people's working hours, exceptions and settings."""
 
+import json
 import struct
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from timer_core.domain.confirmed import ConfirmedRange
 from timer_core.domain.errors import DayConfirmed, ErrorCode, InvalidInput
 from timer_core.domain.own_calendar import OwnCalendar, changed_from_ms, confirmed_conflicts
 from timer_core.domain.schedule import DAY, DayException, Interval, ScheduleVersion, Week, midnight
-from timer_core.store.items import LOCKED_AFTER_MS, CalendarItem, SettingsItem, as_read
+from timer_core.store.items import LOCKED_AFTER_MS, CalendarItem, SettingsItem, as_read, compact
 from timer_core.store.keys import CALENDAR_END_KEY, CALENDAR_SK, SETTINGS_PK, SETTINGS_SK, user_pk
 from timer_core.store.table import RawItem, Table, Write, retry_on_conflict
 from timer_core.store.writes import set_or_remove
@@ -261,28 +262,27 @@ def _set_calendar(own: OwnCalendar) -> list[Action]:
     if sum(len(entry.encode()) + 3 for entry in (*versions, *exceptions)) > _MAX_BYTES:
         message = "Your working hours and exceptions are too large to store; delete some first."
         raise InvalidInput("exceptions", message, ErrorCode.TOO_MANY_VALUES)
-    choices = [f"{from_ms} {choice or '-'}" for from_ms, choice in own.assignment_starts]
-    return [
-        set_or_remove(CalendarItem.versions, versions or None),
-        set_or_remove(CalendarItem.exceptions, exceptions or None),
-        set_or_remove(CalendarItem.assignment_starts, choices or None),
-        set_or_remove(CalendarItem.chosen, own.chosen or None),
-        CalendarItem.version.set(own.version),
-    ]
+    about = {
+        "versions": versions,
+        "exceptions": exceptions,
+        "assignment_starts": [f"{from_ms} {choice or '-'}" for from_ms, choice in own.assignment_starts],
+        "chosen": own.chosen,
+    }
+    return [CalendarItem.about.set(compact(about)), CalendarItem.version.set(own.version)]
 
 
 def to_own(item: RawItem | None) -> OwnCalendar:
     """Convert a `CalendarItem`; without one, a person has no calendar of their own."""
     if not item:
         return OwnCalendar()
-    row = CalendarItem.from_raw_data(item)
+    about = json.loads(item["about"]["S"]) if "about" in item else {}
     return OwnCalendar(
-        versions=tuple(_decode_version(entry) for entry in row.versions or ()),
-        exceptions=dict(_decode_exception(entry) for entry in row.exceptions or ()),
-        assignment_starts=tuple(_decode_choice(entry) for entry in row.assignment_starts or ()),
-        chosen=bool(row.chosen),
-        version=int(row.version or 0),
-        confirmed=_decode_ranges(row.confirmed or b""),
+        versions=tuple(_decode_version(entry) for entry in about.get("versions", ())),
+        exceptions=dict(_decode_exception(entry) for entry in about.get("exceptions", ())),
+        assignment_starts=tuple(_decode_choice(entry) for entry in about.get("assignment_starts", ())),
+        chosen=about.get("chosen", False),
+        version=int(item["version"]["N"]) if "version" in item else 0,
+        confirmed=_decode_ranges(item["confirmed"]["B"] if "confirmed" in item else b""),
     )
 
 

@@ -6,6 +6,7 @@ The layout is described in docs/decisions/0002-table-layout.md.
 from hashlib import sha256
 from zlib import crc32
 
+from timer_core.domain.ids import ulid_at
 from timer_core.domain.issues import Issue
 
 # The number of partitions of the index of open timers. A partition accepts 1,000 writes per second (AWS,
@@ -59,6 +60,18 @@ def user_pk(user_id: int) -> str:
 def timer_sk(ulid: str) -> str:
     """Return the sort key of a timer."""
     return f"timer#{ulid}"
+
+
+def start_sk(start_ms: int, ulid: str) -> str:
+    """Return the sort key that a timer would have if its ULID had the time of its start."""
+    return timer_sk(ulid_at(start_ms, ulid))
+
+
+def start_sks(from_ms: int | None, before_ms: int | None) -> tuple[str, str]:
+    """Return the lowest and the highest key, see `start_sk`, of timers that started in a range."""
+    first = "" if from_ms is None else ulid_at(from_ms, "")
+    last = "~" if before_ms is None else f"{ulid_at(before_ms - 1, '')}~"
+    return timer_sk(first), timer_sk(last)
 
 
 def idempotency_sk(key: str) -> str:
