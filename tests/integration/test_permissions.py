@@ -186,11 +186,14 @@ def test_the_api_uses_all_of_its_permissions(app: App) -> None:
         target = (admin("GET", target.removeprefix(ORIGIN)).json())["next"]
     assert admin("GET", "/api/admin/health/").status == 200
     assert unused("TimelogsFunction") == set()
+    # The preview of another schedule reads the days that are confirmed.
+    (day, *_) = admin("GET", "/api/timesheets/?from=2026-01-01&to=2026-01-01").json()["days"]
+    assert admin("POST", f"/api/timesheets/{day['date']}/confirm/", if_match=day["etag"]).status == 200
     app.cold_start()
     assert admin("PUT", "/api/admin/settings/", {"overtime_hours": 1}).status == 200
     assert admin("PUT", "/api/admin/settings/", {"overtime_hours": 2}).status == 200
     assert admin("PUT", "/api/schedule/", {"time_zone": "UTC", "week": None}).status == 200
-    past = {"time_zone": "UTC", "week": {}, "valid_from": "2020-01-01"}
+    past = {"time_zone": "UTC", "week": {}, "valid_from": "2025-12-15"}
     assert admin("PUT", "/api/schedule/?preview=true", past).status == 200
     assert unused("ScheduleFunction") == set()
     token = browser("POST", "/api/auth/tokens/", {"name": "test"}).json()["id"]
