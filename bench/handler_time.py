@@ -21,7 +21,7 @@ from bench.cold_start import POLL, Programs, serving
 from bench.fresh_process import counts_instructions
 from bench.stage import stage
 from tests.support.gateway import Client, request_event
-from timer_core.api.times import format_time, to_time
+from timer_core.api.times import format_ms
 from timer_core.clock import now_ms
 from timer_core.github.messages import IssueEvent, to_json
 from timer_core.github.webhooks.signature import sign
