@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.calendars import put_version
 from tests.support.examples import examples
+from tests.support.table import table_properties
 from timer_core.domain.calendar import HOUR_MS, Calendar, ConcurrentTimers, Policy
 from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.ids import new_ulid
@@ -19,7 +20,7 @@ from timer_core.domain.timeline import timeline
 from timer_core.domain.timers import Claim, Period, Timer
 from timer_core.store.calendars import Calendars
 from timer_core.store.derived_days import stored_until
-from timer_core.store.items import timer_item
+from timer_core.store.items import CalendarItem, timer_item
 from timer_core.store.people import Person
 from timer_core.store.queries import Filters, TimerQueries
 from timer_core.store.stored_days import StoredDays, outdated
@@ -98,6 +99,14 @@ class Owner:
         }
         totals = self.timesheets.working_ms(self.user_id, list(self.timers.values()), now_ms=now_ms)
         assert totals == {ulid: carry.working_ms for ulid, carry in whole.carry.timers.items()}
+        # The first read of an instance does not know yet which days are stored.
+        new_instance = Timesheets(self.table, self.queries, self.calendars)
+        present = self.timesheets.present(self.user_id, now_ms=now_ms)
+        assert present == new_instance.present(self.user_id, now_ms=now_ms)
+        assert present.carry.break_ms == whole.carry.break_ms
+        for ulid, timer in self.timers.items():
+            if timer.is_open:
+                assert present.carry.timers[ulid] == whole.carry.timers[ulid]
 
 
 @pytest.fixture
@@ -111,6 +120,12 @@ def owner(shared_table: Table, calendars: FixedPolicies, new_person: Callable[[]
 
 
 # ---------------------------------------------------------------------- examples
+
+
+def test_the_index_that_the_present_is_read_from_has_the_calendar() -> None:
+    by_end = next(one for one in table_properties()["LocalSecondaryIndexes"] if one["IndexName"] == "by-end")
+    keys = {"pk", "sk", "end_key"}
+    assert CalendarItem.get_attributes().keys() - keys <= {*by_end["Projection"]["NonKeyAttributes"]}
 
 
 def test_days_that_are_over_are_stored(owner: Owner) -> None:

@@ -145,9 +145,12 @@ def test_shared_time_is_divided(api: Api, monday: Clock) -> None:
     assert [timers[two["id"]][name] for name in ("working_duration", "counting_share")] == [30, 0.5]
 
 
-@pytest.mark.parametrize(("query", "calendar_reads"), [("", 1), ("?since=2020-01-01T00:00:00Z", 2)])
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("", {"present": 1}), ("?since=2020-01-01T00:00:00Z", {"calendar": 2, "timers": 1})],
+)
 def test_a_page_derives_the_working_time_once(
-    api: Api, monday: Clock, monkeypatch: pytest.MonkeyPatch, query: str, calendar_reads: int
+    api: Api, monday: Clock, monkeypatch: pytest.MonkeyPatch, query: str, expected: dict[str, int]
 ) -> None:
     """The page has an open timer, and stopped ones of stored days and of today.
 
@@ -160,7 +163,7 @@ def test_a_page_derives_the_working_time_once(
     act(api.ann, start(api.ann, 8), "stop")
     start(api.ann, 9)
     reads = Counter[str]()
-    get_item, overlapping = Table.get, TimerQueries.overlapping
+    get_item, overlapping, with_calendar = Table.get, TimerQueries.overlapping, TimerQueries.with_calendar
 
     def get(table: Table, pk: str, sk: str) -> RawItem | None:
         reads[sk] += 1
@@ -170,10 +173,15 @@ def test_a_page_derives_the_working_time_once(
         reads["timers"] += 1
         return overlapping(queries, user_id, period)
 
+    def read_present(queries: TimerQueries, user_id: int, since_ms: int) -> tuple[list[RawItem], RawItem]:
+        reads["present"] += 1
+        return with_calendar(queries, user_id, since_ms)
+
     monkeypatch.setattr(Table, "get", get)
     monkeypatch.setattr(TimerQueries, "overlapping", derive)
+    monkeypatch.setattr(TimerQueries, "with_calendar", read_present)
     assert len(api.ann("GET", f"/api/timelogs/{query}").json()["results"]) == 3
-    assert (reads["calendar"], reads["timers"]) == (calendar_reads, 1)
+    assert reads == expected
 
 
 def test_a_page_of_a_long_period_reads_only_the_days_of_its_timers(
@@ -213,13 +221,13 @@ def test_a_page_of_the_open_timers_derives_the_present_once(
     second = start(api.ann, 8)
     clock.advance(60)
     read: list[int] = []
-    overlapping = TimerQueries.overlapping
+    with_calendar = TimerQueries.with_calendar
 
-    def note(queries: TimerQueries, user_id: int, period: Period) -> list[Timer]:
+    def note(queries: TimerQueries, user_id: int, since_ms: int) -> tuple[list[RawItem], RawItem]:
         read.append(user_id)
-        return overlapping(queries, user_id, period)
+        return with_calendar(queries, user_id, since_ms)
 
-    monkeypatch.setattr(TimerQueries, "overlapping", note)
+    monkeypatch.setattr(TimerQueries, "with_calendar", note)
     page = api.ann("GET", "/api/timelogs/?end_time__isnull=true&page_size=1").json()
     assert [timer["id"] for timer in page["results"]] == [second["id"]]
     assert page["results"][0]["working_duration"] == 60

@@ -8,9 +8,9 @@ from timer_core.domain.confirmed import ConfirmedDay, ConfirmedRange, with_range
 from timer_core.domain.schedule import DAY, Span, local_date
 from timer_core.domain.timeline import Carry, Slice, Timeline
 from timer_core.domain.timers import Timer
-from timer_core.store.calendars import as_confirmed, set_confirmed
+from timer_core.store.calendars import as_confirmed, set_confirmed, update_calendar
 from timer_core.store.items import CalendarItem, ConfirmedDayItem, TimerItem, as_read, encode_span, raw
-from timer_core.store.keys import CALENDAR_SK, confirmed_sk, day_of, timer_sk, user_pk
+from timer_core.store.keys import confirmed_sk, day_of, timer_sk, user_pk
 from timer_core.store.stored_days import StoredState, decode_day, encode_day, parts_of
 from timer_core.store.table import RawItem, Table, Write
 
@@ -91,7 +91,7 @@ def confirmation(user_id: int, state: StoredState, added: ConfirmedRange) -> Wri
         & as_read(CalendarItem.version, own.version or None)
     )
     actions = set_confirmed(with_range(own.confirmed, added))
-    return Write("Update", user_pk(user_id), CALENDAR_SK, unchanged, actions)
+    return update_calendar(user_id, actions, unchanged)
 
 
 def note_confirmed(timer: Timer, span: Span) -> Write:

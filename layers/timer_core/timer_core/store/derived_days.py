@@ -8,8 +8,9 @@ from timer_core.domain.confirmed import ConfirmedDay, confirmed_timeline
 from timer_core.domain.schedule import DAY_MS, midnight
 from timer_core.domain.timeline import Carry, Timeline
 from timer_core.domain.timers import Timer
+from timer_core.store.calendars import update_calendar
 from timer_core.store.items import CalendarItem, PersonItem, as_read, raw
-from timer_core.store.keys import CALENDAR_SK, PEOPLE_PK, user_pk
+from timer_core.store.keys import PEOPLE_PK, user_pk
 from timer_core.store.stored_days import (
     StoredState,
     day_items,
@@ -135,16 +136,14 @@ def chunks_of(
 def advance(user_id: int, state: StoredState, chunk: Chunk) -> Iterator[Write]:
     """Yield the writes that make the days of a chunk valid."""
     carry = encode_day(Timeline((), chunk.carry))
-    yield Write(
-        "Update",
-        user_pk(user_id),
-        CALENDAR_SK,
-        as_read(CalendarItem.dirty_changes, state.changes or None),
+    yield update_calendar(
+        user_id,
         [
             CalendarItem.stored_until_ms.set(chunk.until_ms),
             set_or_remove(CalendarItem.carry, carry if len(carry) <= _MOST_CARRY_BYTES else None),
             CalendarItem.dirty_days.remove(),
         ],
+        as_read(CalendarItem.dirty_changes, state.changes or None),
     )
     if state.stored_until_ms == 0:
         person = PersonItem(pk=PEOPLE_PK, sk=user_pk(user_id))

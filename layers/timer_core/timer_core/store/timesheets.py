@@ -32,14 +32,17 @@ from timer_core.domain.sheets import Label, Sheet, sheets
 from timer_core.domain.state import SWEEPER
 from timer_core.domain.timeline import Carry, Slice, clipped, timeline
 from timer_core.domain.timers import CLOCK_SKEW_MS, LATEST_MS, Period, Timer
-from timer_core.store.calendars import Calendars, as_confirmed, lower_dirty, set_confirmed
+from timer_core.store.calendars import Calendars, as_confirmed, lower_dirty, set_confirmed, update_calendar
 from timer_core.store.confirmed_days import ConfirmedDays, confirmation, note_confirmed, puts
 from timer_core.store.derived_days import MOST_WRITES, advance, chunks_of, derived_days, stored_until
 from timer_core.store.items import LOCKED_AFTER_MS
-from timer_core.store.keys import CALENDAR_SK, PEOPLE_PK, user_id_of, user_pk
-from timer_core.store.queries import TimerQueries
-from timer_core.store.stored_days import StoredDays, StoredState, date_of
-from timer_core.store.table import Table, Write, retry_on_conflict
+from timer_core.store.keys import PEOPLE_PK, user_id_of
+from timer_core.store.queries import TimerQueries, overlapping
+from timer_core.store.stored_days import StoredDays, StoredState, date_of, to_state
+from timer_core.store.table import RawItem, Table, Write, retry_on_conflict
+
+# The number of people whose stored days an instance remembers.
+_MOST_KNOWN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,8 @@ class Worked:
     state
         The state of the timeline at the end of the period, or at the present if that is earlier; None if the
         period ended before the days that are derived.
-    derived_from_ms
-        The UTC midnight up to which the stored days were valid.
+    days
+        Which days are stored.
     derived
         The slices without confirmed days; the same ones if they are not different.
     confirmed
@@ -67,7 +70,7 @@ class Worked:
     timers: tuple[Timer, ...]
     calendar: Calendar
     state: Carry | None
-    derived_from_ms: int
+    days: StoredState
     derived: tuple[Slice, ...]
     confirmed: tuple[ConfirmedDay, ...] = ()
 
@@ -103,12 +106,26 @@ class Timesheets:
         self._calendars = calendars
         self._days = StoredDays(table)
         self._confirmed = ConfirmedDays(table)
+        # A hint where the next read of a person's present begins.
+        self._valid_until_ms: dict[int, int] = {}
 
     # ------------------------------------------------------------------ reading
 
-    def worked(self, user_id: int, period: Period, *, now_ms: int) -> Worked:
-        """Return a person's working time in a period, up to the present."""
-        return self._worked(user_id, self._state(user_id, now_ms), period, now_ms)
+    def state(self, user_id: int, *, now_ms: int) -> StoredState:
+        """Return which days are stored, without those that a fast machine has stored too early."""
+        return self._days.state(user_id).valid_until(midnight(now_ms))
+
+    def worked(
+        self, user_id: int, period: Period, *, now_ms: int, state: StoredState | None = None
+    ) -> Worked:
+        """Return a person's working time in a period, up to the present.
+
+        Parameters
+        ----------
+        state
+            As the method `state` returns it, if it was read already.
+        """
+        return self._worked(user_id, state or self.state(user_id, now_ms=now_ms), period, now_ms)
 
     def present(self, user_id: int, *, now_ms: int) -> Worked:
         """Return a person's working time since the beginning of the present day in their time zone.
@@ -116,10 +133,10 @@ class Timesheets:
         The carry has the state of all of the person's open timers. The machine that made the last transition
         may be ahead by up to a minute; then the present is the time of this transition.
         """
-        state = self._state(user_id, now_ms)
+        items, state = self._read_present(user_id, now_ms)
         schedule = self._calendar(state).schedule
         today = Period(schedule.starts_at(schedule.day_of(now_ms)), now_ms + CLOCK_SKEW_MS)
-        return self._worked(user_id, state, today, now_ms, ahead_ms=CLOCK_SKEW_MS)
+        return self._worked(user_id, state, today, now_ms, ahead_ms=CLOCK_SKEW_MS, items=items)
 
     def working_ms(
         self, user_id: int, timers: Sequence[Timer], *, now_ms: int, present: Worked | None = None
@@ -132,11 +149,11 @@ class Timesheets:
             The person's working time in a period up to the present, if it has been derived already.
         """
         if present is None:
-            state = self._state(user_id, now_ms)
+            state = self.state(user_id, now_ms=now_ms)
             if all(timer.reach.until_ms < state.valid_until_ms for timer in timers):
                 return self._stored_ms(user_id, timers)
             present = self._worked(user_id, state, Period(now_ms, now_ms), now_ms)
-        stored = [timer for timer in timers if timer.reach.until_ms < present.derived_from_ms]
+        stored = [timer for timer in timers if timer.reach.until_ms < present.days.valid_until_ms]
         carries = present.carry.timers
         derived = {timer.ulid: carries[timer.ulid].working_ms for timer in timers if timer.ulid in carries}
         return derived | self._stored_ms(user_id, stored)
@@ -170,7 +187,7 @@ class Timesheets:
         }
         if not expired:
             return []
-        state = self._state(user_id, now_ms)
+        state = self.state(user_id, now_ms=now_ms)
         since_ms, carry = state.valid_until_ms, self._carry(user_id, state)
         signed_ms = min(timer.last_sign_until(timer.changed_ms) for timer in expired.values())
         if signed_ms < since_ms:
@@ -192,7 +209,7 @@ class Timesheets:
 
         Before the period, the calendar has to have the same working hours as the stored one.
         """
-        state = self._state(user_id, now_ms)
+        state = self.state(user_id, now_ms=now_ms)
         since_ms = min(midnight(period.since_ms), state.valid_until_ms)
         until_ms = min(period.until_ms, now_ms)
         if since_ms == state.valid_until_ms:
@@ -204,12 +221,33 @@ class Timesheets:
         derived = confirmed_timeline(timers, calendar, until_ms, carry, confirmed)
         return clipped(derived.slices, period.since_ms, until_ms)
 
-    def _state(self, user_id: int, now_ms: int) -> StoredState:
-        """Return which days are stored, without those that a fast machine has stored too early."""
-        return self._days.state(user_id).valid_until(midnight(now_ms))
+    def _read_present(self, user_id: int, now_ms: int) -> tuple[list[RawItem], StoredState]:
+        """Return the items of the timers that reach into the days that are not stored, and which are stored.
+
+        One query reads both, from the time up to which days were valid when they were last read. The query
+        is repeated if fewer days are valid now.
+        """
+        since_ms = self._valid_until_ms.get(user_id, stored_until(now_ms))
+        while True:
+            items, calendar = self._timers.with_calendar(user_id, since_ms)
+            state = to_state(calendar).valid_until(midnight(now_ms))
+            if state.valid_until_ms >= since_ms:
+                break
+            since_ms = state.valid_until_ms
+        if len(self._valid_until_ms) >= _MOST_KNOWN:
+            self._valid_until_ms.clear()
+        self._valid_until_ms[user_id] = state.valid_until_ms
+        return items, state
 
     def _worked(
-        self, user_id: int, state: StoredState, period: Period, now_ms: int, *, ahead_ms: int = 0
+        self,
+        user_id: int,
+        state: StoredState,
+        period: Period,
+        now_ms: int,
+        *,
+        ahead_ms: int = 0,
+        items: Sequence[RawItem] | None = None,
     ) -> Worked:
         calendar = self._calendar(state)
         valid_ms, until_ms = state.valid_until_ms, min(period.until_ms, now_ms)
@@ -220,7 +258,7 @@ class Timesheets:
         confirmed: Sequence[ConfirmedDay] = ()
         carry = None
         if until_ms >= valid_ms:
-            timers, confirmed = self._read(user_id, state, Period(valid_ms, until_ms + ahead_ms))
+            timers, confirmed = self._read(user_id, state, Period(valid_ms, until_ms + ahead_ms), items)
             changes = (timer.changed_ms for timer in timers if timer.is_open)
             until_ms = max([until_ms, *(ms for ms in changes if ms <= until_ms + ahead_ms)])
             found = confirmed_timeline(timers, calendar, until_ms, self._carry(user_id, state), confirmed)
@@ -233,20 +271,30 @@ class Timesheets:
             tuple(timers),
             calendar,
             carry,
-            valid_ms,
+            state,
             clipped(derived, since_ms, until_ms),
             tuple(confirmed),
         )
 
     def _read(
-        self, user_id: int, state: StoredState, period: Period
+        self, user_id: int, state: StoredState, period: Period, items: Sequence[RawItem] | None = None
     ) -> tuple[list[Timer], Sequence[ConfirmedDay]]:
-        """Return the timers and the confirmed days from which a period is derived."""
-        if not overlaps(state.own.confirmed, *period):
+        """Return the timers and the confirmed days from which a period is derived.
+
+        Parameters
+        ----------
+        items
+            The items of all timers whose reach ends in the period or later, if they have been read already.
+        """
+        has_confirmed = overlaps(state.own.confirmed, *period)
+        if items is not None:
+            confirmed = self._confirmed.between(user_id, *period) if has_confirmed else ()
+            return overlapping(items, period), confirmed
+        if not has_confirmed:
             return self._timers.overlapping(user_id, period), ()
         with ThreadPoolExecutor(1) as pool:
-            confirmed = pool.submit(self._confirmed.between, user_id, *period)
-            return self._timers.overlapping(user_id, period), confirmed.result()
+            read = pool.submit(self._confirmed.between, user_id, *period)
+            return self._timers.overlapping(user_id, period), read.result()
 
     def _calendar(self, state: StoredState) -> Calendar:
         return state.own.calendar(self._calendars.organization())
@@ -266,7 +314,7 @@ class Timesheets:
 
     def days(self, user_id: int, dates: Sequence[date], *, now_ms: int) -> list[Sheet]:
         """Return a person's sheets of adjacent dates."""
-        return self._sheets(user_id, self._state(user_id, now_ms), dates, now_ms)[0]
+        return self._sheets(user_id, self.state(user_id, now_ms=now_ms), dates, now_ms)[0]
 
     def confirm(self, user_id: int, day: date, expected: Expected, *, now_ms: int) -> Sheet:
         """Freeze a day that is over, and return its sheet. A confirmed day stays as it is.
@@ -288,7 +336,7 @@ class Timesheets:
         """
 
         def attempt() -> Sheet:
-            state = self._state(user_id, now_ms)
+            state = self.state(user_id, now_ms=now_ms)
             (sheet,), worked = self._sheets(user_id, state, [day], now_ms)
             if sheet.since_ms == sheet.until_ms:
                 raise InvalidInput(
@@ -329,14 +377,14 @@ class Timesheets:
         """
 
         def attempt() -> None:
-            state = self._state(user_id, now_ms)
+            state = self.state(user_id, now_ms=now_ms)
             (sheet,), _ = self._sheets(user_id, state, [day], now_ms)
             if sheet.confirmed_ms is None:
                 raise NotFound(f"{day.isoformat()} is not confirmed.")
             expected(sheet)
             removed = ConfirmedRange(day, day, sheet.since_ms, sheet.until_ms)
             actions = set_confirmed(without_range(state.own.confirmed, removed), reopened_ms=sheet.since_ms)
-            update = Write("Update", user_pk(user_id), CALENDAR_SK, as_confirmed(state.own), actions)
+            update = update_calendar(user_id, actions, as_confirmed(state.own))
             self._table.transact([update, *self._confirmed.deletes(user_id, day)])
 
         retry_on_conflict(attempt, "The day could not be reopened: other requests kept changing it.")
@@ -368,7 +416,7 @@ class Timesheets:
         self, user_id: int, state: StoredState, period: Period, worked: Worked
     ) -> Mapping[date, ConfirmedDay]:
         """Return the confirmed days of a period by date. Those of the derived part were read with it."""
-        stored = Period(period.since_ms, min(period.until_ms, worked.derived_from_ms))
+        stored = Period(period.since_ms, min(period.until_ms, worked.days.valid_until_ms))
         found = list(worked.confirmed)
         if overlaps(state.own.confirmed, *stored):
             found += self._confirmed.between(user_id, *stored)
@@ -379,7 +427,7 @@ class Timesheets:
         """Return the labels of the timers that counted in a period."""
         derived = {timer.ulid: Label.of(timer) for timer in worked.timers}
         others = {piece.timer for piece in worked.slices} - derived.keys()
-        ended = Period(period.since_ms, min(period.until_ms, worked.derived_from_ms))
+        ended = Period(period.since_ms, min(period.until_ms, worked.days.valid_until_ms))
         return derived | self._timers.labels(user_id, others, ended)
 
     def _timer_writes(self, user_id: int, day: ConfirmedDay, timers: Sequence[Timer]) -> list[Write]:
