@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from bench.stage import Stage, stage
-from tests.support.gateway import Answer, Context
+from tests.support.gateway import Answer, Client, Context
 from tests.support.stream import timer_record
 from timer_core.api.times import format_time, to_time
 from timer_core.clock import now_ms
@@ -100,6 +100,7 @@ def operations(on: Stage, *, sweeps: bool = True) -> list[Count]:
     count("pause, refused (is paused)", lambda: api("POST", url(timer, "pause/")))
     count("resume", lambda: api("POST", url(timer, "resume/")))
     count("focus", lambda: api("POST", url(timer, "focus/")))
+    _count_histories(count, api, url, partial(next, issue))
     count("patch of the description", lambda: api("PATCH", url(timer), {"description": "x"}))
     count("patch of an open timer's issue", lambda: api("PATCH", url(timer), next(issue)))
     count("patch of an open timer's start", lambda: api("PATCH", url(timer), {"start_time": hours_ago(1)}))
@@ -108,7 +109,7 @@ def operations(on: Stage, *, sweeps: bool = True) -> list[Count]:
     split = {"at": hours_ago(0.2)}
     divided = timer
     timer = count("split of an open timer", lambda: api("POST", url(divided, "split/"), split))
-    count("stop", lambda: api("POST", url(timer, "stop/")))
+    count("stop of a corrected timer", lambda: api("POST", url(timer, "stop/")))
     count("patch of the issue", lambda: api("PATCH", url(timer), next(issue)))
     times = {"start_time": "2026-01-01T09:00:00Z", "end_time": "2026-01-01T10:00:00Z"}
     count("patch of start and end", lambda: api("PATCH", url(timer), times))
@@ -119,9 +120,12 @@ def operations(on: Stage, *, sweeps: bool = True) -> list[Count]:
     timer = api("POST", "/api/timelogs/start/", next(issue))
     count("delete of an open timer", lambda: api("DELETE", url(timer)))
     count("add", lambda: api("POST", "/api/timelogs/", times))
-    for _ in range(60):
-        api("POST", "/api/timelogs/", times)
-    on.timesheets.timesheets.refresh(person.user_id, now_ms=now_ms())
+    _fill(on, person.user_id, api, times)
+    count("list, page of 50, after a start was corrected", lambda: api("GET", "/api/timelogs/"))
+    person, api = on.new_person()
+    for _ in range(4):
+        api("POST", "/api/timelogs/start/", next(issue))
+    _fill(on, person.user_id, api, times)
     count("list, page of 50", lambda: api("GET", "/api/timelogs/"))
     count("list, open timers", lambda: api("GET", "/api/timelogs/?end_time__isnull=true"))
     month = "since=2026-01-01T00:00:00Z&until=2026-02-01T00:00:00Z"
@@ -149,6 +153,33 @@ def operations(on: Stage, *, sweeps: bool = True) -> list[Count]:
     if sweeps:
         count(SWEEP, lambda: on.sweep.handler(options, Context()))
     return results
+
+
+def _fill(on: Stage, user_id: int, api: Client, times: dict[str, str]) -> None:
+    """Add entries of the past, and store their days."""
+    for _ in range(61):
+        api("POST", "/api/timelogs/", times)
+    on.timesheets.timesheets.refresh(user_id, now_ms=now_ms())
+
+
+def _count_histories(
+    count: Callable[[str, Callable[[], Any]], Any],
+    api: Client,
+    url: Callable[[Answer, str], str],
+    next_issue: Callable[[], dict[str, Any]],
+) -> None:
+    """Count the operations that depend on the length of a timer's history, and a second start on an issue."""
+    issue = next_issue()
+    timer = api("POST", "/api/timelogs/start/", issue)
+    count("stop", lambda: api("POST", url(timer, "stop/")))
+    again = count("start on an issue that had a timer", lambda: api("POST", "/api/timelogs/start/", issue))
+    api("POST", url(again, "stop/"))
+    timer = api("POST", "/api/timelogs/start/", next_issue())
+    for number in range(1, 59):
+        api("POST", url(timer, "pause/" if number % 2 else "resume/"), idempotency_key=str(uuid4()))
+    pause = partial(api, "POST", url(timer, "pause/"), idempotency_key=str(uuid4()))
+    count("pause, the 60th transition", pause)
+    count("stop after 60 transitions", lambda: api("POST", url(timer, "stop/")))
 
 
 def _count_timesheets(

@@ -1,6 +1,6 @@
 """The direct routes: the requests that the widget and the page send most (see `timer_core.api.direct`)."""
 
-from timelogs import reading, timeline, timesheets, transitions
+from timelogs import operation, reading, timeline, timesheets, transitions
 from timelogs.shared import TIMER
 from timer_core.api.direct import (
     DirectRoutes,
@@ -43,6 +43,8 @@ _TRANSITION = {"at": time}
 _FOCUS = {"at": time, "overtime": boolean}
 
 direct = DirectRoutes()
+direct.route("GET", "/api/health/")(operation.get_health)
+direct.route("GET", "/api/openapi.json")(operation.get_specification)
 
 
 @direct.route("GET", "/api/timelogs/")

@@ -20,6 +20,7 @@ from timer_core.domain.totals import add_up, part_of
 from timer_core.domain.totals import time_zone as find_zone
 from timer_core.store.positions import Position
 from timer_core.store.queries import Filters, Page
+from timer_core.store.stored_days import StoredState
 from timer_core.store.timesheets import Worked
 
 if TYPE_CHECKING:
@@ -58,13 +59,15 @@ def list_timers(request: Request, parameters: Mapping[str, Any], if_none_match: 
     owner_id = user or caller.user_id
     if given("count"):
         limit_long(request, filters.period)
-    page, present = _page(owner_id, filters, given("page_size", _PAGE_SIZE), position, now)
+    present = None if period else timesheets.present(owner_id, now_ms=now)
+    days = present.days if present else timesheets.state(owner_id, now_ms=now)
+    page = _page(owner_id, filters, given("page_size", _PAGE_SIZE), position, days, present)
     counted = timers.count(owner_id, filters) if given("count") else None
     listed = names.of(page.timers, now_ms=now)
     slices: Sequence[Slice] = ()
     if period and listed:
         part = _reached_part(period, listed)
-        in_period = timesheets.worked(owner_id, part, now_ms=now)
+        in_period = timesheets.worked(owner_id, part, now_ms=now, state=days)
         slices = in_period.slices
         if part.until_ms >= now:
             present = in_period
@@ -143,23 +146,28 @@ def _reached_part(period: Period, listed: Sequence[Timer]) -> Period:
 
 
 def _page(
-    user_id: int, filters: Filters, page_size: int, position: Position | None, now: int
-) -> tuple[Page, Worked | None]:
-    """Return a page of timers, and the person's present if it was read.
+    user_id: int,
+    filters: Filters,
+    page_size: int,
+    position: Position | None,
+    days: StoredState,
+    present: Worked | None,
+) -> Page:
+    """Return a page of timers.
 
     The present contains all open timers, so the list of them needs no other read.
     """
-    present = None
-    if filters == Filters(is_open=True) and position is None:
-        present = timesheets.present(user_id, now_ms=now)
+    if present and filters == Filters(is_open=True) and position is None:
         found = sorted(
             (timer for timer in present.timers if timer.is_open),
             key=lambda timer: (timer.start_ms, timer.ulid),
             reverse=True,
         )
         if len(found) <= page_size:
-            return Page(found, None, None), present
-    return timers.page(user_id, filters, page_size=page_size, position=position), present
+            return Page(found, None, None)
+    return timers.page(
+        user_id, filters, page_size=page_size, position=position, has_moved_starts=days.has_moved_starts
+    )
 
 
 def _repo_keys(full_name: str | None, now: int) -> frozenset[str]:

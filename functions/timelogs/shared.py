@@ -100,7 +100,7 @@ def cause_of(request: Request, idempotency_key: str | None, content: str) -> str
     """Return an id of the request. Repeated requests with the same Idempotency-Key have the same id."""
     if not idempotency_key:
         return short_digest(request.context.aws_request_id)
-    return request_cause(short_digest(idempotency_key), short_digest(content))
+    return request_cause(short_digest(idempotency_key), short_digest(content)[:4])
 
 
 @cache

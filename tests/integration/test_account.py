@@ -55,7 +55,7 @@ from timer_core.store.items import (
     WritesItem,
 )
 from timer_core.store.limits import WriteLimit
-from timer_core.store.people import PeopleStore, Person
+from timer_core.store.people import PeopleStore, Person, registered
 from timer_core.store.timesheets import Timesheets
 from timer_core.store.tokens import TokenStore
 
@@ -117,6 +117,7 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "schema_version",
             "version",
             "repo_key",
+            "start_key",
             "end_key",
             "open_shard",
         },
@@ -179,13 +180,18 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
     ),
     CalendarItem: (
         {
-            "versions": (CalendarExported, ["versions"]),
-            "exceptions": (CalendarExported, ["exceptions"]),
-            "assignment_starts": (CalendarExported, ["assignment_starts"]),
-            "chosen": (CalendarExported, ["chosen"]),
+            "about": (CalendarExported, ["versions", "exceptions", "assignment_starts", "chosen"]),
             "version": (CalendarExported, ["version"]),
         },
-        {"dirty_days", "dirty_changes", "stored_until_ms", "carry", "confirmed", "end_key"},
+        {
+            "dirty_days",
+            "dirty_changes",
+            "stored_until_ms",
+            "carry",
+            "confirmed",
+            "has_moved_starts",
+            "end_key",
+        },
     ),
     ConfirmedDayItem: (
         {
@@ -827,7 +833,7 @@ class TestAccountDeletion:
             assert browser("DELETE", ME).status == 204
         finally:
             network.close()
-        assert app.people.registered([ann.id]).keys() == {ann.id}
+        assert registered(app.people.profiles([ann.id])).keys() == {ann.id}
 
     def test_other_peoples_timers_are_kept(self, app: App) -> None:
         browser, ann = app.signed_in()
@@ -851,7 +857,7 @@ class TestAccountDeletion:
         assert answer.status == 202
         # Events no longer affect the person, and the tokens are deleted. The session can still repeat the
         # request.
-        assert app.people.registered([ann.id]) == {}
+        assert registered(app.people.profiles([ann.id])) == {}
         assert app.tokens.of(ann.id) == []
         assert browser("DELETE", ME).status == 204
         assert app.timers_of(ann) == []
@@ -941,13 +947,13 @@ class TestAccountDeletion:
             pending, now_ms=app.clock.ms, has_time=sign_in_again
         )
         assert len(app.timers_of(ann)) == 1
-        assert app.people.registered([ann.id]).keys() == {ann.id}
+        assert registered(app.people.profiles([ann.id])).keys() == {ann.id}
 
     def test_signing_in_again_cancels_the_deletion(self, app: App) -> None:
         browser, ann = app.signed_in()
         browser("DELETE", ME, context=Context(remaining_ms=0))
         app.signed_in(ann)
-        assert app.people.registered([ann.id]).keys() == {ann.id}
+        assert registered(app.people.profiles([ann.id])).keys() == {ann.id}
 
     def test_after_a_cancelled_deletion_earlier_sessions_and_events_do_not_count(self, app: App) -> None:
         browser, ann = app.signed_in()
@@ -1093,7 +1099,7 @@ class TestWriteLimit:
     def test_a_step_of_changes_is_counted_by_one_write(self, app: App) -> None:
         """The limit is 120 changes, and each fifth one is counted."""
         browser, _ = app.signed_in()
-        app.timelogs.guard._limit = WriteLimit(app.timelogs.shared.table, 120)
+        app.timelogs.shared.guard._limit = WriteLimit(app.timelogs.shared.table, 120)
         network = Network(app.timelogs.shared.table.connection)
         try:
             for _ in range(12):
@@ -1342,7 +1348,9 @@ def _apply_event(
 ) -> None:
     """Apply an event, by default now. Without users, the event affects everyone with a timer on the issue."""
     issue_timers = IssueTimers(app.table, app.timers)
-    event_handler = EventHandler(issue_timers, app.timers, app.people, track_unregistered=track_unregistered)
+    event_handler = EventHandler(
+        issue_timers, app.timers, app.people, track_unregistered=track_unregistered, again_after_ms=0
+    )
     app.clock.advance(1)
     event = IssueEvent(
         delivery=delivery or f"delivery-{next(_numbers)}",

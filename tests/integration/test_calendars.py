@@ -13,9 +13,8 @@ from timer_core.domain.calendar import HOUR_MS, AssignmentStarts, ConcurrentTime
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.own_calendar import MAX_EXCEPTIONS, MAX_VERSIONS, OwnCalendar
 from timer_core.domain.schedule import ALL_DAY, DayException, Interval, ScheduleVersion, Week, instant
-from timer_core.store.calendars import Calendars, Dirty, dirty_of, lower_dirty
-from timer_core.store.items import PolicyItem
-from timer_core.store.keys import CALENDAR_SK, POLICIES, SETTINGS_PK, user_pk
+from timer_core.store.calendars import SETTINGS_KEY, Calendars, Dirty, dirty_of, lower_dirty
+from timer_core.store.keys import CALENDAR_SK, user_pk
 from timer_core.store.people import Person
 from timer_core.store.table import Table, Write
 
@@ -33,8 +32,7 @@ def clock() -> Clock:
 @pytest.fixture
 def calendars(shared_table: Table, clock: Clock) -> Iterator[Calendars]:
     yield Calendars(shared_table, now_s=lambda: clock() / 1000)
-    for item in shared_table.query_all(SETTINGS_PK, PolicyItem.sk.startswith(POLICIES)):
-        shared_table.write(Write("Delete", SETTINGS_PK, item["sk"]["S"]))
+    shared_table.write(Write("Delete", *SETTINGS_KEY))
 
 
 @pytest.fixture

@@ -1424,11 +1424,11 @@ class TestEdges:
         put = log._put_once
         done: list[Any] = []
 
-        def killed_after_the_first(item: Any) -> Any:
+        def killed_after_the_first(item: Any, now_ms: int) -> Any:
             if done:
                 raise Killed
             done.append(item)
-            return put(item)
+            return put(item, now_ms)
 
         log._put_once = killed_after_the_first
         with pytest.raises(Killed):

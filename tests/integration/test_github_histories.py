@@ -561,7 +561,7 @@ class Settings:
             table.write(Write("Delete", SETTINGS_PK, item["sk"]["S"]))
         # The functions start without cached settings, which expire by the clock of the history.
         for function in (team.product.processor, team.product.sweeper):
-            function.issue_timers._calendars = Calendars(table, now_s=lambda: clock() / 1000)
+            function.issue_timers._derived._calendars = Calendars(table, now_s=lambda: clock() / 1000)
 
     def draw(self, history: list[Event], rule: ConcurrentTimers, data: st.DataObject) -> None:
         """Draw the changes of a history, just before, at or just after its events."""

@@ -13,8 +13,9 @@ from tests.support.app import App, open_app
 from tests.support.fake_github import FakeGitHub
 from tests.support.fake_github.model import Account, Issue
 from tests.support.fake_github.model import Repository as GitHubRepository
+from tests.support.handlers import Clock
 from tests.support.network import Killed
-from tests.support.product import Product, Team, ago, new_team
+from tests.support.product import Message, Product, Team, ago, new_team
 from timer_core.clock import iso, now_ms
 from timer_core.domain.events import Event, guid_time_at
 from timer_core.domain.issues import Issue as Named
@@ -207,7 +208,7 @@ class TestJoining:
             raise Killed
 
         with monkeypatch.context() as patch:
-            patch.setattr(IssueTimers, "_rederive_everybody", die)
+            patch.setattr(IssueTimers, "_rederive_people", die)
             team.github.send(assigned)
             with pytest.raises(Killed):
                 team.product.process()
@@ -603,26 +604,34 @@ class TestRepositoryEvents:
         team.product.process()
         assert [span[2] for span in spans(team, ann)] == [10]
 
-    def test_an_event_that_arrives_while_a_timer_is_written_is_applied(
-        self, team: Team, ann: Account, monkeypatch: pytest.MonkeyPatch
+    def test_an_event_that_arrives_while_a_timer_is_written_is_applied_a_minute_later(
+        self, team: Team, ann: Account, issue: Issue, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        table = team.product.table
-        issue_timers = IssueTimers(table, TimerStore(table))
-        repository = Repository(ann.id, f"{team.name}/x")
-        received = team.t0 + 11_000
-        archived = Event("archived", "archived", team.t0 + 10_000, received_ms=received)
-        done: list[IssueTimers] = []
+        clock, handler = Clock(now_ms()), team.product.processor.queued_events
+        monkeypatch.setattr(handler, "_clock", clock)
+        monkeypatch.setattr(handler._event_handler, "_again_after_ms", 60_000)
+        team.at(10)
+        team.github.archive_repository(issue.repository)
         write = DerivedTimers.write
+        received: list[Message] = []
 
         def archive_first(*args: Any, **kwargs: Any) -> list[Timer]:
-            if not done:
-                done.append(IssueTimers(table, TimerStore(table)))
-                done[0].apply_to_repository(archived, repository, now_ms=received)
+            if not received:
+                team.send()
+                received.extend(team.product.process())
             return write(*args, **kwargs)
 
         monkeypatch.setattr(DerivedTimers, "write", archive_first)
-        assigned = Event("assigned", "assigned", team.t0, users=frozenset({ann.id}), received_ms=received)
-        issue_timers.apply(assigned, repository.issue(1), now_ms=received)
+        assigned = Event("assigned", "assigned", team.t0, users=frozenset({ann.id}), received_ms=clock.ms)
+        issue_timers = IssueTimers(team.product.table, TimerStore(team.product.table))
+        issue_timers.apply(assigned, replace(named(issue), repo_id=issue.repository.id), now_ms=clock.ms)
+        assert [span[3] for span in spans(team, ann)] == ["running"]
+        (message,) = received
+        assert 59 <= (message.visibility_timeout_s or 0) <= 61
+        for seconds, is_done in ((30, False), (31, True)):
+            clock.advance(seconds)
+            team.product.queue.retry()
+            assert (team.product.process() == []) is is_done
         assert [span[3] for span in spans(team, ann)] == ["paused"]
 
 

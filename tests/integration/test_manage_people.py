@@ -14,7 +14,7 @@ from deployed_stack.errors import ToolError
 from timer_core import settings
 from timer_core.clock import now_ms
 from timer_core.domain.errors import Unauthorized
-from timer_core.store.people import PeopleStore, Person
+from timer_core.store.people import PeopleStore, Person, registered
 from timer_core.store.sessions import SessionStore
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
@@ -87,7 +87,7 @@ def test_minting_registers_a_person_and_prints_a_valid_token(
 ) -> None:
     token = mint(capsys, "--user", user, "--login", "octocat")
     assert tokens.authenticate(token, now_ms=now_ms()) == Person(int(user), "octocat")
-    assert PeopleStore(shared_table).registered([int(user)]).keys() == {int(user)}
+    assert registered(PeopleStore(shared_table).profiles([int(user)])).keys() == {int(user)}
 
 
 def test_only_the_token_goes_to_standard_output(user: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.connection import connect
 from timer_core.domain.errors import Unauthorized
 from timer_core.domain.tokens import is_token
-from timer_core.store.people import PeopleStore, Person
+from timer_core.store.people import PeopleStore, Person, registered
 from timer_core.store.table import Table
 from timer_core.store.tokens import TokenStore
 
@@ -39,8 +39,8 @@ def tokens(shared_table: Table) -> TokenStore:
 
 def test_only_registered_people_are_returned(people: PeopleStore, ann: Person, bob: Person) -> None:
     people.register(ann.user_id, ann.login, now_ms=T0)
-    assert people.registered([ann.user_id, bob.user_id, ann.user_id]) == {ann.user_id: T0}
-    assert people.registered([]) == {}
+    assert registered(people.profiles([ann.user_id, bob.user_id, ann.user_id])) == {ann.user_id: T0}
+    assert people.profiles([]) == {}
 
 
 def test_registering_again_writes_the_new_login_and_keeps_the_first_time(

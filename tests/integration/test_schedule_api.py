@@ -10,9 +10,8 @@ from tests.support.app import ADMIN, App
 from tests.support.gateway import Answer
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.timers import Timer
-from timer_core.store.calendars import Calendars
-from timer_core.store.items import PolicyItem, timer_item
-from timer_core.store.keys import POLICIES, SETTINGS_PK
+from timer_core.store.calendars import SETTINGS_KEY, Calendars
+from timer_core.store.items import timer_item
 from timer_core.store.queries import TimerQueries
 from timer_core.store.table import Write
 from timer_core.store.timesheets import Timesheets
@@ -32,8 +31,7 @@ def app(app: App) -> Iterator[App]:
     app.clock.ms = at("2026-11-30 09:00")
     vars(app.schedule.shared.calendars).update(vars(Calendars(app.table)))
     yield app
-    for item in app.table.query_all(SETTINGS_PK, PolicyItem.sk.startswith(POLICIES)):
-        app.table.write(Write("Delete", SETTINGS_PK, item["sk"]["S"]))
+    app.table.write(Write("Delete", *SETTINGS_KEY))
 
 
 # A client with a token, which unlike a session stays valid while a test advances the clock.

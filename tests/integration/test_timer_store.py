@@ -16,13 +16,15 @@ from timer_core.domain.errors import (
 )
 from timer_core.domain.issues import Issue
 from timer_core.domain.state import Action, Transition
-from timer_core.domain.timers import finished
+from timer_core.domain.timers import Period, finished
 from timer_core.store import queries, writes
 from timer_core.store.changes import NOT_BY_HAND, TimerChange
+from timer_core.store.keys import user_pk
 from timer_core.store.queries import Filters, Page
+from timer_core.store.stored_days import StoredDays
 from timer_core.store.table import RawItem, Table, Write
 from timer_core.store.timers import TimerStore
-from timer_core.store.writes import Idempotency, Patch
+from timer_core.store.writes import Idempotency, Patch, put_changed
 
 ANN, BOB = 21031067, 583231
 ISSUE = Issue("octocat", "Hello-World", 7)
@@ -442,7 +444,8 @@ class TestLists:
                     return [(start_ms - T0) // MINUTE for start_ms in seen]
                 reads.clear()
                 page = store.page(ANN, filters, page_size=page_size, position=position)
-                assert len(reads) <= 2
+                # Two reads of the table, and two of the index of moved starts.
+                assert len(reads) <= 4
 
         pages = [store.page(ANN, filters, page_size=page_size)]
         while pages[-1].next is not None:
@@ -463,9 +466,66 @@ class TestLists:
         monkeypatch.setattr(queries, "_READS", 4)
         page = store.page(ANN, Filters(repo_keys=frozenset({"octocat/other"})), page_size=50)
         assert (page.timers, page.previous) == ((), None)
-        # Four of the 11 timers were read, newest first.
+        # Four of the ten timers in the table were read, newest first. Another one has a moved start.
         assert page.next is not None
-        assert (page.next.start_ms, page.next.backwards) == (T0 + 7 * MINUTE, False)
+        assert (page.next.start_ms, page.next.backwards) == (T0 + 6 * MINUTE, False)
+
+
+def test_a_timer_of_an_index_lacks_only_causes_and_cannot_be_written(store: TimerStore) -> None:
+    ulid = start(store)
+    store.pause(ANN, ulid, now_ms=T0 + MINUTE, by="manual", cause="a")
+    (found,) = store.overlapping(ANN, Period(T0, T0 + MINUTE))
+    timer = store.get(ANN, ulid)
+    history = tuple(replace(done, cause="") for done in timer.history)
+    assert found == replace(timer, history=history)
+    with pytest.raises(ValueError, match="read again"):
+        put_changed(found)
+
+
+class TestMovedStarts:
+    """Timers are sorted by start, also those whose start has moved since their ULID was made."""
+
+    def test_a_list_has_them_in_their_place_and_once(self, store: TimerStore) -> None:
+        ulids = [start(store, T0 + number * MINUTE, None) for number in range(6)]
+        for number, at_ms in ((1, T0 + 210_000), (4, T0 + 30_000), (5, T0 + 2 * MINUTE)):
+            store.patch(ANN, ulids[number], Patch(start_ms=at_ms), now_ms=T0 + 9 * MINUTE)
+        expected = [1, 3, 5, 2, 4, 0] if ulids[5][10:] > ulids[2][10:] else [1, 3, 2, 5, 4, 0]
+        for page_size in (1, 2, 4, 10):
+            page = store.page(ANN, Filters(), page_size=page_size)
+            listed = [timer.ulid for timer in page.timers]
+            while page.next:
+                page = store.page(ANN, Filters(), page_size=page_size, position=page.next)
+                listed += [timer.ulid for timer in page.timers]
+            assert [ulids.index(ulid) for ulid in listed] == expected
+        later = Filters(start_from_ms=T0 + 150_000)
+        assert {timer.ulid for timer in store.page(ANN, later, page_size=9).timers} == {ulids[1], ulids[3]}
+        assert (store.count(ANN, Filters()), store.count(ANN, later)) == (6, 2)
+
+    def test_a_start_that_moves_back_is_where_it_was(self, store: TimerStore) -> None:
+        ulid = start(store, T0, None)
+        for at_ms in (T0 - MINUTE, T0):
+            store.patch(ANN, ulid, Patch(start_ms=at_ms), now_ms=T0 + 9 * MINUTE)
+        assert list(store._table.query_all(user_pk(ANN), index="by-start")) == []
+        assert [timer.ulid for timer in store.page(ANN, Filters(), page_size=9).timers] == [ulid]
+
+    def test_only_people_with_moved_starts_need_the_index(self, store: TimerStore) -> None:
+        days = StoredDays(store._table)
+        ulid = start(store, T0, None)
+        assert not days.state(ANN).has_moved_starts
+        (timer,) = store.page(ANN, Filters(), page_size=9, has_moved_starts=False).timers
+        assert timer.ulid == ulid
+        store.patch(ANN, ulid, Patch(start_ms=T0 - MINUTE), now_ms=T0 + 9 * MINUTE)
+        assert days.state(ANN).has_moved_starts
+
+    def test_pages_are_full_although_timers_between_them_were_deleted(self, store: TimerStore) -> None:
+        ulids = [start(store, T0 + number * MINUTE, None) for number in range(9)]
+        for number in (3, 6, 7):
+            store.delete(ANN, ulids[number], now_ms=T0 + 20 * MINUTE)
+        page = store.page(ANN, Filters(), page_size=4)
+        assert [ulids.index(timer.ulid) for timer in page.timers] == [8, 5, 4, 2]
+        assert page.next is not None
+        rest = store.page(ANN, Filters(), page_size=4, position=page.next)
+        assert ([ulids.index(timer.ulid) for timer in rest.timers], rest.next) == ([1, 0], None)
 
 
 class TestStoredDays:

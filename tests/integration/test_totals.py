@@ -15,6 +15,7 @@ from timer_core.domain.ids import new_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Period, finished
 from timer_core.store import queries
+from timer_core.store.items import CalendarItem, TimerItem
 from timer_core.store.people import Person
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
@@ -218,8 +219,17 @@ def test_large_timers_do_not_make_totals_incomplete(
     assert (len(found), complete) == (80, True)
 
 
-def test_the_indexes_that_totals_read_have_the_history() -> None:
-    """Exact totals require each timer's history."""
-    indexes = table_properties()["LocalSecondaryIndexes"]
-    assert {index["IndexName"] for index in indexes} == {"by-start", "by-end"}
-    assert all(index["Projection"] == {"ProjectionType": "ALL"} for index in indexes)
+def test_the_index_of_periods_has_everything_that_time_is_derived_from() -> None:
+    indexes = {index["IndexName"]: index for index in table_properties()["LocalSecondaryIndexes"]}
+    assert indexes["by-start"]["Projection"] == {"ProjectionType": "ALL"}
+    projected = indexes["by-end"]["Projection"]["NonKeyAttributes"]
+    assert len(projected) <= 20
+    assert CalendarItem.get_attributes().keys() <= {"pk", "sk", "end_key", *projected}
+    assert TimerItem.get_attributes().keys() - {"pk", "sk", "end_key", *projected} == {
+        "causes",
+        "schema_version",
+        "deleted_ms",
+        "start_key",
+        "open_shard",
+        "expires_at",
+    }

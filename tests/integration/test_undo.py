@@ -113,7 +113,9 @@ _CORRECTIONS = st.lists(
 def new_worker(
     api: Api, clock: Clock, shared_table: Table, new_person: Callable[[], Person]
 ) -> Iterator[Callable[[ConcurrentTimers], Worker]]:
-    calendars, present_ms = api.module.shared.calendars, clock.ms
+    calendars = api.module.shared.calendars
+    # Before working hours. A later present would let some timers become stale, depending on the time of day.
+    present_ms = (clock.ms // DAY_MS - 1) * DAY_MS + 6 * HOUR_MS
     with pytest.MonkeyPatch.context() as patched:
 
         def make(policy: ConcurrentTimers) -> Worker:

@@ -242,6 +242,8 @@ def product(table: Table, api_url: str, **variables: str) -> Iterator[Product]:
         "DELIVERY_QUEUE_URL": "https://sqs.example/deliveries.fifo",
         "WEBHOOK_SECRET_ARN": "webhook",
         "START_LABELS": "bug",
+        # No other process is at work, so no event has to be applied again.
+        "APPLY_AGAIN_AFTER_S": "0",
     }
     with ExitStack() as stack:
         # moto replaces SSM only. The table keeps its back end and credentials.

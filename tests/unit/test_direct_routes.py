@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any, NamedTuple, NoReturn
 
@@ -115,6 +115,7 @@ DEFAULTS: dict[str, Any] = {
     "overtime": False,
 }
 FUNCTIONS = {
+    "auth.account": ["log_in", "log_out"],
     "timelogs.reading": ["list_timers", "get_timer", "get_totals"],
     "timelogs.timeline": ["get_timeline"],
     "timelogs.timesheets": ["get_timesheets"],
@@ -128,8 +129,8 @@ class Recorder:
     def __init__(self) -> None:
         self.calls: list[Any] = []
 
-    def __call__(self, _request: Request, *arguments: Any) -> NoReturn:
-        self.calls.append([DEFAULTS | one if isinstance(one, dict) else one for one in arguments])
+    def __call__(self, _request: Request, *arguments: Any, **named: Any) -> NoReturn:
+        self.calls.append([*(DEFAULTS | one if isinstance(one, dict) else one for one in arguments), named])
         # Both kinds of routes pass this exception on, whatever the body would be.
         raise NotModified("recorded")
 
@@ -151,17 +152,29 @@ class Function(NamedTuple):
         return found[0], found[1]
 
 
-@pytest.fixture(scope="module")
-def timelogs() -> Iterator[Function]:
+@contextmanager
+def recorded(name: str) -> Iterator[Function]:
     recorder = Recorder()
     with (
-        loaded("timelogs.api", "none", AWS_DEFAULT_REGION="eu-west-1") as module,
+        loaded(f"{name}.api", "none", AWS_DEFAULT_REGION="eu-west-1") as module,
         pytest.MonkeyPatch.context() as patch,
     ):
-        for name, functions in FUNCTIONS.items():
-            for function in functions:
-                patch.setattr(sys.modules[name], function, recorder)
+        for path, functions in FUNCTIONS.items():
+            for function in functions if path.startswith(name) else ():
+                patch.setattr(sys.modules[path], function, recorder)
         yield Function(module, recorder)
+
+
+@pytest.fixture(scope="module")
+def timelogs() -> Iterator[Function]:
+    with recorded("timelogs") as function:
+        yield function
+
+
+@pytest.fixture(scope="module")
+def auth() -> Iterator[Function]:
+    with recorded("auth") as function:
+        yield function
 
 
 def request(method: str, target: str, headers: dict[str, str], *, body: str = "", **query: str) -> Request:
@@ -194,6 +207,37 @@ def test_a_direct_route_reads_a_body_as_the_resolver_does_or_refuses_to(
         return  # the guard refuses it before any route
     direct, resolver = timelogs.read(sent)
     assert direct in (None, resolver)
+
+
+@given(query=st.dictionaries(st.sampled_from(["next", "origin", "unknown"]), texts, max_size=3))
+def test_a_direct_sign_in_reads_its_query_as_the_resolver_does_or_refuses_to(
+    auth: Function, query: dict[str, str]
+) -> None:
+    direct, resolver = auth.read(request("GET", "/api/auth/login/", {}, **query))
+    assert direct in (None, resolver)
+
+
+@given(
+    body=st.dictionaries(st.sampled_from(["everywhere", "unknown"]), anything, max_size=2).map(json.dumps)
+    | st.sampled_from(["", "{}", "null", '{"everywhere": true}'])
+)
+def test_a_direct_sign_out_reads_its_body_as_the_resolver_does_or_refuses_to(
+    auth: Function, body: str
+) -> None:
+    direct, resolver = auth.read(request("POST", "/api/auth/logout/", {}, body=body))
+    assert direct in (None, resolver)
+
+
+def test_the_sign_in_and_the_sign_out_of_the_pages_are_answered_directly(auth: Function) -> None:
+    target, origin = "/api/auth/login/", "https://wiki.example.org"
+    for sent in (
+        request("GET", target, {}, next="/?day=2026-11-30#now"),
+        request("GET", target, {}, origin=origin),
+        request("POST", "/api/auth/logout/", {}),
+        request("POST", "/api/auth/logout/", {}, body='{"everywhere":true}'),
+    ):
+        direct, resolver = auth.read(sent)
+        assert direct == resolver is not None
 
 
 KEY = {"idempotency-key": "01JD3K5W9GZ8Q4T1M6V7X0Y2BC"}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timer_core.domain.ids import derived_ulid, new_ulid, parse_timer_id, timer_id
+from timer_core.domain.ids import derived_ulid, new_ulid, parse_timer_id, timer_id, ulid_at, ulid_ms
 
 T0 = 1_763_900_000_000
 ULID = "01JD3K5W9GZ8Q4T1M6V7X0Y2BC"
@@ -22,6 +22,14 @@ def test_ulids_sort_by_time(first: int, second: int) -> None:
     if first != second:
         assert (new_ulid(first) < new_ulid(second)) == (first < second)
         assert (derived_ulid(first, "a") < derived_ulid(second, "b")) == (first < second)
+
+
+@given(TIMES, TIMES)
+def test_a_ulid_with_another_time_differs_in_nothing_else(at_ms: int, other_ms: int) -> None:
+    ulid = new_ulid(at_ms)
+    assert ulid_ms(ulid) == at_ms
+    moved = ulid_at(other_ms, ulid)
+    assert (ulid_ms(moved), len(moved), ulid_at(at_ms, moved)) == (other_ms, len(ulid), ulid)
 
 
 def test_two_new_ulids_of_one_millisecond_differ() -> None:

@@ -1,16 +1,14 @@
 """The routes for those who operate the deployment: everybody's open timers, health, and the specification."""
 
-from functools import cache
 from http import HTTPStatus
-from pathlib import Path
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
+from timelogs import operation
 from timelogs.routes.app import app, current_request, response
 from timelogs.shared import names, table, timers
-from timer_core import __version__
 from timer_core.api import requests
 from timer_core.api.cursors import decode_cursor, encode_cursor
 from timer_core.api.models import DeliveriesOfDay, HealthDetails, HealthReport, OpenTimerPage
@@ -18,13 +16,8 @@ from timer_core.api.replies import Reply
 from timer_core.api.representations import timer_facts
 from timer_core.api.resolver import as_response
 from timer_core.api.responses import responses
-from timer_core.store.health import Health, HealthStore
 from timer_core.store.hooks import HookStore
 from timer_core.store.positions import OpenTimersCursor
-
-_HEALTH_CACHE_MS = 60_000
-
-health_store = HealthStore(table)
 
 
 @app.get(
@@ -62,7 +55,7 @@ def get_health_details() -> Response[HealthDetails]:
     current_request().caller.require_admin()
     days = [
         DeliveriesOfDay(day=day, processed=processed, failed=failed)
-        for day, processed, failed in health_store.days()
+        for day, processed, failed in operation.health_store.days()
     ]
     hooks = [hook.path for hook in HookStore(table).known()]
     return response(HTTPStatus.OK, HealthDetails(deliveries=days, webhooks=hooks))
@@ -79,27 +72,10 @@ def get_health_details() -> Response[HealthDetails]:
 )
 def get_health() -> Response[HealthReport]:
     """Return counts without personal data."""
-    return response(HTTPStatus.OK, HealthReport.of(_health(), __version__))
+    return as_response(operation.get_health(current_request()))
 
 
 @app.get("/api/openapi.json", include_in_schema=False)
 def get_specification() -> Response[str]:
     """Return the description of the API."""
-    return Response(HTTPStatus.OK.value, "application/json", _specification())
-
-
-@cache
-def _specification() -> str:
-    """Return docs/openapi.json, which `make openapi` generates; the function's folder has a link to it."""
-    return Path(__file__).parents[1].joinpath("openapi.json").read_text()
-
-
-_health_cache: list[tuple[int, Health]] = []
-
-
-def _health() -> Health:
-    now = current_request().now_ms
-    if not _health_cache or _health_cache[0][0] <= now:
-        health = health_store.read(now_ms=now)
-        _health_cache[:] = [(now + _HEALTH_CACHE_MS, health)]
-    return _health_cache[0][1]
+    return as_response(operation.get_specification(current_request()))

@@ -5,7 +5,7 @@ Requests are strict: unknown fields, and values of another type (such as "5" for
 
 import re
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import (
     AfterValidator,
@@ -25,9 +25,6 @@ from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.domain.state import Status
 from timer_core.domain.timeline import Waiting
-
-if TYPE_CHECKING:
-    from timer_core.store.health import Health
 
 # The configuration of models that few requests need. The validators of these models are built on first use,
 # not in every cold start.
@@ -460,18 +457,6 @@ class HealthReport(BaseModel):
         ),
     ]
     github: GitHubReport
-
-    @classmethod
-    def of(cls, health: "Health", version: str) -> "HealthReport":
-        """Return the representation of the health, with the version of the deployment."""
-        return cls(
-            status="ok",
-            version=version,
-            open_timers=health.open_timers,
-            stale_timers=health.stale_timers,
-            webhook_success_rate=health.webhook_success_rate,
-            github=GitHubReport(credential=health.github_credential, cannot=list(health.github_cannot)),
-        )
 
 
 class DeliveriesOfDay(BaseModel):

@@ -13,6 +13,9 @@ from ulid import ULID
 _TIMER_ID = re.compile(r"([1-9][0-9]{0,18})-([0-7][0-9A-HJKMNP-TV-Z]{25})")
 # From Crockford's digits to those that `int` reads.
 _TO_BASE_32 = str.maketrans("ABCDEFGHJKMNPQRSTVWXYZ", "ABCDEFGHIJKLMNOPQRSTUV")
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_TIME_DIGITS = 10
+_LATEST_MS = (1 << 48) - 1
 
 
 def new_ulid(at_ms: int) -> str:
@@ -28,7 +31,13 @@ def derived_ulid(at_ms: int, *names: str) -> str:
 
 def ulid_ms(ulid: str) -> int:
     """Return the time in a ULID (milliseconds since the epoch)."""
-    return int(ulid[:10].translate(_TO_BASE_32), 32)
+    return int(ulid[:_TIME_DIGITS].translate(_TO_BASE_32), 32)
+
+
+def ulid_at(at_ms: int, ulid: str) -> str:
+    """Return a ULID with another time (milliseconds since the epoch), which sorts by this time."""
+    rest = min(max(at_ms, 0), _LATEST_MS)
+    return "".join(_CROCKFORD[rest >> shift & 31] for shift in range(45, -1, -5)) + ulid[_TIME_DIGITS:]
 
 
 def timer_id(user_id: int, ulid: str) -> str:

@@ -1,6 +1,6 @@
 """Apply events of GitHub: find out which users are tracked, and change their timers."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -13,7 +13,8 @@ from timer_core.domain.schedule import Span
 from timer_core.domain.timers import Timer, finished
 from timer_core.github.messages import LOG, IssueEvent, MoveEvent, OwnerRenamed, RepositoryEvent
 from timer_core.services.issue_timers import IssueTimers
-from timer_core.store.people import PeopleStore
+from timer_core.store.people import PeopleStore, ever_deleted, registered
+from timer_core.store.table import RawItem
 from timer_core.store.timers import TimerStore
 
 
@@ -30,11 +31,14 @@ class Handled:
         after it happened), ``not_an_issue`` or ``no_repository_id``; empty if it was applied.
     unregistered
         The number of the event's users who are not tracked.
+    again_ms
+        The time after which the event has to be handled again (milliseconds); 0 if it does not.
     """
 
     timers: tuple[Timer, ...] = ()
     reason: str = ""
     unregistered: int = 0
+    again_ms: int = 0
 
 
 class EventHandler:
@@ -46,15 +50,25 @@ class EventHandler:
     ----------
     track_unregistered
         Whether to also track users who never signed in.
+    again_after_ms
+        The time after which moves and events of a repository have to be handled again (milliseconds). A
+        process that had read before has ended then, and the index of slots shows the timers that it wrote.
     """
 
     def __init__(
-        self, issue_timers: IssueTimers, timers: TimerStore, people: PeopleStore, *, track_unregistered: bool
+        self,
+        issue_timers: IssueTimers,
+        timers: TimerStore,
+        people: PeopleStore,
+        *,
+        track_unregistered: bool,
+        again_after_ms: int,
     ) -> None:
         self._issue_timers = issue_timers
         self._timers = timers
         self._people = people
         self._track_unregistered = track_unregistered
+        self._again_after_ms = again_after_ms
 
     def handle(self, event: IssueEvent, *, now_ms: int) -> Handled:
         """Apply an event of an issue.
@@ -70,23 +84,23 @@ class EventHandler:
             return Handled(reason="not_an_issue")
         if not issue.repo_id:
             return Handled(reason="no_repository_id")
-        concerned = frozenset(event.users or ())
-        since = self._tracked_since(concerned | _people(event.actor))
-        tracked = _tracked_at(event.at_ms, since)
-        users = None if event.users is None else concerned & tracked
-        # The actor is stored only if they are tracked.
-        event = replace(event, actor=event.actor if event.actor in tracked else 0)
-        unregistered = len(concerned - since.keys())
-        if users is not None and not users:
-            observed_at = _to_event(event, users, now_ms).named_at
-            self._issue_timers.observe(issue.repository, observed_at, now_ms=now_ms)
-            reason = "before_registration" if concerned & since.keys() else "user_not_registered"
-            return Handled(reason=reason, unregistered=unregistered)
         if event.kind == LOG:
-            changed = self._log_time(event, issue, users or (), now_ms)
-        else:
-            changed = self._issue_timers.apply(_to_event(event, users, now_ms), issue, now_ms=now_ms)
-        return Handled(tuple(changed), unregistered=unregistered)
+            return self._log_time(event, issue, now_ms)
+        admission = Handled()
+
+        def admit(happened: Event, profiles: Mapping[int, RawItem]) -> Event | None:
+            nonlocal admission
+            since = self._since(_concerned(event) | _people(event.actor), profiles)
+            admission = _admission(event, since)
+            tracked = _tracked_at(event.at_ms, since)
+            users = None if happened.users is None else happened.users & tracked
+            # The actor is stored only if they are tracked.
+            actor = happened.actor if happened.actor in tracked else 0
+            return None if admission.reason else replace(happened, users=users, actor=actor)
+
+        happened = _to_event(event, now_ms)
+        changed = self._issue_timers.apply(happened, issue, now_ms=now_ms, admit=admit)
+        return replace(admission, timers=tuple(changed))
 
     def rederive(self, issue: Issue, *, now_ms: int) -> Handled:
         """Rederive an issue's timers, in case a process logged an event and failed before deriving them.
@@ -96,7 +110,7 @@ class EventHandler:
         TooMuchContention
             If other writers kept changing the timers; a retry is safe.
         """
-        changed = self._issue_timers.rederive(issue, select=self.tracked, now_ms=now_ms)
+        changed = self._issue_timers.rederive(issue, select=self.tracked, now_ms=now_ms, is_repetition=True)
         return Handled(tuple(changed))
 
     def tracked(self, users: Iterable[int]) -> set[int]:
@@ -113,10 +127,14 @@ class EventHandler:
 
     def _tracked_since(self, users: Collection[int]) -> dict[int, int]:
         """Map the users who are tracked to the time when tracking began (milliseconds)."""
+        return self._since(users, self._people.profiles(users))
+
+    def _since(self, users: Collection[int], profiles: Mapping[int, RawItem]) -> dict[int, int]:
+        """Map the users who are tracked to the time when tracking began, given the existing profiles."""
         if not self._track_unregistered:
-            return self._people.registered(users)
+            return registered(profiles)
         # A request to delete an account ends tracking until its user signs in again.
-        deleted = self._people.ever_deleted(users)
+        deleted = ever_deleted(profiles)
         return {user_id: since_ms for user_id in users if (since_ms := deleted.get(user_id, 0)) is not None}
 
     def move(self, event: MoveEvent, *, now_ms: int) -> Handled:
@@ -136,11 +154,11 @@ class EventHandler:
         except InvalidInput:
             return Handled(reason="not_an_issue")
         move = Move(event.delivery, origin, target, event.at_ms)
-        changed = self._issue_timers.move(move, now_ms=now_ms)
+        changed, logged_ms = self._issue_timers.move(move, now_ms=now_ms)
         observed_at = named_at(event.delivery, event.at_ms)
         for issue in (origin, target):
             self._issue_timers.observe(issue.repository, observed_at, now_ms=now_ms)
-        return Handled(tuple(changed))
+        return self._to_handle_again(changed, logged_ms, now_ms)
 
     def handle_repository(self, event: RepositoryEvent, *, now_ms: int) -> Handled:
         """Apply an event of a repository to the timers of its issues, or store the repository's new name.
@@ -166,7 +184,12 @@ class EventHandler:
             received_ms=event.received_ms,
             actor=event.actor if event.actor in actors else 0,
         )
-        return Handled(tuple(self._issue_timers.apply_to_repository(happened, repository, now_ms=now_ms)))
+        changed, logged_ms = self._issue_timers.apply_to_repository(happened, repository, now_ms=now_ms)
+        return self._to_handle_again(changed, logged_ms, now_ms)
+
+    def _to_handle_again(self, changed: Sequence[Timer], logged_ms: int, now_ms: int) -> Handled:
+        """Return the result of an event that has to be handled again, unless it was logged long ago."""
+        return Handled(tuple(changed), again_ms=max(0, logged_ms + self._again_after_ms - now_ms))
 
     def rename_owner(self, event: OwnerRenamed, *, now_ms: int) -> Handled:
         """Store the new login of a user or organization in the names of their repositories.
@@ -196,11 +219,13 @@ class EventHandler:
                     found[event.delivery] = day
         return found
 
-    def _log_time(self, event: IssueEvent, issue: Issue, users: Iterable[int], now_ms: int) -> list[Timer]:
+    def _log_time(self, event: IssueEvent, issue: Issue, now_ms: int) -> Handled:
         """Add finished timers that end at the event's time."""
+        since = self._tracked_since(_concerned(event))
         self._issue_timers.observe(issue.repository, guid_time_at(event.at_ms), now_ms=now_ms)
+        users = sorted(_tracked_at(event.at_ms, since))
         added = (self._add_finished(event, issue, user_id, now_ms) for user_id in users)
-        return [timer for timer in added if timer is not None]
+        return replace(_admission(event, since), timers=tuple(timer for timer in added if timer is not None))
 
     def _add_finished(self, event: IssueEvent, issue: Issue, user_id: int, now_ms: int) -> Timer | None:
         timer = finished(
@@ -224,12 +249,28 @@ def _logged_ulid(event: IssueEvent, user_id: int) -> str:
     return derived_ulid(event.commented_ms, str(user_id), event.delivery)
 
 
-def _to_event(event: IssueEvent, users: frozenset[int] | None, now_ms: int) -> Event:
+def _admission(event: IssueEvent, since: Mapping[int, int]) -> Handled:
+    """Return whether and why an event is ignored, without timers.
+
+    Parameters
+    ----------
+    since
+        The users who are tracked, and the times when tracking began.
+    """
+    concerned = _concerned(event)
+    unregistered = len(concerned - since.keys())
+    if event.users is None or concerned & _tracked_at(event.at_ms, since):
+        return Handled(unregistered=unregistered)
+    reason = "before_registration" if concerned & since.keys() else "user_not_registered"
+    return Handled(reason=reason, unregistered=unregistered)
+
+
+def _to_event(event: IssueEvent, now_ms: int) -> Event:
     return Event(
         delivery=event.delivery,
         kind=event.kind,
         at_ms=event.at_ms,
-        users=users,
+        users=None if event.users is None else _concerned(event),
         title=event.title,
         received_ms=event.fetched_ms or now_ms,
         backfilled=event.fetched_ms > 0,
@@ -238,6 +279,11 @@ def _to_event(event: IssueEvent, users: frozenset[int] | None, now_ms: int) -> E
         card=event.card,
         actor=event.actor,
     )
+
+
+def _concerned(event: IssueEvent) -> frozenset[int]:
+    """Return the users whom an event concerns, as far as it names them."""
+    return frozenset(event.users or ())
 
 
 def _people(actor: int) -> frozenset[int]:

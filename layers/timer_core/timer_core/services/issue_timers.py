@@ -1,25 +1,35 @@
 """The timers of issues, which are derived from the issues' events and moves.
 
-An event or move is logged first, and its effects are derived from the log, so that an interrupted derivation
-can be repeated (docs/decisions/0001-events-and-replay.md).
+An event or move is logged before its effects are written, so that an interrupted derivation can be repeated
+(docs/decisions/0001-events-and-replay.md).
 """
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import replace
+from typing import TypeAlias
 
-from timer_core.domain.calendar import Calendar
 from timer_core.domain.events import EFFECTS, Event, guid_time_at
 from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.moves import Move
 from timer_core.domain.replay import replay
 from timer_core.domain.timers import Timer
-from timer_core.store.calendars import Calendars
-from timer_core.store.derived_timers import DerivedTimers
+from timer_core.store.derived_timers import DerivedTimers, Found
 from timer_core.store.event_log import EventLog
 from timer_core.store.issue_history import IssueHistory
-from timer_core.store.repositories import Repositories
-from timer_core.store.table import Conflict, Table, retry_on_conflict
+from timer_core.store.repositories import Repositories, RepositoryName
+from timer_core.store.table import Conflict, RawItem, Table, retry_on_conflict
 from timer_core.store.timers import TimerStore
+
+# Receives an event and the profiles of the people whom it names; returns the event as it is to be logged, or
+# None if it concerns nobody.
+Admit: TypeAlias = Callable[[Event, Mapping[int, RawItem]], Event | None]
+
+_BUSY = "The timers of an issue kept changing."
+
+
+def admit_everybody(event: Event, _: Mapping[int, RawItem]) -> Event:
+    """Return the event as it is, because it names only people who are tracked."""
+    return event
 
 
 class IssueTimers:
@@ -38,14 +48,16 @@ class IssueTimers:
 
     def __init__(self, table: Table, timers: TimerStore) -> None:
         self._log = EventLog(table)
-        self._calendars = Calendars(table)
         self._derived = DerivedTimers(table, timers)
         self._repositories = Repositories(table)
 
-    def apply(self, event: Event, issue: Issue, *, now_ms: int) -> list[Timer]:
+    def apply(
+        self, event: Event, issue: Issue, *, now_ms: int, admit: Admit = admit_everybody
+    ) -> list[Timer]:
         """Log an event of an issue, and rederive the timers of the people whom it concerns.
 
-        A repeated call produces the same timers, even if the previous call was interrupted.
+        The name of the issue's repository is stored, too. A repeated call produces the same timers, even if
+        the previous call was interrupted.
 
         Returns
         -------
@@ -55,24 +67,46 @@ class IssueTimers:
         Raises
         ------
         TooMuchContention
-            If other writers kept changing the timers; the event is logged, and a retry is safe.
+            If other writers kept changing the timers; a retry is safe.
         """
         _check(event, issue.repo_id)
-        event, is_new = self._log.append(event, issue, now_ms=now_ms)
-        history = self._log.read(issue)
-        named_at = _not_later(event.named_at, now_ms)
-        if not history.is_known(named_at):
-            self._record(issue.repository, named_at, now_ms)
-            history = self._log.read(issue)
-        with_timers = history.people_with_timers()
-        # The event is a sign of life of its actor, if the actor has a timer here.
-        concerned = with_timers if event.users is None else event.users | ({event.actor} & with_timers)
-        return self._rederive_all(concerned, history, now_ms, new=event.delivery if is_new else None)
 
-    def apply_to_repository(self, event: Event, repository: Repository, *, now_ms: int) -> list[Timer]:
+        def attempt() -> tuple[Event | None, IssueHistory, Found]:
+            history = self._log.read(issue)
+            found = self._find(history, event, now_ms)
+            named_at = _not_later(event.named_at, now_ms)
+            if not _is_known(history, named_at) and self._record(
+                issue.repository, named_at, now_ms, known=history.name
+            ):
+                history = self._log.read(issue)
+                found = self._find(history, event, now_ms)
+            admitted = admit(event, found.profiles(_named(event)))
+            if admitted is None:
+                return None, history, found
+            logged = history.logged(event.delivery)
+            if logged is None:
+                self._log.append(admitted, history, now_ms=now_ms)
+            return logged or admitted, history, found
+
+        logged, history, found = retry_on_conflict(attempt, _BUSY)
+        if logged is None:
+            return []
+        return self._rederive_all(_concerned(logged, history), history, found, now_ms)
+
+    def apply_to_repository(
+        self, event: Event, repository: Repository, *, now_ms: int
+    ) -> tuple[list[Timer], int]:
         """Log an event of a repository, and rederive the timers that the event may concern.
 
-        A repeated call produces the same timers, even if the previous call was interrupted.
+        A repeated call produces the same timers, even if the previous call was interrupted. A process that
+        has read the repository before the event was logged may write a timer afterwards. So the event has to
+        be applied again when such processes have ended.
+
+        Returns
+        -------
+        tuple[list[Timer], int]
+            The timers that changed, and the time at which the event was logged first (milliseconds since the
+            epoch).
 
         Raises
         ------
@@ -80,26 +114,33 @@ class IssueTimers:
             If other writers kept changing the timers; the event is logged, and a retry is safe.
         """
         _check(event, repository.id)
-        self._log.append_of_repository(event, repository, now_ms=now_ms)
         self.observe(repository, event.named_at, now_ms=now_ms)
+        logged_ms = self._log.append_of_repository(event, repository, now_ms=now_ms)
         changed: list[Timer] = []
         for number in self._log.numbers(repository, at_ms=event.at_ms):
-            history = self._log.read(repository.issue(number))
-            changed += self._rederive_all(history.people_with_timers(), history, now_ms)
-        return changed
+            issue = repository.issue(number)
+            changed += self._rederive_people(issue, IssueHistory.people_with_timers, now_ms)
+        return changed, logged_ms
 
-    def move(self, move: Move, *, now_ms: int) -> list[Timer]:
-        """Move everybody's timers on a transferred issue to its new identity; return the changed timers.
+    def move(self, move: Move, *, now_ms: int) -> tuple[list[Timer], int]:
+        """Move everybody's timers on a transferred issue to its new identity.
 
-        A repeated call produces the same timers, even if the previous call was interrupted.
+        A repeated call produces the same timers, even if the previous call was interrupted. As an event of a
+        repository, the move has to be applied again later.
+
+        Returns
+        -------
+        tuple[list[Timer], int]
+            The timers that changed, and the time at which the move was logged first (milliseconds since the
+            epoch).
 
         Raises
         ------
         TooMuchContention
             If other writers kept changing the timers; the move is logged, and a retry is safe.
         """
-        self._log.append_move(move, now_ms=now_ms)
-        return self._rederive_everybody(move.origin, now_ms)
+        logged_ms = self._log.append_move(move, now_ms=now_ms)
+        return self._rederive_people(move.origin, IssueHistory.people, now_ms), logged_ms
 
     def observe(self, repository: Repository, named_at: int, *, now_ms: int, is_change: bool = False) -> None:
         """Store that a repository had its name at a time, see `timer_core.domain.events.named_at`.
@@ -119,7 +160,7 @@ class IssueTimers:
         named_at = _not_later(named_at, now_ms)
         known = None if is_change else self._repositories.name(repository.id)
         if known is None or not known.includes(repository.full_name, named_at):
-            self._record(repository, named_at, now_ms)
+            self._record(repository, named_at, now_ms, known=known)
 
     def rename_owner(self, origin: str, target: str, named_at: int, *, now_ms: int) -> None:
         """Store the new login of a user or organization in the names of their repositories.
@@ -140,6 +181,7 @@ class IssueTimers:
         select: Callable[[set[int]], Iterable[int]],
         now_ms: int,
         unexpired: Set[str] = frozenset(),
+        is_repetition: bool = False,
     ) -> list[Timer]:
         """Rederive timers on an issue and return the changed ones.
 
@@ -150,14 +192,21 @@ class IssueTimers:
             are derived.
         unexpired
             See `timer_core.domain.replay.replay`.
+        is_repetition
+            Whether nothing but the log may have changed since the timers were derived last.
 
         Raises
         ------
         TooMuchContention
             If other writers kept changing the timers; a retry is safe.
         """
-        history = self._log.read(issue)
-        return self._rederive_all(select(history.people()), history, now_ms, unexpired=unexpired)
+        return self._rederive_people(
+            issue,
+            lambda history: select(history.people()),
+            now_ms,
+            unexpired=unexpired,
+            uses_numbers=not is_repetition,
+        )
 
     def timers_of(self, user_id: int, issue: Issue) -> list[Timer]:
         """Return a person's latest timers on an issue, sorted by start."""
@@ -171,85 +220,117 @@ class IssueTimers:
         """Return the logged events of an issue."""
         return self._log.read(issue).events()
 
-    def _record(self, repository: Repository, named_at: int, now_ms: int) -> None:
-        """Store an observed name of a repository, and join the slots under it."""
+    def _find(self, history: IssueHistory, event: Event, now_ms: int) -> Found:
+        """Read what an event needs besides the log, and add the repositories to the history."""
+        concerned = _named(event) | _concerned(history.logged(event.delivery) or event, history)
+        return self._read(history, sorted(concerned), now_ms, coming=[event])
+
+    def _read(
+        self, history: IssueHistory, user_ids: Collection[int], now_ms: int, *, coming: Iterable[Event] = ()
+    ) -> Found:
+        found = self._derived.read(history, user_ids, coming=coming)
+        self._log.add_repositories(history, found.items, now_ms=now_ms)
+        return found
+
+    def _record(
+        self, repository: Repository, named_at: int, now_ms: int, *, known: RepositoryName | None = None
+    ) -> bool:
+        """Store an observed name of a repository, and join the slots under it; return whether it was new.
+
+        Parameters
+        ----------
+        known
+            The stored name, if it was read.
+        """
+        is_new = False
         for observed in self._repositories.record(repository, named_at, now_ms=now_ms):
+            if known is not None and known.has_joined(observed.full_name, named_at):
+                continue
+            is_new = True
             # From now on, timers are started under the id. If this process is interrupted, the next delivery
             # continues here.
             numbers = self._log.named_issues(observed.full_name)
             for number in numbers:
-                self._rederive_everybody(replace(observed.issue(number), repo_id=0), now_ms)
+                named = replace(observed.issue(number), repo_id=0)
+                self._rederive_people(named, IssueHistory.people, now_ms)
             # The slots of people whose accounts are being deleted are left.
             if not numbers or not self._log.named_issues(observed.full_name):
                 self._repositories.note_joined(observed)
+        return is_new
 
-    def _rederive_everybody(self, issue: Issue, now_ms: int) -> list[Timer]:
-        history = self._log.read(issue)
-        return self._rederive_all(history.people(), history, now_ms)
+    def _rederive_people(
+        self,
+        issue: Issue,
+        select: Callable[[IssueHistory], Iterable[int]],
+        now_ms: int,
+        *,
+        unexpired: Set[str] = frozenset(),
+        uses_numbers: bool = True,
+    ) -> list[Timer]:
+        """Rederive the timers of some people after something else than the issue's events has changed.
+
+        Parameters
+        ----------
+        uses_numbers
+            Whether a process that is about to append an event must read again.
+        """
+
+        def attempt() -> IssueHistory:
+            history = self._log.read(issue)
+            if uses_numbers:
+                self._log.use_numbers(history, now_ms=now_ms)
+            return history
+
+        history = retry_on_conflict(attempt, _BUSY)
+        user_ids = sorted(select(history))
+        if not user_ids:
+            return []
+        found = self._read(history, user_ids, now_ms)
+        return self._rederive_all(user_ids, history, found, now_ms, unexpired=unexpired)
 
     def _rederive_all(
         self,
         user_ids: Iterable[int],
         history: IssueHistory,
+        found: Found,
         now_ms: int,
         *,
-        new: str | None = None,
         unexpired: Set[str] = frozenset(),
     ) -> list[Timer]:
-        """Rederive people's timers; repeat if the repository has got an event in the meantime.
-
-        The process that logged the event may have read the slots before this process wrote them.
-        """
-        ids = sorted(user_ids)
-        changed = [
+        return [
             timer
-            for user_id in ids
-            for timer in self._rederive(user_id, history, now_ms, new=new, unexpired=unexpired)
+            for user_id in sorted(user_ids)
+            for timer in self._rederive(user_id, history, found, now_ms, unexpired=unexpired)
         ]
-        if not changed or not history.home.repo_id:
-            return changed
-        events = self._log.repository_page(history.home.repository).events
-        if {event.delivery for event in events} == history.repository_events:
-            return changed
-        return changed + self._rederive_all(ids, self._log.read(history.root), now_ms)
 
     def _rederive(
-        self,
-        user_id: int,
-        history: IssueHistory,
-        now_ms: int,
-        *,
-        new: str | None,
-        unexpired: Set[str],
+        self, user_id: int, history: IssueHistory, found: Found, now_ms: int, *, unexpired: Set[str]
     ) -> list[Timer]:
         """Rederive a person's timers on an issue.
 
         Parameters
         ----------
-        new
-            The delivery of the event that has just been logged for the first time, if any.
         unexpired
             See `timer_core.domain.replay.replay`.
         """
 
         def attempt() -> list[Timer]:
-            nonlocal history
+            nonlocal history, found
             try:
-                return self._derive(user_id, history, now_ms, new, unexpired)
+                return self._derive(user_id, history, found, now_ms, unexpired)
             except Conflict:
                 history = self._log.read(history.root)
+                found = self._read(history, [user_id], now_ms)
                 raise
 
-        return retry_on_conflict(attempt, "The timers of an issue kept changing.")
+        return retry_on_conflict(attempt, _BUSY)
 
     def _derive(
-        self, user_id: int, history: IssueHistory, now_ms: int, new: str | None, unexpired: Set[str]
+        self, user_id: int, history: IssueHistory, found: Found, now_ms: int, unexpired: Set[str]
     ) -> list[Timer]:
-        home = history.home
-        slots = [history.slot(user_id), *history.slots_to_move(user_id)]
-        events = history.events()
-        found = self._derived.read(slots, history, events, new=new, now_ms=now_ms)
-        if found is None:
+        home, slots, events = history.home, history.slots(user_id), history.events()
+        derivable = self._derived.derivable(slots, history, found, now_ms=now_ms)
+        if derivable is None:
             # The person's items are being deleted, so no item that mentions the person may be written.
             return []
         titles = ((event.at_ms, event.title) for event in events if event.title)
@@ -259,23 +340,32 @@ class IssueTimers:
             user_id=user_id,
             now_ms=now_ms,
             events=events,
-            timers=found.timers,
-            locked_until_ms=found.locked_until_ms,
-            used_ulids=found.used_ulids,
-            calendar=self._calendar(user_id, events),
+            timers=derivable.timers,
+            locked_until_ms=derivable.locked_until_ms,
+            used_ulids=derivable.used_ulids,
+            calendar=found.calendar(user_id),
             foreign=history.foreign_events(),
             unexpired=unexpired,
         )
         return self._derived.write(slots, outcome, now_ms=now_ms)
 
-    def _calendar(self, user_id: int, events: Iterable[Event]) -> Calendar:
-        """Return a person's calendar, with the settings at the times of their assignments."""
-        assigned = [
-            event.at_ms for event in events if EFFECTS[event.kind].is_assignment and event.concerns(user_id)
-        ]
-        if not assigned:
-            return Calendar()
-        return self._calendars.of(user_id, not_before_ms=max(assigned))
+
+def _named(event: Event) -> frozenset[int]:
+    """Return the people whom an event names."""
+    return (event.users or frozenset()) | ({event.actor} if event.actor else frozenset())
+
+
+def _concerned(event: Event, history: IssueHistory) -> Set[int]:
+    """Return the people whose timers an event may change."""
+    # Another process may be writing the first timer of somebody for whom an event is logged.
+    people = history.people()
+    # The event is a sign of life of its actor, if the actor has a timer here.
+    return people if event.users is None else event.users | ({event.actor} & people)
+
+
+def _is_known(history: IssueHistory, named_at: int) -> bool:
+    """Whether the name of an issue's repository is stored, see `RepositoryName.includes`."""
+    return history.name is not None and history.name.includes(history.root.full_name, named_at)
 
 
 def _check(event: Event, repo_id: int) -> None:

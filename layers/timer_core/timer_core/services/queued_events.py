@@ -48,12 +48,15 @@ class Outcome:
         The number of the event's users who are not tracked.
     is_refused
         Whether GitHub refused a request for the event.
+    again_ms
+        The time after which the event has to be handled again (milliseconds); 0 if it does not.
     """
 
     name: str
     details: dict[str, Any] = field(default_factory=dict)
     unregistered: int = 0
     is_refused: bool = False
+    again_ms: int = 0
 
 
 class QueuedEventHandler:
@@ -211,7 +214,12 @@ def _outcome(handled: Handled, **details: str) -> Outcome:
     if handled.reason:
         return _ignored(handled.reason, unregistered=handled.unregistered, **details)
     timers = [timer.id for timer in handled.timers]
-    return Outcome("applied", {**details, "timers": timers}, unregistered=handled.unregistered)
+    return Outcome(
+        "applied",
+        {**details, "timers": timers},
+        unregistered=handled.unregistered,
+        again_ms=handled.again_ms,
+    )
 
 
 def _ignored(reason: str, *, unregistered: int = 0, **details: str) -> Outcome:

@@ -1,12 +1,13 @@
 """The organization's settings, and people's working hours, exceptions and settings."""
 
+import json
 import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.update import Action
 
 from timer_core.domain.calendar import AssignmentStarts, Calendar, ConcurrentTimers, Policy
@@ -14,16 +15,8 @@ from timer_core.domain.confirmed import ConfirmedRange
 from timer_core.domain.errors import DayConfirmed, ErrorCode, InvalidInput
 from timer_core.domain.own_calendar import OwnCalendar, changed_from_ms, confirmed_conflicts
 from timer_core.domain.schedule import DAY, DayException, Interval, ScheduleVersion, Week, midnight
-from timer_core.store.items import LOCKED_AFTER_MS, CalendarItem, PolicyItem, as_read, raw
-from timer_core.store.keys import (
-    CALENDAR_END_KEY,
-    CALENDAR_SK,
-    POLICIES,
-    SETTINGS_PK,
-    name_of,
-    policy_sk,
-    user_pk,
-)
+from timer_core.store.items import LOCKED_AFTER_MS, CalendarItem, SettingsItem, as_read, compact
+from timer_core.store.keys import CALENDAR_END_KEY, CALENDAR_SK, SETTINGS_PK, SETTINGS_SK, user_pk
 from timer_core.store.table import RawItem, Table, Write, retry_on_conflict
 from timer_core.store.writes import set_or_remove
 
@@ -35,6 +28,8 @@ _TOLERANCE_MS = 5_000
 _MAX_BYTES = 330_000
 # A range of confirmed days: its first date (`date.toordinal`), its number of days, and its instants.
 _RANGE = struct.Struct(">IHqq")
+# The keys of the organization's settings.
+SETTINGS_KEY = (SETTINGS_PK, SETTINGS_SK)
 _BUSY = "Your calendar was not changed: other requests kept changing it."
 
 
@@ -87,11 +82,26 @@ class Calendars:
 
     def organization(self, *, not_before_ms: int | None = None) -> tuple[Policy, ...]:
         """Return the organization's settings, sorted by the instant from which they hold (see `of`)."""
-        now_ms = int(self._now_s() * 1000)
+        cached = self.cached_organization(not_before_ms=not_before_ms)
+        if cached:
+            return cached
+        began_ms = self.now_ms()
+        return self.cache_organization(self._table.get(*SETTINGS_KEY), began_ms)
+
+    def cached_organization(self, *, not_before_ms: int | None = None) -> tuple[Policy, ...]:
+        """Return the organization's settings (see `of`), or nothing if they have to be read."""
         is_known = not_before_ms is None or not_before_ms < self._cached_ms - _TOLERANCE_MS
-        if not self._policies or not is_known or not 0 <= now_ms - self._cached_ms < _CACHE_MS:
-            self._policies, self._cached_ms = self._read_policies(), now_ms
+        is_recent = 0 <= self.now_ms() - self._cached_ms < _CACHE_MS
+        return self._policies if is_known and is_recent else ()
+
+    def cache_organization(self, item: RawItem | None, began_ms: int) -> tuple[Policy, ...]:
+        """Cache the organization's settings, given the `SettingsItem` that was read, and return them."""
+        self._policies, self._cached_ms = _to_policies(item), began_ms
         return self._policies
+
+    def now_ms(self) -> int:
+        """Return the present time (milliseconds since the epoch)."""
+        return int(self._now_s() * 1000)
 
     def put_policy(self, change: Callable[[Policy], Policy], *, now_ms: int) -> tuple[Policy, ...]:
         """Change the organization's settings from now on, and return all of them.
@@ -103,43 +113,40 @@ class Calendars:
 
         Raises
         ------
+        InvalidInput
+            If there would be too many changes to store.
         TooMuchContention
             If other requests kept changing the settings. Nothing was written.
         """
 
         def attempt() -> tuple[Policy, ...]:
-            policies = self._read_policies()
+            item = self._table.get(*SETTINGS_KEY)
+            policies = _to_policies(item)
             latest = policies[-1]
             changed = replace(change(latest), from_ms=latest.from_ms)
             if changed == latest:
                 return policies
-            changed = replace(changed, from_ms=max(now_ms, latest.from_ms + 1))
-            key, begins_ms = policy_sk(latest.from_ms), changed.from_ms
-            is_latest, is_new = PolicyItem.until_ms.does_not_exist(), PolicyItem.pk.does_not_exist()
-            if len(policies) > 1:
-                ends = [PolicyItem.until_ms.set(begins_ms)]
-                superseded = Write("Update", SETTINGS_PK, key, is_latest, ends)
-            else:
-                # The defaults are not stored before the first change.
-                item = raw(_policy_item(latest, until_ms=begins_ms))
-                superseded = Write("Put", SETTINGS_PK, key, is_new, item=item)
-            item = raw(_policy_item(changed))
-            put = Write("Put", SETTINGS_PK, policy_sk(begins_ms), is_new, item=item)
-            self._table.transact([superseded, put])
-            return (*policies, changed)
+            policies = (*policies, replace(changed, from_ms=max(now_ms, latest.from_ms + 1)))
+            encoded = [_encode_policy(policy) for policy in policies]
+            if sum(len(entry.encode()) + 3 for entry in encoded) > _MAX_BYTES:
+                message = "The settings were changed too often to store another change."
+                raise InvalidInput("settings", message, ErrorCode.TOO_MANY_VALUES)
+            unchanged: Condition = SettingsItem.policies.does_not_exist()
+            if item:
+                # Changes are only ever added.
+                unchanged = size(SettingsItem.policies) == len(policies) - 1  # type: ignore[no-untyped-call]
+            actions = [SettingsItem.policies.set(encoded)]
+            self._table.write(Write("Update", *SETTINGS_KEY, unchanged, actions))
+            return policies
 
         self._policies = ()
         return retry_on_conflict(attempt, "Other requests kept changing the settings; nothing was changed.")
-
-    def _read_policies(self) -> tuple[Policy, ...]:
-        items = self._table.query_all(SETTINGS_PK, PolicyItem.sk.startswith(POLICIES))
-        return tuple(_to_policy(item) for item in items) or (Policy(),)
 
     # ------------------------------------------------------------------ a person
 
     def own(self, user_id: int) -> OwnCalendar:
         """Return a person's own working hours, exceptions and settings."""
-        return to_own(self._table.get(user_pk(user_id), CALENDAR_SK) or {})
+        return to_own(self._table.get(*calendar_key(user_id)))
 
     def change(
         self, user_id: int, change: Callable[[OwnCalendar], OwnCalendar], *, now_ms: int
@@ -255,57 +262,63 @@ def _set_calendar(own: OwnCalendar) -> list[Action]:
     if sum(len(entry.encode()) + 3 for entry in (*versions, *exceptions)) > _MAX_BYTES:
         message = "Your working hours and exceptions are too large to store; delete some first."
         raise InvalidInput("exceptions", message, ErrorCode.TOO_MANY_VALUES)
-    choices = [f"{from_ms} {choice or '-'}" for from_ms, choice in own.assignment_starts]
-    return [
-        set_or_remove(CalendarItem.versions, versions or None),
-        set_or_remove(CalendarItem.exceptions, exceptions or None),
-        set_or_remove(CalendarItem.assignment_starts, choices or None),
-        set_or_remove(CalendarItem.chosen, own.chosen or None),
-        CalendarItem.version.set(own.version),
-    ]
+    about = {
+        "versions": versions,
+        "exceptions": exceptions,
+        "assignment_starts": [f"{from_ms} {choice or '-'}" for from_ms, choice in own.assignment_starts],
+        "chosen": own.chosen,
+    }
+    return [CalendarItem.about.set(compact(about)), CalendarItem.version.set(own.version)]
 
 
-def to_own(item: RawItem) -> OwnCalendar:
-    """Convert a `CalendarItem`; an empty item is the calendar of a person without one."""
-    row = CalendarItem.from_raw_data(item)
+def to_own(item: RawItem | None) -> OwnCalendar:
+    """Convert a `CalendarItem`; without one, a person has no calendar of their own."""
+    if not item:
+        return OwnCalendar()
+    about = json.loads(item["about"]["S"]) if "about" in item else {}
     return OwnCalendar(
-        versions=tuple(_decode_version(entry) for entry in row.versions or ()),
-        exceptions=dict(_decode_exception(entry) for entry in row.exceptions or ()),
-        assignment_starts=tuple(_decode_choice(entry) for entry in row.assignment_starts or ()),
-        chosen=bool(row.chosen),
-        version=int(row.version or 0),
-        confirmed=_decode_ranges(row.confirmed or b""),
+        versions=tuple(_decode_version(entry) for entry in about.get("versions", ())),
+        exceptions=dict(_decode_exception(entry) for entry in about.get("exceptions", ())),
+        assignment_starts=tuple(_decode_choice(entry) for entry in about.get("assignment_starts", ())),
+        chosen=about.get("chosen", False),
+        version=int(item["version"]["N"]) if "version" in item else 0,
+        confirmed=_decode_ranges(item["confirmed"]["B"] if "confirmed" in item else b""),
     )
 
 
-def _policy_item(policy: Policy, *, until_ms: int | None = None) -> PolicyItem:
-    return PolicyItem(
-        pk=SETTINGS_PK,
-        sk=policy_sk(policy.from_ms),
-        working_hours=_encode_week(policy.working_hours),
-        concurrent_timers=policy.concurrent_timers.value,
-        overtime_ms=policy.overtime_ms,
-        assignment_starts=policy.assignment_starts.value,
-        stale_after_ms=policy.stale_after_ms,
-        until_ms=until_ms,
+def calendar_key(user_id: int) -> tuple[str, str]:
+    """Return the keys of a person's `CalendarItem`."""
+    return user_pk(user_id), CALENDAR_SK
+
+
+def _to_policies(item: RawItem | None) -> tuple[Policy, ...]:
+    """Convert a `SettingsItem`; without one, the defaults hold."""
+    return tuple(_decode_policy(entry["S"]) for entry in item["policies"]["L"]) if item else (Policy(),)
+
+
+def _encode_policy(policy: Policy) -> str:
+    return (
+        f"{policy.from_ms} {policy.concurrent_timers} {policy.overtime_ms} {policy.assignment_starts}"
+        f" {policy.stale_after_ms} {_encode_week(policy.working_hours)}"
     )
 
 
-def _to_policy(item: RawItem) -> Policy:
-    row = PolicyItem.from_raw_data(item)
+def _decode_policy(entry: str) -> Policy:
+    from_ms, concurrent_timers, overtime_ms, assignment_starts, stale_after_ms, week = entry.split(" ", 5)
     return Policy(
-        from_ms=int(name_of(row.sk)),
-        working_hours=_decode_week(row.working_hours),
-        concurrent_timers=ConcurrentTimers(row.concurrent_timers),
-        overtime_ms=int(row.overtime_ms),
-        assignment_starts=AssignmentStarts(row.assignment_starts),
-        stale_after_ms=int(row.stale_after_ms),
+        from_ms=int(from_ms),
+        working_hours=_decode_week(week),
+        concurrent_timers=ConcurrentTimers(concurrent_timers),
+        overtime_ms=int(overtime_ms),
+        assignment_starts=AssignmentStarts(assignment_starts),
+        stale_after_ms=int(stale_after_ms),
     )
 
 
 # The stored forms: `Europe/Berlin 540-750,780-1020/…/-` for a week (its days from Monday on; `-` alone if all
 # time counts), `2026-12-01 <week>` or `2026-12-01@<begins_ms> <week>` for a version,
-# `2026-12-24 540-720 <reason>` for an exception, `<from_ms> self` for a choice. `-` is an empty value.
+# `2026-12-24 540-720 <reason>` for an exception, `<from_ms> self` for a choice,
+# `<from_ms> focus <overtime_ms> any <stale_after_ms> <week>` for settings. `-` is an empty value.
 
 
 def _encode_week(week: Week) -> str:

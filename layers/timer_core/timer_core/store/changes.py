@@ -1,7 +1,7 @@
 """The execution of changes of timers, which marks stored days as outdated and spares confirmed days."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from timer_core.domain.confirmed import OVER_AFTER_MS, first_confirmed
@@ -9,7 +9,8 @@ from timer_core.domain.errors import DayConfirmed
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.schedule import Schedule, Span
 from timer_core.domain.timers import LATEST_MS
-from timer_core.store.calendars import Calendars, guarded
+from timer_core.store.calendars import Calendars, guarded, update_calendar
+from timer_core.store.items import CalendarItem
 from timer_core.store.stored_days import outdated
 from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionRefused, Write, retry
 
@@ -74,7 +75,7 @@ class Changes:
         """
 
         def attempt() -> RawItem | None:
-            marks = self._marks(change)
+            marks = _with_moved_starts(change, self._marks(change))
             writes = [*change.writes, *marks]
             try:
                 if len(writes) == 1:
@@ -122,6 +123,17 @@ class Changes:
         if touched_ms >= schedule.starts_at(schedule.day_of(change.now_ms)):
             return marks
         return [guarded(change.user_id, own, change.reaches_ms if marks else None)]
+
+
+def _with_moved_starts(change: TimerChange, marks: Sequence[Write]) -> Sequence[Write]:
+    """Return the writes of a person's calendar, which also note that the person has a moved start.
+
+    Lists without one need not read the index of these timers.
+    """
+    if not any("start_key" in write.item for write in change.writes):
+        return marks
+    (mark,) = marks or [update_calendar(change.user_id, [])]
+    return [replace(mark, actions=[*(mark.actions or ()), CalendarItem.has_moved_starts.set(True)])]
 
 
 class _DaysConfirmed(Exception):

@@ -1,12 +1,14 @@
-"""Reads the existing timers for a replay, and writes the outcome of the replay."""
+"""Reads the items that a replay needs besides the event log, and writes the outcome of the replay."""
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from timer_core.domain.events import Event
+from timer_core.domain.calendar import Calendar, Policy
+from timer_core.domain.events import EFFECTS, Event
 from timer_core.domain.replay import Outcome
 from timer_core.domain.timers import Timer
+from timer_core.store.calendars import SETTINGS_KEY, Calendars, calendar_key, to_own
 from timer_core.store.changes import NOT_BY_HAND, TimerChange
 from timer_core.store.issue_history import IssueHistory
 from timer_core.store.items import (
@@ -22,8 +24,9 @@ from timer_core.store.items import (
     tombstone,
 )
 from timer_core.store.keys import PROFILE_SK, name_of, timer_sk, user_pk
+from timer_core.store.repositories import repository_key
 from timer_core.store.slots import Slot, update_slot
-from timer_core.store.table import RawItem, Table, Write
+from timer_core.store.table import Key, RawItem, Table, Write
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import put_changed, put_new, set_or_remove
 
@@ -75,6 +78,34 @@ class Derivable:
             self.timers.append(to_timer(item))
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The items that a replay needs besides the event log, which were read in one batch.
+
+    Attributes
+    ----------
+    items
+        People's profiles, calendars and timers, and the issue's repositories. A calendar is included if the
+        settings decide about an event of its person.
+    policies
+        The organization's settings; empty if they decide about no event.
+    """
+
+    items: Mapping[Key, RawItem]
+    policies: tuple[Policy, ...]
+
+    def profiles(self, user_ids: Iterable[int]) -> dict[int, RawItem]:
+        """Return the profiles of those people who have one."""
+        keys = ((user_id, (user_pk(user_id), PROFILE_SK)) for user_id in user_ids)
+        return {user_id: self.items[key] for user_id, key in keys if key in self.items}
+
+    def calendar(self, user_id: int) -> Calendar:
+        """Return a person's calendar."""
+        if not self.policies:
+            return Calendar()
+        return to_own(self.items.get(calendar_key(user_id))).calendar(self.policies)
+
+
 class DerivedTimers:
     """Reads and writes the timers that are derived from events.
 
@@ -89,6 +120,7 @@ class DerivedTimers:
     def __init__(self, table: Table, timers: TimerStore) -> None:
         self._table = table
         self._timers = timers
+        self._calendars = Calendars(table)
 
     def latest(self, slot: Slot) -> list[Timer]:
         """Return the latest timers of a slot, in order of their starts."""
@@ -97,42 +129,67 @@ class DerivedTimers:
         return sorted(timers, key=lambda timer: timer.start_ms)
 
     def read(
-        self,
-        slots: Sequence[Slot],
-        history: IssueHistory,
-        events: Iterable[Event],
-        *,
-        new: str | None,
-        now_ms: int,
+        self, history: IssueHistory, user_ids: Collection[int], *, coming: Iterable[Event] = ()
+    ) -> Found:
+        """Read in one batch what a replay of some people needs besides the event log.
+
+        Parameters
+        ----------
+        history
+            The history of the issue, of which the repositories have not been read.
+        coming
+            Events that will be appended to the log.
+        """
+        assignments = [
+            event for event in (*history.own_events(), *coming) if EFFECTS[event.kind].is_assignment
+        ]
+        decided = {
+            user_id: max(event.at_ms for event in concerning)
+            for user_id in user_ids
+            if (concerning := [event for event in assignments if event.concerns(user_id)])
+        }
+        keys = [repository_key(repository.id) for repository in history.repositories()]
+        for user_id in user_ids:
+            # Events up to a time, or all events, may have to be ignored.
+            keys.append((user_pk(user_id), PROFILE_SK))
+            keys += _keys(user_id, _latest(_ulids(history.slots(user_id))))
+            if user_id in decided:
+                keys.append(calendar_key(user_id))
+        policies: tuple[Policy, ...] = ()
+        if decided:
+            policies = self._calendars.cached_organization(not_before_ms=max(decided.values()))
+            keys += [] if policies else [SETTINGS_KEY]
+        began_ms = self._calendars.now_ms()
+        items = self._table.get_map(keys)
+        if decided and not policies:
+            policies = self._calendars.cache_organization(items.get(SETTINGS_KEY), began_ms)
+        return Found(items, policies)
+
+    def derivable(
+        self, slots: Sequence[Slot], history: IssueHistory, found: Found, *, now_ms: int
     ) -> Derivable | None:
         """Return a person's timers in some slots; None if the person has requested account deletion.
 
         Parameters
         ----------
-        events
-            The events of the issue.
-        new
-            The delivery of the event that has just been logged for the first time; None if there is none.
+        found
+            The items of the person, which were read after the slots.
         """
         user_id = slots[0].user_id
-        known = frozenset[str]().union(*(slot.ulids for slot in slots))
-        keys = list(_keys(user_id, _latest(known)))
-        if keys or not _is_first(new, events, user_id):
-            # Read the profile, because events up to a time, or all events, may have to be ignored. If the new
-            # event is the person's only event, EventHandler has just read the profile.
-            keys.append((user_pk(user_id), PROFILE_SK))
         locked_until_ms = max(now_ms - LOCKED_AFTER_MS, *(slot.locked_until_ms for slot in slots))
-        found = Derivable([], locked_until_ms, set())
-        for item in self._table.get_many(keys):
-            if item["sk"]["S"] != PROFILE_SK:
-                found.add(item, history.keys)
-            elif has_requested_deletion(item):
+        derivable = Derivable([], locked_until_ms, set())
+        for profile in found.profiles([user_id]).values():
+            if has_requested_deletion(profile):
                 return None
-            elif "events_ignored_until_ms" in item:
-                found.lock(int(item["events_ignored_until_ms"]["N"]))
+            if "events_ignored_until_ms" in profile:
+                derivable.lock(int(profile["events_ignored_until_ms"]["N"]))
+        known = _ulids(slots)
+        for key in _keys(user_id, _latest(known)):
+            if key in found.items:
+                derivable.add(found.items[key], history.keys)
         if len(known) > _MOST_TIMERS:
-            found.lock_before_oldest()
-        return found
+            derivable.lock_before_oldest()
+        return derivable
 
     def write(self, slots: Sequence[Slot], outcome: Outcome, *, now_ms: int) -> list[Timer]:
         """Write the outcome of a replay in one transaction and return the timers that it changed.
@@ -165,9 +222,8 @@ class DerivedTimers:
         return writes
 
 
-def _is_first(new: str | None, events: Iterable[Event], user_id: int) -> bool:
-    """Whether an event that has just been logged is the only one that concerns a person."""
-    return new is not None and all(one.delivery == new for one in events if one.concerns(user_id))
+def _ulids(slots: Iterable[Slot]) -> frozenset[str]:
+    return frozenset[str]().union(*(slot.ulids for slot in slots))
 
 
 def _slot_writes(slots: Sequence[Slot], outcome: Outcome, now_ms: int) -> list[Write]:
@@ -208,5 +264,5 @@ def _latest(ulids: Iterable[str]) -> Sequence[str]:
     return sorted(ulids)[-_MOST_TIMERS:]
 
 
-def _keys(user_id: int, ulids: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _keys(user_id: int, ulids: Iterable[str]) -> Iterator[Key]:
     return ((user_pk(user_id), timer_sk(ulid)) for ulid in ulids)

@@ -1,18 +1,35 @@
 """The log of an issue, which contains its events and moves.
 
-Each event is stored once, under the identity that the issue had. Timers are derived from the log, never from
-a delivery alone. So an interrupted derivation can be repeated, and the order of arrival does not matter
+Each event is stored once, under the present identity of the issue. Timers are derived from the log, never
+from a delivery alone. So an interrupted derivation can be repeated, and the order of arrival does not matter
 (see `timer_core.domain.replay`).
+
+The events in the log of an issue are numbered. A process that appends an event has read the log, and gives
+the event the next number, on the condition that the number is unused. So of two processes that have read the
+same log, one is refused and reads again, and a process whose event is appended knows all events of the log.
 """
+
+from collections.abc import Mapping
 
 from timer_core.domain.events import EFFECTS, Event
 from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.moves import Move
 from timer_core.store.issue_history import IssueHistory, IssuePage, RepositoryPage
-from timer_core.store.items import EMPTY_SLOT_DAYS, EVENT_DAYS, EventItem, MoveItem, SlotItem, expiry, raw
+from timer_core.store.items import (
+    EMPTY_SLOT_DAYS,
+    EVENT_DAYS,
+    EventItem,
+    MoveItem,
+    RepositoryItem,
+    SlotItem,
+    expiry,
+    raw,
+)
 from timer_core.store.keys import (
+    EVENTS,
     MOVES_TO,
     NAMED_SLOTS,
+    REPOSITORY_SK,
     event_sk,
     issue_number_of,
     issue_pk,
@@ -23,13 +40,16 @@ from timer_core.store.keys import (
     named_slot_of,
     named_slots,
     repo_pk,
+    repository_event_sk,
 )
-from timer_core.store.repositories import Repositories, to_repository_name
+from timer_core.store.repositories import Repositories, repository_key, to_repository_name
 from timer_core.store.slots import to_slot
-from timer_core.store.table import ConditionFailed, RawItem, Table, Write
+from timer_core.store.table import ConditionFailed, Key, RawItem, Table, Write
 
 # The maximum number of identities of an issue that are read.
 _MOST_IDENTITIES = 50
+# The kind of an entry of the log that only uses a number.
+_NUMBER_USED = "number.used"
 
 
 class EventLog:
@@ -45,23 +65,59 @@ class EventLog:
         self._table = table
         self._repositories = Repositories(table)
 
-    def append(self, event: Event, issue: Issue, *, now_ms: int) -> tuple[Event, bool]:
-        """Put an event of an issue into the log.
+    def append(self, event: Event, history: IssueHistory, *, now_ms: int) -> None:
+        """Put an event into the log of an issue, and into the history that was read.
+
+        Raises
+        ------
+        ConditionFailed
+            If an event was appended since the history was read. It has to be read again.
+        """
+        page = history.log
+        item = _event_item(event, issue_pk(page.issue), event_sk(page.last_number + 1), now_ms)
+        self._put(item)
+        page.add(page.last_number + 1, event)
+
+    def use_numbers(self, history: IssueHistory, *, now_ms: int) -> None:
+        """Use the next number of an issue's log, under each of its identities.
+
+        A process that has read the log before cannot append an event until it has read everything again. So
+        it reads what has changed besides the log, such as the history of a timer or a move.
+
+        Raises
+        ------
+        ConditionFailed
+            If an event was appended since the history was read. It has to be read again.
+        """
+        for page in history.logs():
+            number = page.last_number + 1
+            nothing = Event(_NUMBER_USED, _NUMBER_USED, now_ms)
+            self._put(_event_item(nothing, issue_pk(page.issue), event_sk(number), now_ms))
+            page.last_number = number
+
+    def append_of_repository(self, event: Event, repository: Repository, *, now_ms: int) -> int:
+        """Put an event of a repository into the log, unless it is there.
 
         Returns
         -------
-        tuple[Event, bool]
-            The logged event, and whether this call logged it. A repeated event is returned with the values of
-            the first call.
+        int
+            The time at which the event was logged first (milliseconds since the epoch, accurate to a second).
         """
-        return self._append(event, issue_pk(issue), now_ms)
+        pk, until = repo_pk(str(repository.id)), expiry(now_ms, EVENT_DAYS)
+        # First announce the event, so that nobody who reads the repository later overlooks it.
+        announced, exists = [RepositoryItem.events_until.set(until)], RepositoryItem.full_name.exists()
+        self._table.write(Write("Update", pk, REPOSITORY_SK, exists, announced))
+        return self._put_once(_event_item(event, pk, repository_event_sk(event.delivery), now_ms), now_ms)
 
-    def append_of_repository(self, event: Event, repository: Repository, *, now_ms: int) -> None:
-        """Put an event of a repository into the log."""
-        self._append(event, repo_pk(str(repository.id)), now_ms)
+    def append_move(self, move: Move, *, now_ms: int) -> int:
+        """Log the move of an issue under both identities and for its former repository, unless it is there.
 
-    def append_move(self, move: Move, *, now_ms: int) -> None:
-        """Log the move of an issue under both identities and for its former repository."""
+        Returns
+        -------
+        int
+            The time at which the move was logged first (milliseconds since the epoch, accurate to a second).
+        """
+        logged_ms = now_ms
         # Write the item under the former identity first, so that the move is readable before any slot is
         # moved.
         for pk, sk in (
@@ -77,12 +133,15 @@ class EventLog:
                 at_ms=move.at_ms,
                 expires_at=expiry(now_ms, EVENT_DAYS),
             )
-            self._put_once(item)
+            logged_ms = min(logged_ms, self._put_once(item, now_ms))
+        return logged_ms
 
     def read(self, issue: Issue) -> IssueHistory:
-        """Return everything that is stored under all identities of an issue."""
+        """Return everything that is stored under all identities of an issue.
+
+        The names and events of its repositories are added by `add_repositories`.
+        """
         pages: dict[str, IssuePage] = {}
-        repositories: dict[str, RepositoryPage] = {}
         pending = [issue]
         while pending and len(pages) < _MOST_IDENTITIES:
             one = pending.pop()
@@ -90,22 +149,28 @@ class EventLog:
                 continue
             page = pages[one.key] = self._page(one) if one.repo_id else self._page_of_name(one)
             pending += [end for move in page.moves for end in (move.origin, move.target)]
-            if one.repo_id:
-                if one.repo_key not in repositories:
-                    repositories[one.repo_key] = self.repository_page(one.repository)
-                page.repository = repositories[one.repo_key]
         return IssueHistory(issue, pages)
 
-    def repository_page(self, repository: Repository) -> RepositoryPage:
-        """Return the name and the events that are stored for a repository."""
-        page = RepositoryPage()
-        # The moves of the repository's issues come after the events and the name.
-        for item in self._table.query_all(repo_pk(str(repository.id)), EventItem.sk < MOVES_TO):
-            if kind_of(item["sk"]["S"]) == "event":
-                page.events += _known(_to_event(item))
-            else:
-                page.name = to_repository_name(item)
-        return page
+    def add_repositories(self, history: IssueHistory, items: Mapping[Key, RawItem], *, now_ms: int) -> None:
+        """Add the names and events of its repositories to the history of an issue.
+
+        Parameters
+        ----------
+        items
+            Items that were read, with those of all `repository_keys`.
+        """
+        for repository in history.repositories():
+            item = items.get(repository_key(repository.id))
+            if item is None:
+                continue
+            page = RepositoryPage(to_repository_name(item))
+            if "events_until" in item and int(item["events_until"]["N"]) * 1000 >= now_ms:
+                page.events = self._repository_events(repository)
+            history.add_repository(repository.id, page)
+
+    def _repository_events(self, repository: Repository) -> list[Event]:
+        items = self._table.query_all(repo_pk(str(repository.id)), EventItem.sk.startswith(EVENTS))
+        return [event for item in items for event in _known(item)]
 
     def numbers(self, repository: Repository, *, at_ms: int) -> list[int]:
         """Return the numbers of the issues whose timers an event of a repository may concern.
@@ -133,40 +198,26 @@ class EventLog:
             }
         )
 
-    def _append(self, event: Event, pk: str, now_ms: int) -> tuple[Event, bool]:
-        item = EventItem(
-            pk=pk,
-            sk=event_sk(event.delivery),
-            kind=event.kind,
-            at_ms=event.at_ms,
-            users=None if event.users is None else {str(user) for user in event.users},
-            title=event.title or None,
-            received_ms=event.received_ms,
-            backfilled=event.backfilled or None,
-            order=event.order,
-            except_users={str(user) for user in event.except_users} or None,
-            card=event.card or None,
-            actor=event.actor or None,
-            expires_at=expiry(now_ms, EVENT_DAYS),
-        )
-        logged = self._put_once(item)
-        return (event, True) if logged is None else (_to_event(logged), False)
+    def _put(self, item: EventItem | MoveItem) -> None:
+        """Put an item that does not exist."""
+        self._table.write(Write("Put", item.pk, item.sk, EventItem.pk.does_not_exist(), item=raw(item)))
 
-    def _put_once(self, item: EventItem | MoveItem) -> RawItem | None:
-        """Put an item, or return the existing one."""
-        absent = EventItem.pk.does_not_exist()
+    def _put_once(self, item: EventItem | MoveItem, now_ms: int) -> int:
+        """Put an item unless it exists; return the time at which it was put (ms since the epoch)."""
         try:
-            self._table.write(Write("Put", item.pk, item.sk, absent, item=raw(item)))
+            self._put(item)
         except ConditionFailed as failed:
-            return failed.item
-        return None
+            if failed.item:
+                return (int(failed.item["expires_at"]["N"]) - EVENT_DAYS * 86_400) * 1000
+        return now_ms
 
     def _page(self, issue: Issue) -> IssuePage:
         page = IssuePage(issue)
         for item in self._table.query_all(issue_pk(issue)):
             kind = kind_of(item["sk"]["S"])
             if kind == "event":
-                page.events += _known(_to_event(item))
+                page.last_number = int(name_of(item["sk"]["S"]))
+                page.events += _known(item)
             elif kind == "user":
                 slot = to_slot(item, issue)
                 page.slots[slot.user_id] = slot
@@ -192,29 +243,48 @@ def _is_in_use(slot: RawItem, since_s: int) -> bool:
     return "open_ulid" in slot or ("expires_at" in slot and int(slot["expires_at"]["N"]) >= since_s)
 
 
-def _known(event: Event) -> list[Event]:
-    """Return the event, or nothing if this version does not know its kind.
+def _known(item: RawItem) -> list[Event]:
+    """Return the event of an item, or nothing if this version does not know its kind.
 
     If a later version was rolled back, the log may contain events of other kinds. They stay in the log.
     """
-    return [event] if event.kind in EFFECTS else []
+    return [_to_event(item)] if item["kind"]["S"] in EFFECTS else []
+
+
+def _event_item(event: Event, pk: str, sk: str, now_ms: int) -> EventItem:
+    return EventItem(
+        pk=pk,
+        sk=sk,
+        delivery=event.delivery,
+        kind=event.kind,
+        at_ms=event.at_ms,
+        users=None if event.users is None else {str(user) for user in event.users},
+        title=event.title or None,
+        received_ms=event.received_ms,
+        backfilled=event.backfilled or None,
+        order=event.order,
+        except_users={str(user) for user in event.except_users} or None,
+        card=event.card or None,
+        actor=event.actor or None,
+        expires_at=expiry(now_ms, EVENT_DAYS),
+    )
 
 
 def _to_event(item: RawItem) -> Event:
-    row = EventItem.from_raw_data(item)
-    users = frozenset(int(user) for user in row.users) if row.users else None
+    """Convert an item to an event. PynamoDB would take several times as long."""
+    excluded = item["except_users"]["SS"] if "except_users" in item else ()
     return Event(
-        delivery=name_of(row.sk),
-        kind=row.kind,
-        at_ms=int(row.at_ms),
-        users=users,
-        title=row.title or "",
-        received_ms=int(row.received_ms or 0),
-        backfilled=bool(row.backfilled),
-        order=None if row.order is None else int(row.order),
-        except_users=frozenset(int(user) for user in row.except_users or ()),
-        card=row.card or "",
-        actor=int(row.actor or 0),
+        delivery=item["delivery"]["S"],
+        kind=item["kind"]["S"],
+        at_ms=int(item["at_ms"]["N"]),
+        users=frozenset(map(int, item["users"]["SS"])) if "users" in item else None,
+        title=item["title"]["S"] if "title" in item else "",
+        received_ms=int(item["received_ms"]["N"]) if "received_ms" in item else 0,
+        backfilled="backfilled" in item,
+        order=int(item["order"]["N"]) if "order" in item else None,
+        except_users=frozenset(map(int, excluded)),
+        card=item["card"]["S"] if "card" in item else "",
+        actor=int(item["actor"]["N"]) if "actor" in item else 0,
     )
 
 

@@ -1,14 +1,14 @@
 """The stored events, moves and slots of an issue under all of its identities.
 
-Each event is logged under the identity that the issue had. After a move, the issue's timers are moved to the
-present identity, and are derived from the events under all identities.
+Each event is logged under the identity that the issue had then. After a move, the issue's timers are moved to
+the present identity, and are derived from the events under all identities.
 """
 
-from collections.abc import Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 
 from timer_core.domain.events import Event, distinct
-from timer_core.domain.issues import Issue
+from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.moves import Move, Moves
 from timer_core.store.repositories import RepositoryName
 from timer_core.store.slots import Slot
@@ -24,13 +24,25 @@ class RepositoryPage:
 
 @dataclass(slots=True)
 class IssuePage:
-    """The items that are stored under one identity of an issue, and those of its repository."""
+    """The items that are stored under one identity of an issue, and those of its repository.
+
+    Attributes
+    ----------
+    last_number
+        The number of the last event in the log; 0 if there is none.
+    """
 
     issue: Issue
     repository: RepositoryPage = field(default_factory=RepositoryPage)
     events: list[Event] = field(default_factory=list)
     slots: dict[int, Slot] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
+    last_number: int = 0
+
+    def add(self, number: int, event: Event) -> None:
+        """Add the event that got the next number."""
+        self.events.append(event)
+        self.last_number = number
 
 
 class IssueHistory:
@@ -60,29 +72,49 @@ class IssueHistory:
         return self._moves.home(self.root)
 
     @property
-    def repository_events(self) -> set[str]:
-        """The deliveries of the events of the repository in which the issue is now."""
-        page = self._pages.get(self.home.key)
-        return set() if page is None else {event.delivery for event in page.repository.events}
+    def log(self) -> IssuePage:
+        """The items under the identity under which events are logged: the present one, if it was read."""
+        return self._pages.get(self.home.key) or self._pages[self.root.key]
 
-    def is_known(self, named_at: int) -> bool:
-        """Whether the name of the root's repository is already stored, see `RepositoryName.includes`."""
-        name = self._pages[self.root.key].repository.name
-        return name is not None and name.includes(self.root.full_name, named_at)
+    def logs(self) -> Iterator[IssuePage]:
+        """Yield the items under each identity under which events may be logged."""
+        return (page for page in self._pages.values() if page.issue.repo_id)
+
+    def logged(self, delivery: str) -> Event | None:
+        """Return the logged event of a delivery; None if there is none."""
+        return next((event for event in self.own_events() if event.delivery == delivery), None)
+
+    def repositories(self) -> list[Repository]:
+        """Return the repositories in which the issue is or was."""
+        return list({page.issue.repo_id: page.issue.repository for page in self.logs()}.values())
+
+    def add_repository(self, repo_id: int, repository: RepositoryPage) -> None:
+        """Add the name and the events of a repository."""
+        for page in self.logs():
+            if page.issue.repo_id == repo_id:
+                page.repository = repository
+
+    @property
+    def name(self) -> RepositoryName | None:
+        """The stored name of the root's repository."""
+        return self._pages[self.root.key].repository.name
+
+    def own_events(self) -> Iterable[Event]:
+        """Return the events in the logs of the issue."""
+        return (event for page in self._pages.values() for event in page.events)
 
     def events(self) -> list[Event]:
         """Return the events of the issue, without repetitions, and those of its repositories.
 
         An event of a repository concerns the issue if the issue was in the repository at that time.
         """
-        own = (event for page in self._pages.values() for event in page.events)
         of_repositories = (
             event
             for page in self._pages.values()
             for event in page.repository.events
             if self._moves.was_at(page.issue, event.at_ms)
         )
-        return distinct([*own, *of_repositories])
+        return distinct([*self.own_events(), *of_repositories])
 
     def foreign_events(self) -> set[str]:
         """Return the deliveries of events of its repositories that happened while the issue was elsewhere."""
@@ -99,6 +131,10 @@ class IssueHistory:
         slots = (page.slots.get(user_id) for key, page in self._pages.items() if key != self.home.key)
         return [slot for slot in slots if slot is not None and (slot.ulids or slot.locked_until_ms)]
 
+    def slots(self, user_id: int) -> list[Slot]:
+        """Return a person's slot under the present identity, followed by those under former identities."""
+        return [self.slot(user_id), *self.slots_to_move(user_id)]
+
     def people_with_timers(self) -> set[int]:
         """Return the ids of all people who have or had timers on the issue.
 
@@ -110,5 +146,4 @@ class IssueHistory:
 
     def people(self) -> set[int]:
         """Return the ids of all people who have or had timers, or for whom an event may create a timer."""
-        events = (event for page in self._pages.values() for event in page.events)
-        return self.people_with_timers().union(*(event.users or () for event in events))
+        return self.people_with_timers().union(*(event.users or () for event in self.own_events()))

@@ -26,7 +26,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import Span
 from timer_core.domain.state import MANUAL, Action, Status, Transition, request_cause
 from timer_core.domain.timers import Claim, Timer
-from timer_core.store.keys import end_key, name_of, open_shard, timer_sk, user_id_of, user_pk
+from timer_core.store.keys import end_key, name_of, open_shard, start_sk, timer_sk, user_id_of, user_pk
 from timer_core.store.table import RawItem
 
 # The number of days for which events are stored. GitHub redelivers for three days, and a message can stay 14
@@ -60,6 +60,10 @@ class TimerItem(Model):
     identify these transitions (see `identity_of`), so that a condition can test whether one exists. Only
     writes of a timer need the causes, so no index contains them.
 
+    A timer's ULID has the time of its first start, so that the sort key sorts timers by their starts.
+    ``start_key`` exists only if the start has moved since: it is the sort key in the index ``by-start``, see
+    `start_sk`.
+
     A tombstone expires by TTL, unless it has claims: the time of its timer, which no other timer gets. Then
     its ``history`` has the acts that begin and end breaks. ``end_key`` is the sort key in the index
     ``by-end``: the end of a stopped timer's `Timer.reach`, or the start of an open timer. ``open_shard``
@@ -80,6 +84,7 @@ class TimerItem(Model):
     full_name = UnicodeAttribute(null=True)
     repo_key = UnicodeAttribute(null=True)
     number = NumberAttribute(null=True)
+    start_key = UnicodeAttribute(null=True)
     end_key = UnicodeAttribute(null=True)
     open_shard = UnicodeAttribute(null=True)
     history: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
@@ -115,14 +120,16 @@ class SlotItem(Model):
 
 
 class EventItem(Model):
-    """``issue#<repo id#n>`` or ``repo#<id>`` / ``event#<delivery>``: an event on GitHub.
+    """``issue#<repo id#n>`` / ``event#<number>`` or ``repo#<id>`` / ``event#<delivery>``: an event on GitHub.
 
-    An event of a repository concerns all of its issues. ``users`` and ``actor`` contain only people who were
-    tracked. The item expires by TTL.
+    The events in the log of an issue are numbered, see `timer_core.store.event_log`. An event of a repository
+    concerns all of its issues. ``users`` and ``actor`` contain only people who were tracked. The item expires
+    by TTL.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
+    delivery = UnicodeAttribute()
     kind = UnicodeAttribute()
     at_ms = NumberAttribute()
     users = UnicodeSetAttribute(null=True)
@@ -157,7 +164,9 @@ class RepositoryItem(Model):
     """``repo#<id>`` / ``repository``: the name that a repository had at ``named_at``, the latest one known.
 
     ``joined`` contains all names of the repository, in lower case, whose slots were joined with the slots
-    under the repository's id. The item expires by TTL, long after the last delivery of the repository.
+    under the repository's id. ``events_until`` is the time (seconds since the epoch) at which the last event
+    of the repository expires; it does not exist if there was none. The item expires by TTL, long after the
+    last delivery of the repository.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -165,6 +174,7 @@ class RepositoryItem(Model):
     full_name = UnicodeAttribute()
     named_at = NumberAttribute()
     joined = UnicodeSetAttribute(null=True)
+    events_until = NumberAttribute(null=True)
     expires_at = NumberAttribute()
 
 
@@ -215,11 +225,12 @@ class IdempotencyItem(Model):
 class CalendarItem(Model):
     """``user#<id>`` / ``calendar``: a person's working hours, exceptions and settings.
 
-    ``versions``, ``exceptions`` and ``assignment_starts`` contain one text for each entry, in order.
-    ``chosen`` is set once the person has decided about working hours. A write of these attributes increments
-    ``version``, on the condition that it has not changed since its read.
+    ``about`` is a JSON object with ``versions``, ``exceptions`` and ``assignment_starts``, which are lists of
+    texts, and ``chosen``, which is true once the person has decided about working hours. A write of them
+    increments ``version``, on the condition that it has not changed since its read.
 
     The days before ``stored_until_ms`` are stored, and ``carry`` is the state of the timeline at this time.
+    ``has_moved_starts`` is set by each write of a timer that has a ``start_key``.
     ``dirty_days`` contains the beginnings of the UTC days from which on stored days may be outdated, and
     ``dirty_changes`` the number of times that days were added, or that a day which was over was changed by
     hand. ``confirmed`` contains the confirmed days, as ranges of dates with their instants. In the index
@@ -228,16 +239,14 @@ class CalendarItem(Model):
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
-    versions: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
-    exceptions: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
-    assignment_starts: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
-    chosen = BooleanAttribute(null=True)
+    about = UnicodeAttribute(null=True)
     version = NumberAttribute(null=True)
     dirty_days = NumberSetAttribute(null=True)
     dirty_changes = NumberAttribute(null=True)
     stored_until_ms = NumberAttribute(null=True)
     carry = BinaryAttribute(null=True, legacy_encoding=False)
     confirmed = BinaryAttribute(null=True, legacy_encoding=False)
+    has_moved_starts = BooleanAttribute(null=True)
     end_key = UnicodeAttribute(null=True)
 
 
@@ -276,21 +285,16 @@ class PersonItem(Model):
     sk = UnicodeAttribute(range_key=True)
 
 
-class PolicyItem(Model):
-    """``settings`` / ``policy#<from_ms>``: the organization's settings from an instant on.
+class SettingsItem(Model):
+    """``settings`` / ``policies``: the organization's settings, with those that held before.
 
-    ``until_ms`` is the instant from which the next settings hold. A write of settings sets it in the settings
-    before them, on the condition that it does not exist. So one of two concurrent writes is refused.
+    ``policies`` contains one text for each change, in order; the first are the defaults. The item does not
+    exist before the first change.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
-    working_hours = UnicodeAttribute()
-    concurrent_timers = UnicodeAttribute()
-    overtime_ms = NumberAttribute()
-    assignment_starts = UnicodeAttribute()
-    stale_after_ms = NumberAttribute()
-    until_ms = NumberAttribute(null=True)
+    policies: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
 
 
 class ProfileItem(Model):
@@ -455,6 +459,7 @@ def timer_item(timer: Timer) -> RawItem:
         start_ms=timer.start_ms,
         clock_ms=timer.clock_ms,
         changed_ms=timer.changed_ms,
+        start_key=start_sk(timer.start_ms, timer.ulid) if timer.start_ms != ulid_ms(timer.ulid) else None,
         end_key=end_key(timer.start_ms, None if timer.is_open else timer.reach.until_ms),
         version=timer.version,
         last_pause_ms=timer.last_pause_ms,
@@ -584,7 +589,7 @@ def tombstone(
     if not gaps:
         return item | {"expires_at": {"N": str(expiry(now_ms, EVENT_DAYS))}}
     claims = [_encode_claim(Claim(*gap, now_ms, counts=False)) for gap in gaps]
-    item["about"] = {"S": _compact({"claims": claims})}
+    item["about"] = {"S": compact({"claims": claims})}
     for name, entries in (
         ("history", encode_history(name_of(sk), history)),
         ("causes", encode_causes(name_of(sk), history)),
@@ -592,6 +597,11 @@ def tombstone(
         item[name] = {"L": [{"S": entry} for entry in entries]}
     reach = to_gaps(item).reach
     return item | {"end_key": {"S": end_key(reach.since_ms, reach.until_ms)}}
+
+
+def is_tombstone(item: RawItem) -> bool:
+    """Whether a timer was deleted, given its item or a projection, which has no ``deleted_ms``."""
+    return "version" not in item
 
 
 def claims_of(item: RawItem) -> tuple[Claim, ...]:
@@ -772,7 +782,7 @@ def _encode_about(timer: Timer) -> str | None:
     }
     known = {key: value for key, (value, default) in values.items() if value != default}
     about = {**timer.unknown_attributes.get("about", {}), **known}
-    return _compact(about) if about else None
+    return compact(about) if about else None
 
 
 def _about(item: RawItem) -> dict[str, Any]:
@@ -780,7 +790,8 @@ def _about(item: RawItem) -> dict[str, Any]:
     return about
 
 
-def _compact(document: object) -> str:
+def compact(document: object) -> str:
+    """Return the JSON of a document, without spaces."""
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -6,6 +6,7 @@ The layout is described in docs/decisions/0002-table-layout.md.
 from hashlib import sha256
 from zlib import crc32
 
+from timer_core.domain.ids import ulid_at
 from timer_core.domain.issues import Issue
 
 # The number of partitions of the index of open timers. A partition accepts 1,000 writes per second (AWS,
@@ -36,6 +37,7 @@ SWEEPER_PROGRESS_SK = "progress"
 REPOSITORY_SK = "repository"
 RENAMED_SK = "renamed"
 SETTINGS_PK = "settings"
+SETTINGS_SK = "policies"
 RESTORE_PK = "restore"
 FULL_RESTORE_SK = "full"
 
@@ -46,8 +48,8 @@ CONFIRMED_DAYS = "confirmed#"
 HOOKS = "hook#"
 NAMES = "name#"
 NAMED_SLOTS = "slot#"
+EVENTS = "event#"
 MOVES_TO = "to#"
-POLICIES = "policy#"
 
 
 def user_pk(user_id: int) -> str:
@@ -58,6 +60,18 @@ def user_pk(user_id: int) -> str:
 def timer_sk(ulid: str) -> str:
     """Return the sort key of a timer."""
     return f"timer#{ulid}"
+
+
+def start_sk(start_ms: int, ulid: str) -> str:
+    """Return the sort key that a timer would have if its ULID had the time of its start."""
+    return timer_sk(ulid_at(start_ms, ulid))
+
+
+def start_sks(from_ms: int | None, before_ms: int | None) -> tuple[str, str]:
+    """Return the lowest and the highest key, see `start_sk`, of timers that started in a range."""
+    first = "" if from_ms is None else ulid_at(from_ms, "")
+    last = "~" if before_ms is None else f"{ulid_at(before_ms - 1, '')}~"
+    return timer_sk(first), timer_sk(last)
 
 
 def idempotency_sk(key: str) -> str:
@@ -132,9 +146,14 @@ def name_sk(repo: str) -> str:
     return f"{NAMES}{repo.lower()}"
 
 
-def event_sk(delivery: str) -> str:
-    """Return the sort key of an event."""
-    return f"event#{delivery}"
+def event_sk(number: int) -> str:
+    """Return the sort key of the event with a number in the log of an issue."""
+    return f"{EVENTS}{number:08d}"
+
+
+def repository_event_sk(delivery: str) -> str:
+    """Return the sort key of an event of a repository."""
+    return f"{EVENTS}{delivery}"
 
 
 def move_to_sk(delivery: str) -> str:
@@ -165,11 +184,6 @@ def confirmed_sk(date: str, part: int = 0) -> str:
 def day_of(sk: str) -> str:
     """Return the ISO 8601 date in the sort key of a day or confirmed day, or of a part of it."""
     return sk.split("#")[1]
-
-
-def policy_sk(from_ms: int) -> str:
-    """Return the sort key of the organization's settings from an instant on."""
-    return f"{POLICIES}{from_ms:015d}"
 
 
 def hook_sk(path: str) -> str:

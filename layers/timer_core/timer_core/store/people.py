@@ -1,7 +1,7 @@
 """Registered people and their profiles."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pynamodb.expressions.condition import Condition
@@ -157,32 +157,35 @@ class PeopleStore:
             tokens_made=int(row.tokens_made or 0),
         )
 
-    def registered(self, user_ids: Iterable[int]) -> dict[int, int]:
-        """Return the registered people among some ids, each with the time at which tracking began.
+    def profiles(self, user_ids: Iterable[int]) -> dict[int, RawItem]:
+        """Return the profile items of those people among some ids who have one."""
+        items = self._table.get_many((user_pk(user_id), PROFILE_SK) for user_id in set(user_ids))
+        return {user_id_of(item["pk"]["S"]): item for item in items}
 
-        The times are milliseconds since the epoch.
-        """
-        return {
-            user_id: _registered_since(item)
-            for user_id, item in self._profiles(user_ids)
-            if not has_requested_deletion(item)
-        }
 
-    def ever_deleted(self, user_ids: Iterable[int]) -> dict[int, int | None]:
-        """Return the ids of the people among some who ever requested deletion.
+def registered(profiles: Mapping[int, RawItem]) -> dict[int, int]:
+    """Return the registered people among some profiles, each with the time at which tracking began.
 
-        Each id has the time (milliseconds since the epoch) at which tracking resumed; None if the person has
-        not registered again.
-        """
-        return {
-            user_id: None if has_requested_deletion(item) else _registered_since(item)
-            for user_id, item in self._profiles(user_ids)
-            if has_requested_deletion(item) or "events_ignored_until_ms" in item
-        }
+    The times are milliseconds since the epoch.
+    """
+    return {
+        user_id: _registered_since(item)
+        for user_id, item in profiles.items()
+        if not has_requested_deletion(item)
+    }
 
-    def _profiles(self, user_ids: Iterable[int]) -> Iterator[tuple[int, RawItem]]:
-        for item in self._table.get_many((user_pk(user_id), PROFILE_SK) for user_id in set(user_ids)):
-            yield user_id_of(item["pk"]["S"]), item
+
+def ever_deleted(profiles: Mapping[int, RawItem]) -> dict[int, int | None]:
+    """Return the ids of the people among some profiles who ever requested deletion.
+
+    Each id has the time (milliseconds since the epoch) at which tracking resumed; None if the person has not
+    registered again.
+    """
+    return {
+        user_id: None if has_requested_deletion(item) else _registered_since(item)
+        for user_id, item in profiles.items()
+        if has_requested_deletion(item) or "events_ignored_until_ms" in item
+    }
 
 
 def read_profile(table: Table, user_id: int) -> ProfileItem | None:

@@ -12,10 +12,19 @@ from typing import NamedTuple
 from pynamodb.expressions.condition import Condition
 
 from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
+from timer_core.domain.ids import ulid_ms
 from timer_core.domain.issues import Issue
 from timer_core.domain.sheets import Label
 from timer_core.domain.timers import Period, Timer
-from timer_core.store.items import TimerItem, decode_span, description_of, to_gaps, to_issue, to_timer
+from timer_core.store.items import (
+    TimerItem,
+    decode_span,
+    description_of,
+    is_tombstone,
+    to_gaps,
+    to_issue,
+    to_timer,
+)
 from timer_core.store.keys import (
     CALENDAR_SK,
     OPEN_SHARDS,
@@ -26,6 +35,8 @@ from timer_core.store.keys import (
     end_keys_since_with_calendar,
     name_of,
     open_timers_pk,
+    start_sk,
+    start_sks,
     timer_sk,
     user_id_of,
     user_pk,
@@ -35,6 +46,8 @@ from timer_core.store.stored_days import StoredDays
 from timer_core.store.table import RawItem, Table
 
 _FILTERED_READ = 1000
+# The number of items that a read of a page has in addition, because tombstones may be among them.
+_SPARE = 5
 # A read also ends at 1 MB (AWS, "Paginating table query results"). Twenty reads take about two seconds.
 _READS = 20
 _PERIOD_TIMERS = 5000
@@ -108,11 +121,25 @@ class Page:
     previous: Position | None
 
 
-class _Index(NamedTuple):
-    """The part of an index that contains the selected timers that started in the period, by their starts."""
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A part of the table or of an index whose items are sorted by start.
 
-    name: str
-    condition: Condition | None
+    Attributes
+    ----------
+    attribute
+        The sort key.
+    filter
+        Selects the timers for the list, apart from the range of keys.
+    selects_most
+        Whether the filter selects all timers, so that a page needs to read hardly more than its own items.
+    """
+
+    index: str | None
+    attribute: str
+    keys: Condition
+    filter: Condition | None
+    selects_most: bool
 
 
 class OpenTimer(NamedTuple):
@@ -148,12 +175,23 @@ class TimerQueries:
         return [to_timer(item) for item in found if "deleted_ms" not in item and _selects(selected, item)]
 
     def page(
-        self, user_id: int, filters: Filters, *, page_size: int, position: Position | None = None
+        self,
+        user_id: int,
+        filters: Filters,
+        *,
+        page_size: int,
+        position: Position | None = None,
+        has_moved_starts: bool = True,
     ) -> Page:
         """Return a page of a person's timers, newest start first.
 
         A page ends after 20,000 timers (or 20 MB) were read, even if the filters selected few of them. So a
         page with few or no timers may be followed by another page.
+
+        Parameters
+        ----------
+        has_moved_starts
+            Whether the person may have timers whose start has moved (`StoredState.has_moved_starts`).
 
         Raises
         ------
@@ -164,7 +202,8 @@ class TimerQueries:
             return Page((), None, None)
         if position is not None and not filters.selects_start(position.start_ms):
             raise InvalidInput("cursor", "Belongs to a list with other filters.", ErrorCode.INVALID_CURSOR)
-        found, stop = self._read_page(user_id, filters, page_size, position)
+        sources = _sources(filters, has_moved_starts=has_moved_starts)
+        found, stop = self._read_page(user_id, filters, sources, page_size, position)
         return _to_page(found, stop, page_size, position)
 
     def in_period(
@@ -187,7 +226,7 @@ class TimerQueries:
         """
         if not filters.selects_any:
             return [], True
-        found, stop = self._read_page(user_id, filters, _PERIOD_TIMERS, None)
+        found, stop = self._read_page(user_id, filters, _sources(filters), _PERIOD_TIMERS, None)
         is_complete = stop is None and len(found) <= _PERIOD_TIMERS
         timers = [to_timer(item) for item in found[:_PERIOD_TIMERS]]
         unlisted = others - {timer.ulid for timer in timers}
@@ -197,24 +236,30 @@ class TimerQueries:
         """Return the number of timers on all pages of a list. All these timers are read."""
         if not filters.selects_any:
             return 0
-        index, condition = _index(filters), _filter_condition(filters)
-        counted, start = len(self._earlier(user_id, filters)), None
-        while filters.selects_started:
-            _, of_read, start = self._table.query(
-                user_pk(user_id),
-                index.condition,
-                index=index.name,
-                filter_condition=condition,
-                start=start,
-                count=True,
-            )
-            counted += of_read
-            if start is None:
-                break
+        counted = len(self._earlier(user_id, filters))
+        for source in _sources(filters) if filters.selects_started else ():
+            start: RawItem | None = None
+            while True:
+                _, of_read, start = self._table.query(
+                    user_pk(user_id),
+                    source.keys,
+                    index=source.index,
+                    filter_condition=source.filter,
+                    start=start,
+                    count=True,
+                )
+                counted += of_read
+                if start is None:
+                    break
         return counted
 
     def _read_page(
-        self, user_id: int, filters: Filters, page_size: int, position: Position | None
+        self,
+        user_id: int,
+        filters: Filters,
+        sources: Sequence[_Source],
+        page_size: int,
+        position: Position | None,
     ) -> tuple[list[RawItem], Position | None]:
         """Return the items after a position, and the position where reading stopped.
 
@@ -231,43 +276,45 @@ class TimerQueries:
             if not backwards or len(earlier) > page_size:
                 return earlier, None
             position = None
-        started, stop = self._started(
-            user_id, filters, page_size - len(earlier), position, backwards=backwards
-        )
+        started: list[RawItem] = []
+        stop = None
+        if filters.selects_started:
+            count = page_size - len(earlier)
+            parts = [
+                self._started(user_id, source, count, position, backwards=backwards) for source in sources
+            ]
+            started, stop = _merged(parts, backwards=backwards)
         if not backwards and stop is None and len(started) <= page_size:
             earlier = self._earlier(user_id, filters)
             return started + earlier, None
         return earlier + started, stop
 
     def _started(
-        self, user_id: int, filters: Filters, count: int, after: Position | None, *, backwards: bool
+        self, user_id: int, source: _Source, count: int, after: Position | None, *, backwards: bool
     ) -> tuple[list[RawItem], Position | None]:
-        """Return more than ``count`` items of timers that started in the period, if there are as many.
+        """Return more than ``count`` items of a source after a position, if there are as many.
 
         Returns
         -------
         tuple[list[RawItem], Position | None]
             The items, and the position where reading stopped; None if reading reached the end.
         """
-        if not filters.selects_started:
-            return [], None
-        index, condition = _index(filters), _filter_condition(filters)
-        start = None if after is None else _list_start(user_id, after, index.name)
+        start = None if after is None else _list_start(user_id, after, source)
         found: list[RawItem] = []
         for _ in range(_READS):
             items, _, start = self._table.query(
                 user_pk(user_id),
-                index.condition,
-                index=index.name,
-                filter_condition=condition,
+                source.keys,
+                index=source.index,
+                filter_condition=source.filter,
                 forward=backwards,
-                limit=count + 1 if condition is None else _FILTERED_READ,
+                limit=count + 1 - len(found) + _SPARE if source.selects_most else _FILTERED_READ,
                 start=start,
             )
             found += items
             if start is None or len(found) > count:
                 break
-        return found, None if start is None else _stop(start, backwards=backwards)
+        return found, None if start is None else _stop(start, source, backwards=backwards)
 
     def _earlier(self, user_id: int, filters: Filters, position: Position | None = None) -> list[RawItem]:
         """Return the items of the timers that started before the period and reach into it.
@@ -282,7 +329,7 @@ class TimerQueries:
         found.sort(key=_order, reverse=not backwards)
         if position is None:
             return found
-        at = (position.start_ms, position.ulid)
+        at = _order_of(position)
         return [item for item in found if (_order(item) > at if backwards else _order(item) < at)]
 
     def _crossing(self, user_id: int, at_ms: int) -> list[RawItem]:
@@ -334,7 +381,7 @@ class TimerQueries:
             items += self._table.query_all(user_pk(user_id), keys, index="by-end")
         others = wanted - {name_of(item["sk"]["S"]) for item in items}
         items += self._table.get_many((user_pk(user_id), timer_sk(ulid)) for ulid in sorted(others))
-        return {name_of(item["sk"]["S"]): _to_label(item) for item in items if "deleted_ms" not in item}
+        return {name_of(item["sk"]["S"]): _to_label(item) for item in items if not is_tombstone(item)}
 
     def _reaching(self, user_id: int, since_ms: int) -> Iterator[RawItem]:
         """Yield the items of all timers that are open, or whose reach ends at an instant or later."""
@@ -393,34 +440,62 @@ class TimerQueries:
 
 def overlapping(items: Iterable[RawItem], period: Period) -> list[Timer]:
     """Return the timers that `TimerQueries.overlapping` returns, given their items and perhaps others."""
-    found = (to_gaps(item) if "deleted_ms" in item else to_timer(item) for item in items)
+    found = (to_gaps(item) if is_tombstone(item) else to_timer(item) for item in items)
     reaching = ((timer, timer.reach) for timer in found)
     since_ms, until_ms = period
     return [timer for timer, reach in reaching if reach.since_ms <= until_ms and reach.until_ms >= since_ms]
 
 
-def _index(filters: Filters) -> _Index:
+# The filter of the items in the table that are not in the index by-start, and no tombstones.
+_IN_TABLE: Condition = TimerItem.deleted_ms.does_not_exist() & TimerItem.start_key.does_not_exist()
+
+
+def _sources(filters: Filters, *, has_moved_starts: bool = True) -> list[_Source]:
+    """Return what contains the selected timers that started in the period, each timer once."""
     start, end = filters.start_from_ms, filters.latest_start_ms
+    condition = _filter_condition(filters)
     if filters.is_open:
-        return _Index("by-end", TimerItem.end_key.between(*end_keys_of_open(start, end)))
+        keys = TimerItem.end_key.between(*end_keys_of_open(start, end))
+        return [_Source("by-end", "end_key", keys, condition, condition is None)]
     if filters.period is not None:
         since_ms = filters.period.since_ms
         start = since_ms if start is None else max(start, since_ms)
-    return _Index("by-start", _range_condition(start, end))
+    between = start_sks(start, end)
+    in_table = _IN_TABLE if condition is None else _IN_TABLE & condition
+    sources = [_Source(None, "sk", TimerItem.sk.between(*between), in_table, condition is None)]
+    if has_moved_starts:
+        keys = TimerItem.start_key.between(*between)
+        sources.append(_Source("by-start", "start_key", keys, condition, condition is None))
+    return sources
 
 
-def _list_start(user_id: int, position: Position, index: str) -> RawItem:
-    """Return the key after which a page begins, in an index of a person's timers."""
-    key: RawItem = {"pk": {"S": user_pk(user_id)}, "sk": {"S": timer_sk(position.ulid)}}
-    if index == "by-end":
-        return key | {"end_key": {"S": end_key(position.start_ms, None)}}
-    return key | {"start_ms": {"N": str(position.start_ms)}}
+def _list_start(user_id: int, position: Position, source: _Source) -> RawItem:
+    """Return the key after which a page begins, in a source."""
+    start_key = _order_of(position)
+    pk = {"S": user_pk(user_id)}
+    if source.index is None:
+        return {"pk": pk, "sk": {"S": start_key}}
+    key = start_key if source.attribute == "start_key" else end_key(position.start_ms, None)
+    return {"pk": pk, "sk": {"S": timer_sk(position.ulid)}, source.attribute: {"S": key}}
 
 
-def _stop(last: RawItem, *, backwards: bool) -> Position:
+def _stop(last: RawItem, source: _Source, *, backwards: bool) -> Position:
     """Return the position where reading stopped, given the last key that was read."""
-    start_ms = last["start_ms"]["N"] if "start_ms" in last else name_of(last["end_key"]["S"])
-    return Position(int(start_ms), name_of(last["sk"]["S"]), backwards)
+    key = name_of(last[source.attribute]["S"])
+    start_ms = int(key) if source.attribute == "end_key" else ulid_ms(key)
+    return Position(start_ms, name_of(last["sk"]["S"]), backwards)
+
+
+def _merged(
+    parts: Sequence[tuple[list[RawItem], Position | None]], *, backwards: bool
+) -> tuple[list[RawItem], Position | None]:
+    """Return the items of several sources in order, up to the first position where one of them stopped."""
+    found = sorted((item for items, _ in parts for item in items), key=_order, reverse=not backwards)
+    stops = sorted((stop for _, stop in parts if stop is not None), key=_order_of, reverse=not backwards)
+    if len(parts) == 1 or not stops:
+        return found, stops[0] if stops else None
+    at = _order_of(stops[0])
+    return [item for item in found if (_order(item) <= at if backwards else _order(item) >= at)], stops[0]
 
 
 def _is_earlier(position: Position, filters: Filters) -> bool:
@@ -429,8 +504,12 @@ def _is_earlier(position: Position, filters: Filters) -> bool:
     return position.start_ms < since_ms
 
 
-def _order(item: RawItem) -> tuple[int, str]:
-    return _number(item, "start_ms"), name_of(item["sk"]["S"])
+def _order(item: RawItem) -> str:
+    return start_sk(_number(item, "start_ms"), name_of(item["sk"]["S"]))
+
+
+def _order_of(position: Position) -> str:
+    return start_sk(position.start_ms, position.ulid)
 
 
 def _to_page(
@@ -488,17 +567,6 @@ def existing(item: RawItem | None) -> Timer:
 
 def _to_label(item: RawItem) -> Label:
     return Label(to_issue(item), description_of(item))
-
-
-def _range_condition(start: int | None, end: int | None) -> Condition | None:
-    if start is not None and end is not None:
-        # Subtract one millisecond, because ``between`` includes both ends.
-        return TimerItem.start_ms.between(start, end - 1)
-    if start is not None:
-        return TimerItem.start_ms >= start
-    if end is not None:
-        return TimerItem.start_ms < end
-    return None
 
 
 def _crosses(item: RawItem, at_ms: int) -> bool:

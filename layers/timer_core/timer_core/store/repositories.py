@@ -17,12 +17,14 @@ from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.timers import Timer
 from timer_core.store.items import EVENT_DAYS, NAME_DAYS, NameItem, OwnerRenamedItem, RepositoryItem, expiry
 from timer_core.store.keys import NAMES, RENAMED_SK, REPOSITORY_SK, name_of, name_sk, owner_pk, repo_pk
-from timer_core.store.table import ConditionFailed, RawItem, Table, Write
+from timer_core.store.table import ConditionFailed, Key, RawItem, Table, Write
 
 _Observed: TypeAlias = NameItem | OwnerRenamedItem | RepositoryItem
 # A name is stored again when it was last stored this long ago (an hour). So within this time, deliveries of a
 # repository that keeps its name cause no writes.
 _CONFIRMED = 3_600 * 10_000_000
+# The `NameItem` exists for at least this time after it was stored: half of the time until it expires.
+_NAME_EXISTS = NAME_DAYS // 2 * 86_400 * 10_000_000
 # Requests show a name that was read at most this long ago.
 _CACHE_MS = 60_000
 
@@ -34,6 +36,14 @@ class RepositoryName:
     full_name: str
     named_at: int
     joined: frozenset[str] = frozenset()
+
+    def has_joined(self, full_name: str, named_at: int) -> bool:
+        """Whether an observation confirms the stored name, and no slots can be under the name.
+
+        There are none as long as the `NameItem` exists, which was stored with this name.
+        """
+        is_same = full_name == self.full_name and full_name.lower() in self.joined
+        return is_same and named_at < self.named_at + _NAME_EXISTS
 
     def includes(self, full_name: str, named_at: int) -> bool:
         """Whether an observation changes nothing that is stored, and the slots under the name have joined."""
@@ -48,6 +58,11 @@ def to_repository_name(item: RawItem) -> RepositoryName:
     """Convert an item to a repository's name."""
     row = RepositoryItem.from_raw_data(item)
     return RepositoryName(row.full_name, int(row.named_at), frozenset(row.joined or ()))
+
+
+def repository_key(repo_id: int) -> Key:
+    """Return the keys of a `RepositoryItem`."""
+    return repo_pk(str(repo_id)), REPOSITORY_SK
 
 
 class Repositories:
@@ -68,12 +83,12 @@ class Repositories:
 
     def name(self, repo_id: int) -> RepositoryName | None:
         """Return the present name of a repository; None if it is unknown."""
-        item = self._table.get(repo_pk(str(repo_id)), REPOSITORY_SK)
+        item = self._table.get(*repository_key(repo_id))
         return None if item is None else to_repository_name(item)
 
     def names(self, repo_ids: Iterable[int]) -> dict[int, str]:
         """Return the present full names of repositories; unknown repositories are not included."""
-        keys = ((repo_pk(str(repo_id)), REPOSITORY_SK) for repo_id in sorted(set(repo_ids)))
+        keys = (repository_key(repo_id) for repo_id in sorted(set(repo_ids)))
         return {int(name_of(item["pk"]["S"])): item["full_name"]["S"] for item in self._table.get_many(keys)}
 
     def record(self, repository: Repository, named_at: int, *, now_ms: int) -> list[Repository]:

@@ -42,6 +42,8 @@ class StoredState:
         The state of the timeline at ``valid_until_ms``; None if only the stored days have it.
     changes
         The number of changes that made stored days invalid.
+    has_moved_starts
+        Whether the start of one of the person's timers was ever moved.
     """
 
     own: OwnCalendar
@@ -49,6 +51,7 @@ class StoredState:
     valid_until_ms: int
     carry: Carry | None
     changes: int
+    has_moved_starts: bool = False
 
     @property
     def is_valid(self) -> bool:
@@ -157,7 +160,7 @@ def to_state(item: RawItem) -> StoredState:
     carry = None
     if valid_ms == stored_ms and "carry" in item:
         carry = decode_day(item["carry"]["B"]).carry
-    return StoredState(to_own(item), stored_ms, valid_ms, carry, dirty.changes)
+    return StoredState(to_own(item), stored_ms, valid_ms, carry, dirty.changes, "has_moved_starts" in item)
 
 
 def day_items(user_id: int, at_ms: int, day: Timeline) -> Iterator[tuple[str, RawItem]]:

@@ -58,8 +58,8 @@ class Worked:
     state
         The state of the timeline at the end of the period, or at the present if that is earlier; None if the
         period ended before the days that are derived.
-    derived_from_ms
-        The UTC midnight up to which the stored days were valid.
+    days
+        Which days are stored.
     derived
         The slices without confirmed days; the same ones if they are not different.
     confirmed
@@ -70,7 +70,7 @@ class Worked:
     timers: tuple[Timer, ...]
     calendar: Calendar
     state: Carry | None
-    derived_from_ms: int
+    days: StoredState
     derived: tuple[Slice, ...]
     confirmed: tuple[ConfirmedDay, ...] = ()
 
@@ -111,9 +111,21 @@ class Timesheets:
 
     # ------------------------------------------------------------------ reading
 
-    def worked(self, user_id: int, period: Period, *, now_ms: int) -> Worked:
-        """Return a person's working time in a period, up to the present."""
-        return self._worked(user_id, self._state(user_id, now_ms), period, now_ms)
+    def state(self, user_id: int, *, now_ms: int) -> StoredState:
+        """Return which days are stored, without those that a fast machine has stored too early."""
+        return self._days.state(user_id).valid_until(midnight(now_ms))
+
+    def worked(
+        self, user_id: int, period: Period, *, now_ms: int, state: StoredState | None = None
+    ) -> Worked:
+        """Return a person's working time in a period, up to the present.
+
+        Parameters
+        ----------
+        state
+            As the method `state` returns it, if it was read already.
+        """
+        return self._worked(user_id, state or self.state(user_id, now_ms=now_ms), period, now_ms)
 
     def present(self, user_id: int, *, now_ms: int) -> Worked:
         """Return a person's working time since the beginning of the present day in their time zone.
@@ -137,11 +149,11 @@ class Timesheets:
             The person's working time in a period up to the present, if it has been derived already.
         """
         if present is None:
-            state = self._state(user_id, now_ms)
+            state = self.state(user_id, now_ms=now_ms)
             if all(timer.reach.until_ms < state.valid_until_ms for timer in timers):
                 return self._stored_ms(user_id, timers)
             present = self._worked(user_id, state, Period(now_ms, now_ms), now_ms)
-        stored = [timer for timer in timers if timer.reach.until_ms < present.derived_from_ms]
+        stored = [timer for timer in timers if timer.reach.until_ms < present.days.valid_until_ms]
         carries = present.carry.timers
         derived = {timer.ulid: carries[timer.ulid].working_ms for timer in timers if timer.ulid in carries}
         return derived | self._stored_ms(user_id, stored)
@@ -175,7 +187,7 @@ class Timesheets:
         }
         if not expired:
             return []
-        state = self._state(user_id, now_ms)
+        state = self.state(user_id, now_ms=now_ms)
         since_ms, carry = state.valid_until_ms, self._carry(user_id, state)
         signed_ms = min(timer.last_sign_until(timer.changed_ms) for timer in expired.values())
         if signed_ms < since_ms:
@@ -197,7 +209,7 @@ class Timesheets:
 
         Before the period, the calendar has to have the same working hours as the stored one.
         """
-        state = self._state(user_id, now_ms)
+        state = self.state(user_id, now_ms=now_ms)
         since_ms = min(midnight(period.since_ms), state.valid_until_ms)
         until_ms = min(period.until_ms, now_ms)
         if since_ms == state.valid_until_ms:
@@ -208,10 +220,6 @@ class Timesheets:
         calendar = own.calendar(self._calendars.organization())
         derived = confirmed_timeline(timers, calendar, until_ms, carry, confirmed)
         return clipped(derived.slices, period.since_ms, until_ms)
-
-    def _state(self, user_id: int, now_ms: int) -> StoredState:
-        """Return which days are stored, without those that a fast machine has stored too early."""
-        return self._days.state(user_id).valid_until(midnight(now_ms))
 
     def _read_present(self, user_id: int, now_ms: int) -> tuple[list[RawItem], StoredState]:
         """Return the items of the timers that reach into the days that are not stored, and which are stored.
@@ -263,7 +271,7 @@ class Timesheets:
             tuple(timers),
             calendar,
             carry,
-            valid_ms,
+            state,
             clipped(derived, since_ms, until_ms),
             tuple(confirmed),
         )
@@ -306,7 +314,7 @@ class Timesheets:
 
     def days(self, user_id: int, dates: Sequence[date], *, now_ms: int) -> list[Sheet]:
         """Return a person's sheets of adjacent dates."""
-        return self._sheets(user_id, self._state(user_id, now_ms), dates, now_ms)[0]
+        return self._sheets(user_id, self.state(user_id, now_ms=now_ms), dates, now_ms)[0]
 
     def confirm(self, user_id: int, day: date, expected: Expected, *, now_ms: int) -> Sheet:
         """Freeze a day that is over, and return its sheet. A confirmed day stays as it is.
@@ -328,7 +336,7 @@ class Timesheets:
         """
 
         def attempt() -> Sheet:
-            state = self._state(user_id, now_ms)
+            state = self.state(user_id, now_ms=now_ms)
             (sheet,), worked = self._sheets(user_id, state, [day], now_ms)
             if sheet.since_ms == sheet.until_ms:
                 raise InvalidInput(
@@ -369,7 +377,7 @@ class Timesheets:
         """
 
         def attempt() -> None:
-            state = self._state(user_id, now_ms)
+            state = self.state(user_id, now_ms=now_ms)
             (sheet,), _ = self._sheets(user_id, state, [day], now_ms)
             if sheet.confirmed_ms is None:
                 raise NotFound(f"{day.isoformat()} is not confirmed.")
@@ -408,7 +416,7 @@ class Timesheets:
         self, user_id: int, state: StoredState, period: Period, worked: Worked
     ) -> Mapping[date, ConfirmedDay]:
         """Return the confirmed days of a period by date. Those of the derived part were read with it."""
-        stored = Period(period.since_ms, min(period.until_ms, worked.derived_from_ms))
+        stored = Period(period.since_ms, min(period.until_ms, worked.days.valid_until_ms))
         found = list(worked.confirmed)
         if overlaps(state.own.confirmed, *stored):
             found += self._confirmed.between(user_id, *stored)
@@ -419,7 +427,7 @@ class Timesheets:
         """Return the labels of the timers that counted in a period."""
         derived = {timer.ulid: Label.of(timer) for timer in worked.timers}
         others = {piece.timer for piece in worked.slices} - derived.keys()
-        ended = Period(period.since_ms, min(period.until_ms, worked.derived_from_ms))
+        ended = Period(period.since_ms, min(period.until_ms, worked.days.valid_until_ms))
         return derived | self._timers.labels(user_id, others, ended)
 
     def _timer_writes(self, user_id: int, day: ConfirmedDay, timers: Sequence[Timer]) -> list[Write]:
