@@ -489,7 +489,7 @@ def to_timer(item: RawItem) -> Timer:
     about = _about(item)
     end_ms, last_pause_ms = _number(item, "end_ms"), _number(item, "last_pause_ms")
     status = Status.RUNNING if last_pause_ms is None else Status.PAUSED
-    issue = to_issue(item)
+    issue = _to_issue(item, about)
     unknown: dict[str, Any] = {name: item[name] for name in item.keys() - _TIMER_ATTRIBUTES}
     if unknown_about := {key: value for key, value in about.items() if key not in _ABOUT}:
         unknown["about"] = unknown_about
@@ -511,7 +511,7 @@ def to_timer(item: RawItem) -> Timer:
         stopped_by=None if end_ms is None else about.get("stopped_by", MANUAL),
         locked_until_ms=_number(item, "locked_until_ms"),
         history=history_of(item),
-        claims=claims_of(item),
+        claims=_to_claims(about),
         signs=tuple(about.get("signs", ())),
         confirmed_span=decode_span(item["confirmed_span"]["S"]) if "confirmed_span" in item else None,
         absorbed=tuple(about.get("absorbed", ())),
@@ -550,12 +550,16 @@ def to_issue(item: RawItem) -> Issue | None:
 
     The index ``open-timers`` does not contain the title.
     """
+    return _to_issue(item, _about(item))
+
+
+def _to_issue(item: RawItem, about: dict[str, Any]) -> Issue | None:
     if "number" not in item:
         return None
     owner, _, repo = item["full_name"]["S"].partition("/")
     repo_key = item["repo_key"]["S"]
     repo_id = int(repo_key) if repo_key.isdecimal() else 0
-    return Issue(owner, repo, int(item["number"]["N"]), _about(item).get("title", ""), repo_id)
+    return Issue(owner, repo, int(item["number"]["N"]), about.get("title", ""), repo_id)
 
 
 def description_of(item: RawItem) -> str:
@@ -606,9 +610,13 @@ def is_tombstone(item: RawItem) -> bool:
 
 def claims_of(item: RawItem) -> tuple[Claim, ...]:
     """Return the claims of a timer or a tombstone, given its item or a projection."""
+    return _to_claims(_about(item))
+
+
+def _to_claims(about: dict[str, Any]) -> tuple[Claim, ...]:
     return tuple(
         Claim(since_ms, until_ms, made_ms, bool(counts))
-        for since_ms, until_ms, made_ms, counts in _about(item).get("claims", ())
+        for since_ms, until_ms, made_ms, counts in about.get("claims", ())
     )
 
 
