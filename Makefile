@@ -3,7 +3,8 @@
 # Each tool has its own environment, because the tools pin different versions of the same packages: .venv contains
 # the project with its tests and linters, .venv-sam the SAM CLI, .venv-ministack the AWS emulator, .venv-lambda the
 # packages of Lambda's runtime, .venv-checkov checkov, .venv-node Node, which installs the JavaScript tools into
-# node_modules. uv, which is part of .venv, installs the other environments.
+# node_modules, and .venv-peer Django for `make bench-peer`. uv, which is part of .venv, installs the other
+# environments.
 
 PYTHON ?= python3
 # The port of the local stack.
@@ -31,6 +32,7 @@ ministack    := .venv-ministack/.installed
 checkov      := .venv-checkov/.installed
 lambda       := .venv-lambda/.installed
 node         := .venv-node/.installed
+peer         := .venv-peer/.installed
 javascript   := node_modules/.installed
 on-port       = --port '$(subst ','\'',$(PORT))'
 on-stack      = $(or $(call option,--stack,STACK),$(on-port))
@@ -271,6 +273,10 @@ release-check: lint ## Check that this commit can be released as its version
 bench: build $(venv) ## Measure, and update the tables of docs/performance.md and docs/cost.md
 	.venv/bin/python -m bench
 
+.PHONY: bench-peer
+bench-peer: $(venv) $(peer) dynamodb-local ## Measure beside a Django peer, and update its tables; needs an installed PostgreSQL
+	.venv/bin/python -m bench peer
+
 .PHONY: budget
 budget: $(venv) $(sam) dynamodb-local ## Write bench/budget.json, the instructions that cold starts may take, anew
 	.venv/bin/python -m bench.budget --write
@@ -304,6 +310,7 @@ requirements: $(venv) ## Pin the newest versions of the packages in requirements
 		compile checkov.in --output-file checkov.txt && \
 		compile ministack.in --output-file ministack.txt && \
 		compile node.in --output-file node.txt && \
+		compile peer.in --output-file peer.txt && \
 		compile uv.in --output-file uv.txt
 
 # The packages that other layers need too. Every function has the layer of timer_core.
@@ -316,7 +323,7 @@ clean: ## Remove environments, builds, and the local stack with its data
 			echo "The local stack on port $${folder##*-} is running: stop it first, with Ctrl-C."; exit 1; \
 		fi; \
 	done
-	rm -rf .venv .venv-sam .venv-ministack .venv-lambda .venv-checkov .venv-node node_modules .aws-sam .local .mypy_cache .pytest_cache .hypothesis .coverage .cache
+	rm -rf .venv .venv-sam .venv-ministack .venv-lambda .venv-checkov .venv-node .venv-peer node_modules .aws-sam .local .mypy_cache .pytest_cache .hypothesis .coverage .cache
 	find . \( -name __pycache__ -o -name '*.egg-info' -o -name .ruff_cache \) -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------ environments
@@ -345,7 +352,7 @@ define install-venv
 endef
 
 .venv/.requirements .venv-sam/.installed .venv-ministack/.installed .venv-lambda/.installed \
-	.venv-checkov/.installed .venv-node/.installed: | .venv/.uv
+	.venv-checkov/.installed .venv-node/.installed .venv-peer/.installed: | .venv/.uv
 
 .venv/.requirements: requirements/dev.txt
 	$(call install-venv,.venv,the packages of the project,$<)
@@ -369,6 +376,9 @@ endef
 
 .venv-node/.installed: requirements/node.txt
 	$(call install-venv,.venv-node,Node,$<)
+
+.venv-peer/.installed: requirements/peer.txt
+	$(call install-venv,.venv-peer,the Django peer,$<)
 
 node_modules/.installed: .venv-node/.installed package.json package-lock.json .npmrc
 	@echo 'Installing the JavaScript tools into node_modules'

@@ -21,6 +21,8 @@ from bench import (
     timesheets,
     widget,
 )
+from bench.peer import compare
+from bench.peer.postgres import NotInstalled
 
 _DOCS = Path(__file__).parents[1] / "docs"
 _PAGES = [_DOCS / "performance.md", _DOCS / "cost.md"]
@@ -35,6 +37,7 @@ _MEASUREMENTS: dict[str, Callable[[], str]] = {
     "timesheets": timesheets.measure,
     "sweep": sweep.measure,
     "load": load.measure,
+    "peer": compare.measure,
     "widget": widget.measure,
     "cost": cost.measure,
 }
@@ -44,9 +47,15 @@ def main(names: list[str]) -> None:
     """Run the named measurements, or all of them."""
     for name in names or _MEASUREMENTS:
         print(f"Measuring {name}", flush=True)
-        # Discard the metrics that the functions print.
-        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
-            table = _MEASUREMENTS[name]()
+        try:
+            # Discard the metrics that the functions print.
+            with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+                table = _MEASUREMENTS[name]()
+        except NotInstalled as missing:
+            if names:
+                sys.exit(str(missing))
+            print(f"Skipping {name}. {missing}")
+            continue
         print(table)
         marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         page = next((page for page in _PAGES if marked.search(page.read_text())), None)

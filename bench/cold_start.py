@@ -6,7 +6,7 @@
 import argparse
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,8 @@ LOADS = {
     "timesheets.refresh": ("TimesheetsFunction", _CLIENT),
     "stale_sweeper.sweep": ("StaleSweeperFunction", _CLIENT),
 }
+# The widget's request (LIST in web/timer-manager.js).
+POLL = "/api/timelogs/?end_time__isnull=true&page_size=100"
 BASE = "boto3.client('dynamodb')"
 _BARE = f"import boto3; client = {BASE}"
 _GET_ITEM = """
@@ -65,7 +67,7 @@ def resolve(host, port, *rest, resolve=socket.getaddrinfo, **options):
     return resolve("127.0.0.1", {port}, *rest, **options)
 socket.getaddrinfo = resolve
 """
-_REQUEST = """
+_CONTEXT = """
 class Context:
     function_name = "bench"
     memory_limit_in_mb = 512
@@ -73,9 +75,42 @@ class Context:
     aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
     def get_remaining_time_in_millis(self):
         return 10_000
+"""
+_REQUEST = """
 answer = handler.handler({event!r}, Context())
 assert answer["statusCode"] == {status} and {content!r} in answer["body"], answer
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """Makes programs that load a function and use it, with AWS's services on this machine."""
+
+    built: Built
+    environment: Mapping[str, str]
+    connect: str
+
+    def of_clients(self, text: str, then: str = "") -> Program:
+        """Return a program without a function; the connections are to this machine for its second part."""
+        return Program(f"{text}{self.connect}{then}" if then else text, environment=self.environment)
+
+    def of_function(self, module: str, then: str = "") -> Program:
+        """Return a program that loads a function as `handler`, and then uses it with a `Context`."""
+        function, client = LOADS[module]
+        text = f"import {module} as handler; {client}"
+        if then:
+            text += f"{self.connect}{_CONTEXT}{then}"
+        environment = {**self.environment, **self.built.environment(function)}
+        return Program(text, self.built.paths(function), environment)
+
+
+@contextmanager
+def serving(built: Built, **variables: str) -> Iterator[Programs]:
+    """Yield the maker of programs, which run only while the context lasts."""
+    on = stage()
+    with serve(built.certificates, on.database.meta.endpoint_url) as port:
+        environment = {**_ENVIRONMENT, "TABLE_NAME": on.table_name, **variables}
+        yield Programs(built, environment, _CONNECT.format(port=port))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,31 +132,22 @@ def measure() -> str:
 
 @contextmanager
 def programs(built: Built, modules: Sequence[str]) -> Iterator[dict[str, Program]]:
-    """Yield the programs by name: the bare interpreter, the bare clients, the functions and first requests.
-
-    The programs can run only while the context lasts.
-    """
+    """Yield the programs by name: the interpreter, the bare clients, the functions and the first requests."""
     # Discard the metrics that the functions in this process print.
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
-        on, requests = stage(), _first_requests()
-    environment = _ENVIRONMENT | {"TABLE_NAME": on.table_name}
-    with serve(built.certificates, on.database.meta.endpoint_url) as port:
-        connect = _CONNECT.format(port=port)
+        requests = _first_requests()
+    with serving(built) as make:
         found = {
             "": Program(""),
-            BASE: Program(_BARE, environment=environment),
-            f"{BASE} with one GetItem": Program(f"{_BARE}{connect}{_GET_ITEM}", environment=environment),
-            "boto3.client('sqs')": Program("import boto3; boto3.client('sqs')", environment=environment),
+            BASE: make.of_clients(_BARE),
+            f"{BASE} with one GetItem": make.of_clients(_BARE, _GET_ITEM),
+            "boto3.client('sqs')": make.of_clients("import boto3; boto3.client('sqs')"),
         }
         for module in modules:
-            function, client = LOADS[module]
-            load = f"import {module} as handler; {client}"
-            variables = environment | built.environment(function)
-            paths = built.paths(function)
-            found[module] = Program(load, paths, variables)
+            found[module] = make.of_function(module)
             for request in requests.get(module, ()):
                 send = _REQUEST.format(event=request.event, status=request.status, content=request.content)
-                found[f"{module} with {request.name}"] = Program(f"{load}{connect}{send}", paths, variables)
+                found[f"{module} with {request.name}"] = make.of_function(module, send)
         yield found
 
 
@@ -137,7 +163,6 @@ def _first_requests() -> dict[str, list[_Request]]:
     _, session = Sessions(cast("Any", keys)).begin(person.user_id, person.login, now_ms=now_ms())
     by_token = {"authorization": f"Token {api.token}"}
     by_session = {"cookie": f"{SESSION_COOKIE}={session}"}
-    poll = "/api/timelogs/?end_time__isnull=true&page_size=100"
     delivery = (_PAYLOADS / "issues.assigned.json").read_bytes()
     headers = {
         "content-type": "application/json",
@@ -155,8 +180,8 @@ def _first_requests() -> dict[str, list[_Request]]:
 
     return {
         "timelogs.api": [
-            _Request("the first poll (token)", get(poll, by_token), 200, timer),
-            _Request("the first poll (session)", get(poll, by_session), 200, timer),
+            _Request("the first poll (token)", get(POLL, by_token), 200, timer),
+            _Request("the first poll (session)", get(POLL, by_session), 200, timer),
         ],
         "auth.api": [_Request("the first page", get("/api/auth/me/", by_session), 200, person.login)],
         "schedule.api": [_Request("the first page", get("/api/schedule/", by_session), 200, "organization")],
@@ -170,8 +195,9 @@ def _table(python: Path, found: dict[str, Program], rounds: int) -> str:
     megabytes: dict[str, float] = {}
     for _ in range(rounds):
         for name, program in found.items():
-            elapsed, megabytes[name] = program.run(python)
-            seconds[name].append(elapsed)
+            run = program.run(python)
+            megabytes[name] = run.megabytes
+            seconds[name].append(run.seconds)
     least = {name: min(times) for name, times in seconds.items()}
     instructions = {
         name: program.count_instructions(python) if counts else 0 for name, program in found.items()

@@ -47,16 +47,19 @@ class Assumptions:
     open_timers: float = _assumed(2, "open timers of a person during a sweep")
     kept_months: float = _assumed(12, "months for which timers are stored")
     answer_kb: float = _assumed(2, "KB of a response, headers included; a 304 is smaller")
-    log_kb: float = _assumed(1.5, "KB logged for each invocation: Lambda's lines, our own, and metrics")
+    log_kb: float = _assumed(0.8, "KB logged for each invocation: Lambda's lines, and our own")
+    dashboard_views: float = _assumed(20, "views of the dashboard a month, each of the logs of a day")
     access_log_kb: float = _assumed(0.25, "KB of each request in API Gateway's access log")
     kept_log: float = _assumed(0.15, "compressed size of stored logs as a share, for the month they are kept")
     traced: float = _assumed(0.05, "share of requests that X-Ray records, besides the first of each second")
     call_ms: float = _assumed(5, "ms for which Lambda waits at each call to DynamoDB")
     vcpu: float = _assumed(512 / 1769, "share of a processor that a function of 512 MB has")
     active_hours: float = _assumed(200, "hours a month in which functions publish metrics")
-    hourly_metrics: float = _assumed(5, "custom metrics that the sweeper publishes each hour")
-    active_metrics: float = _assumed(25, "custom metrics of the other functions, published when they work")
-    alarm_metrics: float = _assumed(27, "metrics that the template's alarms read, each charged as an alarm")
+    hourly_metrics: float = _assumed(3, "custom metrics that the sweeper publishes each hour")
+    daily_metrics: float = _assumed(1, "custom metrics that the sweeper publishes each day")
+    active_metrics: float = _assumed(1, "custom metrics that other functions publish when they work")
+    alarm_metrics: float = _assumed(12, "metrics that the template's alarms read, each charged as an alarm")
+    environment_hours: float = _assumed(2, "hours for which Lambda keeps an environment that is in use")
 
 
 class Price(NamedTuple):
@@ -78,6 +81,8 @@ class Price(NamedTuple):
 
 
 _AWS = "AWS's page"
+# The service of the prices that only a stack with the parameter SnapStart pays.
+_SNAPSTART = "SnapStart"
 _PRICES = {
     "write": Price("DynamoDB", "write request units", 0.625, _MILLION, "million", 0, "Airbyte, July 2025"),
     "read": Price("DynamoDB", "read request units", 0.125, _MILLION, "million", 0, "Airbyte, July 2025"),
@@ -85,6 +90,10 @@ _PRICES = {
     "backup": Price("DynamoDB", "GB with point-in-time recovery", 0.20, 1, "GB", 0, "not verified"),
     "invocation": Price("Lambda", "invocations", 0.20, _MILLION, "million", _MILLION, "Cloudchipr, 2024"),
     "gb_s": Price("Lambda", "GB-s, arm64", 0.0000133334, 1, "GB-s", 400_000, "Cloudchipr, 2024"),
+    "snapshot": Price(
+        _SNAPSTART, "GB-s of cached snapshots", 0.0000015046, 1, "GB-s", 0, "AWSNegotiations, May 2026"
+    ),
+    "restore": Price(_SNAPSTART, "GB restored", 0.0001397998, 1, "GB", 0, "AWSNegotiations, May 2026"),
     "request": Price("API Gateway", "HTTP API requests", 1.00, _MILLION, "million", 0, _AWS),
     "queue": Price("SQS", "FIFO requests", 0.50, _MILLION, "million", _MILLION, "FactualMinds"),
     "cdn_request": Price(
@@ -98,11 +107,11 @@ _PRICES = {
     "log_kept": Price("CloudWatch", "GB of logs kept", 0.03, 1, "GB", 5, "Hykell"),
     "metric": Price("CloudWatch", "custom metrics", 0.30, 1, "metric", 10, "SigNoz, February 2026"),
     "alarm": Price("CloudWatch", "metrics of alarms", 0.10, 1, "metric", 10, "CloudBurn, February 2026"),
+    "query": Price("CloudWatch", "GB of logs queried", 0.005, 1, "GB", 0, "FactualMinds, May 2026"),
     "dashboard": Price("CloudWatch", "dashboards", 3.00, 1, "dashboard", 3, "FactualMinds, June 2026"),
     "trace": Price("X-Ray", "traces recorded", 5.00, _MILLION, "million", 100_000, _AWS),
     "secret": Price("Secrets Manager", "secrets", 0.40, 1, "secret", 0, "Hivebook"),
     "secret_call": Price("Secrets Manager", "calls", 0.05, 10_000, "10,000", 0, "Hivebook"),
-    "key": Price("KMS", "keys", 1.00, 1, "key", 0, "not verified"),
     "schedule": Price(
         "EventBridge Scheduler", "runs", 1.00, _MILLION, "million", 14 * _MILLION, "CloudBurn, March 2026"
     ),
@@ -119,15 +128,18 @@ _MEMORY_GB = 0.5
 # The timesheets function has twice the memory, so it has twice the share of a processor too.
 _STORING_GB = 1
 _STORING = (STORE_NOTHING, STORE_A_DAY)
-# On an idle queue, Lambda repeats five long polls of 20 seconds each (AWS, "Using Lambda with Amazon SQS").
-# The queues are those of the deliveries and of the timesheets.
-_IDLE_POLLS = 2 * 5 * 3 * 60 * _HOURS
+# On an idle queue, Lambda repeats long polls of 20 seconds each: five in parallel, or two if the queue has no
+# maximum concurrency (AWS, "Configuring scaling behavior for SQS event source mappings"). The queue of the
+# deliveries has one, that of the timesheets has none.
+_IDLE_POLLS = (5 + 2) * 3 * 60 * _HOURS
 # The requests for each message: one to send, one to receive and one to delete the message.
 _QUEUE_REQUESTS = 3
 _RECEIVE_MS = 15
-_SECRETS = 2
-# A process reads a secret again after five minutes, which makes 12 reads per hour.
-_SECRET_READS = 12 * _HOURS
+# The functions to which the parameter SnapStart applies. A deployment deletes a function's former version.
+_SNAPSHOTS = 4
+_SECRETS = 1
+# A process that serves requests reads its key again after five minutes.
+_SECRET_READS_PER_HOUR = 12
 
 
 def measure() -> str:
@@ -247,6 +259,7 @@ def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions, files: in
     stored = a.timers * days * (a.kept_months * _TIMER_KB + _EVENTS_KB) * 1000 / _GB
     logged = (invocations * a.log_kb + requests * a.access_log_kb) * 1000 / _GB
     environments = max(3, 3 * ms / 1000 / 3600 / a.active_hours)
+    restores = environments * a.active_hours / a.environment_hours
     return {
         "write": sum(number * counts[name].write_units for name, number in times.items())
         + forgotten * stop.write_units,
@@ -258,6 +271,8 @@ def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions, files: in
         "backup": stored,
         "invocation": invocations,
         "gb_s": (ms * _MEMORY_GB + storing_ms * _STORING_GB) / 1000,
+        "snapshot": _SNAPSHOTS * _MEMORY_GB * _HOURS * 3600,
+        "restore": restores * _MEMORY_GB,
         "request": requests,
         "queue": processed * _QUEUE_REQUESTS + _IDLE_POLLS,
         "cdn_request": requests + views,
@@ -265,13 +280,15 @@ def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions, files: in
         "transfer": (requests * a.answer_kb + views * 0.5) * 1000 / _GB,
         "log": logged,
         "log_kept": logged * a.kept_log,
-        "metric": a.hourly_metrics + a.active_metrics * min(1, a.active_hours / _HOURS),
+        "metric": a.hourly_metrics
+        + a.daily_metrics / 24
+        + a.active_metrics * min(1, a.active_hours / _HOURS),
         "alarm": a.alarm_metrics,
+        "query": a.dashboard_views * logged / 30,
         "dashboard": 1,
         "trace": invocations * a.traced + min(invocations, a.active_hours * 3600) * (1 - a.traced),
         "secret": _SECRETS,
-        "secret_call": environments * _SECRET_READS,
-        "key": 1,
+        "secret_call": environments * _SECRET_READS_PER_HOUR * a.active_hours,
         "schedule": _SWEEPS,
     }
 
@@ -320,18 +337,27 @@ def _price_table() -> str:
 
 
 def _bill_table(bills: Mapping[int, Mapping[str, tuple[float, float]]]) -> str:
+    """Return the dollars by service and in total. SnapStart is off by default, so no total contains it."""
     rows = [
         "| dollars a month | " + " | ".join(f"{users:,} people" for users in bills) + " |",
         "| --- |" + " ---: |" * len(bills),
     ]
     services = dict.fromkeys(price.service for price in _PRICES.values())
-    for service in services:
-        names = [name for name, price in _PRICES.items() if price.service == service]
-        cells = (f"{sum(bill[name][0] for name in names):,.2f}" for bill in bills.values())
-        rows.append(f"| {service} | {' | '.join(cells)} |")
+    services.pop(_SNAPSTART)
+
+    def dollars(kind: int, *services: str) -> dict[int, float]:
+        names = [name for name, price in _PRICES.items() if price.service in services]
+        return {users: sum(bill[name][kind] for name in names) for users, bill in bills.items()}
+
+    rows += [
+        f"| {service} | {' | '.join(f'{one:,.2f}' for one in dollars(0, service).values())} |"
+        for service in services
+    ]
     for label, kind in (("**list prices**", 0), ("**after what is free each month**", 1)):
-        totals = {users: sum(dollars[kind] for dollars in bill.values()) for users, bill in bills.items()}
+        totals = dollars(kind, *services)
         rows.append(f"| {label} | {' | '.join(f'**{total:,.2f}**' for total in totals.values())} |")
         each = (f"{total / users:,.3f}" for users, total in totals.items())
         rows.append(f"| for each person | {' | '.join(each)} |")
+    more = " | ".join(f"{one:,.2f}" for one in dollars(1, _SNAPSTART).values())
+    rows.append(f"| in addition with `SnapStart=true` | {more} |")
     return "\n".join(rows)

@@ -4,7 +4,6 @@ Lambda ends a function's process only after its last request, so nobody waits fo
 """
 
 import ast
-import json
 import os
 import re
 import shutil
@@ -14,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _ENVIRONMENT = {
     # Functions cannot write into their packages.
@@ -23,11 +23,11 @@ _ENVIRONMENT = {
 }
 _END = """
 import os, time
-report = {"seconds": time.process_time(), "kilobytes": 0}
+report = {"seconds": time.process_time(), "kilobytes": 0, "result": globals().get("result")}
 for line in open("/proc/self/status"):
     if line.startswith("VmHWM:"):
         report["kilobytes"] = int(line.split()[1])
-print("\\n" + repr(report).replace("'", '"'), flush=True)
+print("\\n" + repr(report), flush=True)
 os._exit(0)
 """
 
@@ -102,6 +102,25 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """What a program reports at its end.
+
+    Attributes
+    ----------
+    seconds
+        The processor time of all threads.
+    megabytes
+        The peak of the memory.
+    result
+        The value of the program's variable `result`.
+    """
+
+    seconds: float
+    megabytes: float
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """A program of Python, the folders of its packages, and its environment."""
 
@@ -109,8 +128,8 @@ class Program:
     paths: Iterable[Path] = ()
     environment: Mapping[str, str] | None = None
 
-    def run(self, python: Path, *under: str | Path) -> tuple[float, float]:
-        """Return the processor time of all threads (seconds), and the peak of the memory (MB).
+    def run(self, python: Path, *under: str | Path) -> Run:
+        """Run the program.
 
         Parameters
         ----------
@@ -123,8 +142,8 @@ class Program:
             If the program fails; the message contains its output.
         """
         output = self._output([*under, python, "-c", self.text + _END])
-        report = json.loads(output.splitlines()[-1])
-        return report["seconds"], report["kilobytes"] / 1024
+        report = ast.literal_eval(output.splitlines()[-1])
+        return Run(report["seconds"], report["kilobytes"] / 1024, report["result"])
 
     def count_instructions(self, python: Path) -> int:
         """Return the number of instructions that the processor executes, counted by Valgrind."""
@@ -154,7 +173,7 @@ class Program:
             command, env=_ENVIRONMENT | variables, capture_output=True, text=True, check=False
         )
         if finished.returncode != 0:
-            raise RuntimeError(f"{self.text}\nfailed:\n{finished.stdout}{finished.stderr}")
+            raise RuntimeError(f"{self.text}\nfailed:\n{finished.stderr}")
         return finished.stdout
 
 

@@ -87,6 +87,8 @@ def main() -> int:
         return 1
     if parameters.values["Stage"] == "prod":
         deployed.protect_from_termination()
+    # The first access creates the webhook's secret.
+    deployed.webhook_secret()
     print(deploy_web(deployed, ROOT / "web"))
     print(_next_steps(deployed))
     return 0

@@ -10,18 +10,13 @@ from auth.direct import direct
 from timer_core import startup
 from timer_core.api import pages, requests
 from timer_core.clock import now_ms
-from timer_core.observability import count_requests, make_metrics
 
 if TYPE_CHECKING:
     from timer_core.api.resolver import Resolver
 
-metrics = make_metrics("auth")
-
 
 @startup.completes
 @shared.logger.inject_lambda_context(correlation_id_path="requestContext.requestId")
-@metrics.log_metrics
-@count_requests(metrics, routes_of="auth")
 @requests.answer_head
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle a request of API Gateway (HTTP API, payload format 2.0)."""

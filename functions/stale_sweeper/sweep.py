@@ -18,7 +18,7 @@ from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.credentials import CredentialParameter
 from timer_core.github.api.errors import GitHubError
-from timer_core.observability import make_logger, make_metrics
+from timer_core.observability import make_logger, publish
 from timer_core.services.event_handler import EventHandler
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.services.reconciliation import Reconciler, Reconciliation
@@ -37,14 +37,18 @@ from timer_core.store.timers import TimerStore
 from timer_core.store.timesheets import Timesheets
 
 logger = make_logger("stale-sweeper")
-metrics = make_metrics("stale-sweeper")
 tracer = Tracer(service="stale-sweeper", patch_modules=["botocore"])
 
 table = Table(settings().table_name)
 timers = TimerStore(table)
 issue_timers = IssueTimers(table, timers)
 event_handler = EventHandler(
-    issue_timers, timers, PeopleStore(table), track_unregistered=settings().track_unregistered
+    issue_timers,
+    timers,
+    PeopleStore(table),
+    track_unregistered=settings().track_unregistered,
+    # The next run finds a timer that did not follow a move.
+    again_after_ms=0,
 )
 account_deletion = AccountDeletionStore(table, track_unregistered=settings().track_unregistered)
 health = HealthStore(table)
@@ -165,11 +169,9 @@ class Summary:
 
 @startup.completes
 @logger.inject_lambda_context
-@metrics.log_metrics
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Run the sweep; return its summary."""
-    metrics.add_metric("SweepsStarted", MetricUnit.Count, 1)
     options = Options.of(event)
     progress = progress_store.read()
     options = options.resuming(progress)
@@ -187,7 +189,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         _repair(options, progress, summary, has_time, until_ms=now_ms() + total_ms)
     except Exception:
         summary.complete = False
-        metrics.add_metric("SweepFailures", MetricUnit.Count, 1)
+        _count_failures(1)
         logger.exception("The repair failed")
     if options.stop_stale:
         _stop_stale(options, progress, summary, has_time)
@@ -243,11 +245,9 @@ def _allowed(options: Options, summary: Summary) -> dict[Capability, bool]:
 
 
 def _redeliver(options: Options, has_time: Callable[[float], bool]) -> Redelivery:
-    redelivery = redeliverer.run(
+    return redeliverer.run(
         now_ms=now_ms(), has_time=lambda: has_time(_REDELIVERY_SHARE), dry_run=options.dry_run
     )
-    metrics.add_metric("DeliveriesRedelivered", MetricUnit.Count, redelivery.redelivered)
-    return redelivery
 
 
 def _reconcile(
@@ -261,8 +261,7 @@ def _reconcile(
         has_time=lambda: has_time(_REPAIR_SHARE),
         dry_run=options.dry_run,
     )
-    metrics.add_metric("EventsBackfilled", MetricUnit.Count, reconciliation.backfilled)
-    metrics.add_metric("SweepFailures", MetricUnit.Count, reconciliation.failed)
+    _count_failures(reconciliation.failed)
     return reconciliation
 
 
@@ -275,9 +274,9 @@ def _stop_stale(options: Options, progress: Progress, summary: Summary, has_time
     summary.complete &= is_complete
     if not options.dry_run:
         progress_store.note_stale(progress.stale_found + result.found, after=result.after)
-    metrics.add_metric("SweepsDone", MetricUnit.Count, int(is_complete and not options.dry_run))
-    metrics.add_metric("TimersSwept", MetricUnit.Count, result.stopped)
-    metrics.add_metric("SweepFailures", MetricUnit.Count, result.failed)
+    if is_complete and not options.dry_run:
+        publish("SweepsDone", 1)
+    _count_failures(result.failed)
 
 
 def _finish_deletions(summary: Summary, has_time: Callable[[], bool]) -> None:
@@ -286,7 +285,7 @@ def _finish_deletions(summary: Summary, has_time: Callable[[], bool]) -> None:
         pending_deletions = list(account_deletion.pending_deletions())
     except Exception:
         summary.complete = False
-        metrics.add_metric("SweepFailures", MetricUnit.Count, 1)
+        _count_failures(1)
         logger.exception("The pending account deletions could not be read")
         return
     for pending in pending_deletions:
@@ -295,8 +294,14 @@ def _finish_deletions(summary: Summary, has_time: Callable[[], bool]) -> None:
                 pending, now_ms=now_ms(), has_time=has_time
             )
         except Exception:
-            metrics.add_metric("SweepFailures", MetricUnit.Count, 1)
+            _count_failures(1)
             logger.exception("An account could not be deleted")
+
+
+def _count_failures(count: int) -> None:
+    """Publish the failures that SweepFailureAlarm reads; an hour without failures has no data."""
+    if count:
+        publish("SweepFailures", count)
 
 
 def _publish_health() -> None:
@@ -306,10 +311,10 @@ def _publish_health() -> None:
     except Exception:
         logger.exception("The timers could not be counted")
         return
-    metrics.add_metric("OpenTimers", MetricUnit.Count, report.open_timers)
-    metrics.add_metric("StaleTimers", MetricUnit.Count, report.stale_timers)
+    publish("OpenTimers", report.open_timers)
+    publish("StaleTimers", report.stale_timers)
     if report.webhook_success_rate is not None:
-        metrics.add_metric("WebhookSuccessRate", MetricUnit.Percent, 100 * report.webhook_success_rate)
+        publish("WebhookSuccessRate", 100 * report.webhook_success_rate, MetricUnit.Percent)
 
 
 def _flag(event: dict[str, Any], name: str, *, default: bool) -> bool:

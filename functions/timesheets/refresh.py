@@ -4,8 +4,8 @@ The function reads the table's stream. A record is delivered at least once, and 
 nothing. If a person's days cannot be stored, the person is queued, so that nobody else waits; if a record
 cannot be read, all days of its person are derived. The function also reads this queue, and SQS moves a
 message that keeps failing to the dead-letter queue. There, Lambda also reports batches of the stream that it
-has discarded. When the dead letters are moved back to the queue, such a report is only logged, because it
-names no people; the sweep stores their days.
+has discarded, and failed sweeps. When the dead letters are moved back to the queue, such a report is only
+logged, because it names no people; the sweep stores their days.
 """
 
 import json
@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from timer_core import startup
@@ -23,7 +22,7 @@ from timer_core.clients import client
 from timer_core.clock import now_ms
 from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.timers import LATEST_MS, Timer
-from timer_core.observability import make_logger, make_metrics
+from timer_core.observability import make_logger
 from timer_core.settings import settings
 from timer_core.store.calendars import Calendars
 from timer_core.store.items import to_gaps, to_timer
@@ -38,7 +37,6 @@ _RESERVE_MS = 15_000
 _THREADS = 8
 
 logger = make_logger("timesheets")
-metrics = make_metrics("timesheets")
 
 table = Table(settings().table_name)
 timesheets = Timesheets(table, TimerQueries(table), Calendars(table))
@@ -59,7 +57,6 @@ class Change:
 
 @startup.completes
 @logger.inject_lambda_context
-@metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Store days for a batch of the stream or of the queue; return the messages that SQS delivers again."""
     records = event["Records"]
@@ -71,7 +68,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         except (ValueError, TypeError):
             logger.exception("A message is not a change", extra={"message_id": message["messageId"]})
             failed.append(message["messageId"])
-    changes, unreadable = _changes(record["dynamodb"] for record in records if "dynamodb" in record)
+    changes = _changes(record["dynamodb"] for record in records if "dynamodb" in record)
     pending = _by_person([*(change for _, change in queued), *changes])
     states = _states(pending)
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -79,9 +76,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             lambda change: _store(change, states.get(change.user_id), context), pending.values()
         )
     is_stored = dict(zip(pending, stored, strict=True))
-    metrics.add_metric("TimesheetsStored", MetricUnit.Count, sum(is_stored.values()))
-    failures = len(failed) + unreadable + list(is_stored.values()).count(False)
-    metrics.add_metric("TimesheetFailures", MetricUnit.Count, failures)
     for change in _by_person(changes).values():
         if not is_stored[change.user_id]:
             _queue(asdict(change))
@@ -90,10 +84,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _queued(body: str) -> Iterator[Change]:
-    """Yield the change in a message of the queue; none if the message reports a discarded batch.
+    """Yield the change in a message of the queue; none if the message is a report of Lambda.
 
-    Lambda writes such a report into the dead-letter queue (AWS, "Retain discarded records for a DynamoDB
-    event source in Lambda").
+    Lambda writes reports of discarded batches and of failed sweeps into the dead-letter queue (AWS, "Retain
+    discarded records for a DynamoDB event source in Lambda" and "Capturing records of Lambda asynchronous
+    invocations").
 
     Raises
     ------
@@ -101,8 +96,8 @@ def _queued(body: str) -> Iterator[Change]:
         If the message has another form.
     """
     document = json.loads(body)
-    if "DDBStreamBatchInfo" in document:
-        logger.warning("Lambda has discarded a batch of the stream", extra={"report": document})
+    if "requestContext" in document:
+        logger.warning("A report of a failed invocation", extra={"report": document})
     else:
         change = Change(**document)
         yield Change(int(change.user_id), int(change.from_ms))
@@ -116,20 +111,18 @@ def _by_person(changes: Iterable[Change]) -> dict[int, Change]:
     return found
 
 
-def _changes(records: Iterable[Mapping[str, Any]]) -> tuple[list[Change], int]:
-    """Return the changes in records of the stream, and the number of unreadable records."""
+def _changes(records: Iterable[Mapping[str, Any]]) -> list[Change]:
+    """Return the changes in records of the stream."""
     changes = list[Change]()
-    unreadable = 0
     for images in records:
         try:
             change = _change(images)
         except Exception:
             logger.exception("A record of the stream cannot be read", extra={"keys": images.get("Keys")})
-            unreadable += 1
             change = _unreadable(images)
         if change is not None:
             changes.append(change)
-    return changes, unreadable
+    return changes
 
 
 def _change(images: Mapping[str, Any]) -> Change | None:

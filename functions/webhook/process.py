@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Tracer
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -18,7 +17,7 @@ from timer_core.github.api.client import GitHub
 from timer_core.github.api.credentials import CredentialParameter
 from timer_core.github.api.errors import GitHubError, Unavailable
 from timer_core.github.messages import Message, QueuedEvent, ReplyEvent, from_json
-from timer_core.observability import make_logger, make_metrics
+from timer_core.observability import make_logger
 from timer_core.services.event_handler import EventHandler
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.services.queued_events import QueuedEventHandler
@@ -40,7 +39,6 @@ _MAX_WAIT_FOR_GITHUB_S = 3_600
 _RESERVE_MS = 8_000
 
 logger = make_logger("webhook-process")
-metrics = make_metrics("webhook-process")
 tracer = Tracer(service="webhook-process", patch_modules=["botocore"])
 
 
@@ -59,7 +57,13 @@ issue_timers = IssueTimers(table, timers)
 health = HealthStore(table)
 hooks = HookStore(table)
 queued_events = QueuedEventHandler(
-    EventHandler(issue_timers, timers, PeopleStore(table), track_unregistered=settings().track_unregistered),
+    EventHandler(
+        issue_timers,
+        timers,
+        PeopleStore(table),
+        track_unregistered=settings().track_unregistered,
+        again_after_ms=settings().apply_again_after_s * 1000,
+    ),
     issue_timers,
     GitHub(CredentialParameter(settings().github_credential), api_url=settings().github_api_url),
     settings().triggers,
@@ -84,7 +88,6 @@ class _Again(Exception):
 
 @startup.completes
 @logger.inject_lambda_context
-@metrics.log_metrics
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Process a batch; return the ids of the messages that SQS should deliver again."""
@@ -95,9 +98,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     failed = {failure["itemIdentifier"] for failure in response["batchItemFailures"]}
     processed = len(records) - len(failed)
     lost = sum(record["messageId"] in failed and _is_last_try(record) for record in records)
-    metrics.add_metric("DeliveriesProcessed", MetricUnit.Count, processed)
-    metrics.add_metric("DeliveriesRetried", MetricUnit.Count, len(failed) - lost)
-    metrics.add_metric("DeliveriesFailed", MetricUnit.Count, lost)
     _count_deliveries(processed, lost)
     return dict(response)
 
@@ -140,7 +140,9 @@ def _process(record: SQSRecord, lambda_context: LambdaContext) -> None:
         if message.hook is not None:
             hooks.note(message.hook.path, now_ms=now_ms())
     except Exception as error:
-        logger.exception("Delivery failed", extra={"message_id": record.message_id})
+        logger.exception(
+            "Delivery failed", extra={"message_id": record.message_id, "is_last_try": is_last_try}
+        )
         if not is_last_try:
             _retry_after(record, _wait_s(record, error))
         raise
@@ -156,11 +158,9 @@ def _process(record: SQSRecord, lambda_context: LambdaContext) -> None:
 def _handle(event: QueuedEvent, message: Message) -> int:
     """Handle one event; return the time after which it has to be handled again (ms); 0 if it does not."""
     outcome = queued_events.handle(event, message)
-    if outcome.unregistered:
-        metrics.add_metric("UsersNotRegistered", MetricUnit.Count, outcome.unregistered)
-    if outcome.is_refused:
-        metrics.add_metric("GitHubRefusals", MetricUnit.Count, 1)
-    fields = {"event": type(event).__name__, "outcome": outcome.name, **outcome.details}
+    counts = {"unregistered": outcome.unregistered, "refused_by_github": int(outcome.is_refused)}
+    details = outcome.details | {name: count for name, count in counts.items() if count}
+    fields = {"event": type(event).__name__, "outcome": outcome.name, **details}
     logger.info("Delivery processed", extra=fields)
     return outcome.again_ms
 

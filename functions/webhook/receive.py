@@ -14,7 +14,6 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -33,33 +32,32 @@ from timer_core.github.webhooks.payloads import (
     server_of,
 )
 from timer_core.github.webhooks.signature import is_signed
-from timer_core.observability import count_requests, make_logger, make_metrics
-from timer_core.secrets import RotatingSecret
+from timer_core.observability import make_logger, publish
+from timer_core.secrets import WEBHOOK_STAGE, RotatingSecret
 from timer_core.settings import settings
 from webhook.queue import send
 
 logger = make_logger("webhook-receive")
-metrics = make_metrics("webhook-receive")
 
 _ABOUT = "This is the address of Issue Timer's webhook, to which GitHub delivers events with POST requests."
 # An SQS deduplication id has at most 128 letters, digits and punctuation marks; GitHub sends a UUID.
 _DELIVERY = re.compile(r"[A-Za-z0-9-]{1,72}")
+# The share of deliveries that may fail. Each delivery publishes by how much it exceeds this share. So the sum
+# of one metric is the number of failures beyond the share, which WebhookFailureAlarm reads.
+_TOLERATED_FAILURES = 0.05
 
 sqs = client("sqs")
 triggers = settings().triggers
-secrets = RotatingSecret(client("secretsmanager"), settings().webhook_secret_arn)
+secrets = RotatingSecret(client("secretsmanager"), settings().webhook_secret_arn, WEBHOOK_STAGE)
 
 
 @startup.completes
 @logger.inject_lambda_context
-@metrics.log_metrics
-@count_requests(metrics)
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Respond to a delivery with 202 (queued), 200 (ignored), 400, 401, 415 (refused) or 503 (not queued)."""
     method = event["requestContext"]["http"]["method"]
     if method != "POST":
         return _response_to(method)
-    metrics.add_metric("DeliveriesReceived", MetricUnit.Count, 1)
     # Every log line about a delivery contains its GUID, here and in the processor.
     delivery = event["headers"].get("x-github-delivery", "")
     # The sender is not verified yet, so no other part of the request may be logged.
@@ -68,9 +66,10 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
         status, body = _receive(event["headers"], _raw_body(event))
     except HttpError as refused:
         logger.warning("Delivery refused", extra={"status": refused.status.value, "reason": refused.detail})
-        metrics.add_metric("DeliveriesRefused", MetricUnit.Count, 1)
+        publish("ExcessDeliveryFailures", 1 - _TOLERATED_FAILURES)
         return response(refused.status, refused.detail, refused.headers)
     logger.info("Delivery received", extra=body)
+    publish("ExcessDeliveryFailures", -_TOLERATED_FAILURES)
     return {
         "statusCode": status.value,
         "headers": {"content-type": "application/json"},
@@ -119,12 +118,10 @@ def _receive(headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, dict[
     if isinstance(events, Ignored):
         return _ignored(events.reason)
     _queue(delivery, events, hook)
-    metrics.add_metric("DeliveriesQueued", MetricUnit.Count, 1)
     return HTTPStatus.ACCEPTED, {"status": "accepted", "delivery": delivery}
 
 
 def _ignored(reason: IgnoredReason) -> tuple[HTTPStatus, dict[str, str]]:
-    metrics.add_metric("DeliveriesIgnored", MetricUnit.Count, 1)
     return HTTPStatus.OK, {"status": "ignored", "reason": reason}
 
 
@@ -145,7 +142,6 @@ def _queue(delivery: str, events: Sequence[QueuedEvent], hook: Hook | None) -> N
         send(sqs, settings().delivery_queue_url, events, delivery=delivery, hook=hook)
     except (BotoCoreError, ClientError) as error:
         logger.exception("The queue did not accept a delivery")
-        metrics.add_metric("DeliveriesLost", MetricUnit.Count, 1)
         raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "The delivery could not be queued.") from error
 
 

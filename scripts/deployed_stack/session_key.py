@@ -7,6 +7,7 @@ from deployed_stack.errors import ToolError
 from deployed_stack.secret_pair import SecretPair
 from deployed_stack.stack import DeployedStack
 from timer_core.api.sessions import LIFE_S
+from timer_core.secrets import SESSION_STAGE
 
 # By then, all sessions signed with the previous key have expired. The functions may sign with that key for
 # six minutes after a change, and a session lasts an hour.
@@ -56,7 +57,7 @@ def _require_age(pair: SecretPair) -> None:
 
 
 def _pair(stack: DeployedStack) -> SecretPair:
-    return SecretPair(stack.aws, stack.resources["SessionSecret"])
+    return SecretPair(stack.aws, stack.outputs["SigningKeysArn"], SESSION_STAGE)
 
 
 def _new_key() -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from botocore.config import Config
 
 from deployed_stack.secret_pair import SecretPair
 from timer_core.github.messages import from_json
+from timer_core.secrets import WEBHOOK_STAGE
 
 # The template's AutoPublishAlias: the version of a function that everything calls.
 LIVE = "live"
@@ -102,9 +104,20 @@ class DeployedStack:
             StackName=self.name, EnableTerminationProtection=True
         )
 
+    @cached_property
+    def webhook_pair(self) -> SecretPair:
+        """The secret that GitHub signs deliveries with, and the previous one.
+
+        The pair is created if there is none yet, because CloudFormation generates the session key only.
+        """
+        pair = SecretPair(self.aws, self.outputs["SigningKeysArn"], WEBHOOK_STAGE)
+        if not pair.exists:
+            pair.replace(secrets.token_hex(32))
+        return pair
+
     def webhook_secret(self) -> str:
         """Return the secret that signs GitHub's deliveries."""
-        return SecretPair(self.aws, self.outputs["WebhookSecretArn"]).current
+        return self.webhook_pair.current
 
     def sweep(self, *, dry_run: bool) -> Any:
         """Run the sweeper, and return its summary or error; with ``dry_run``, the sweeper only counts."""

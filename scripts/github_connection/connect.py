@@ -18,7 +18,6 @@ from github_connection.storage import (
     remove_credential,
     require_no_rotation,
     store_credential,
-    webhook_secret,
 )
 from timer_core.github.api.credentials import App
 
@@ -56,7 +55,7 @@ def registration(
         oauth = {"client_id": app.client_id, "client_secret": app.client_secret}
         store_credential(stack, oauth_name, oauth)
         if app.webhook_secret:
-            webhook_secret(stack).change(app.webhook_secret)
+            stack.webhook_pair.change(app.webhook_secret)
         else:
             print(
                 "GitHub created no secret for the webhook. In the App's settings, enter the one that "
@@ -155,8 +154,8 @@ def rotate(stack: DeployedStack) -> None:
         If the previous rotation is not finished.
     """
     require_no_rotation(stack)
-    webhook_secret(stack).change(secrets.token_hex(32))
-    # See docs/decisions/0004-webhook-secret.md.
+    stack.webhook_pair.change(secrets.token_hex(32))
+    # See docs/decisions/0004-secrets.md.
     print("The secret is changed, and the previous one is still accepted.")
     secret = stack.make_command("secret")
     print(f"Wait ten seconds; then enter the new one at GitHub. `{secret}` prints it.")
@@ -164,5 +163,5 @@ def rotate(stack: DeployedStack) -> None:
 
 def finish_rotation(stack: DeployedStack) -> None:
     """Accept the current secret only."""
-    webhook_secret(stack).forget_previous()
+    stack.webhook_pair.forget_previous()
     print("Within five minutes, only the current secret is accepted.")

@@ -1,11 +1,10 @@
-"""Read and change a stack's credentials for GitHub, and its webhook secret, in AWS."""
+"""Read and change a stack's credentials for GitHub in AWS."""
 
 import json
 from collections.abc import Mapping
 
 from deployed_stack import DeployedStack
 from deployed_stack.errors import ToolError
-from deployed_stack.secret_pair import SecretPair
 
 
 def credential_name(stack: DeployedStack) -> str:
@@ -43,14 +42,9 @@ def require_no_rotation(stack: DeployedStack) -> None:
     ToolError
         If the previous secret is still accepted, because another change would end its validity.
     """
-    if webhook_secret(stack).has_previous:
+    if stack.webhook_pair.has_previous:
         raise ToolError(
             "The webhook's secret was changed before, and the previous one is still accepted. When GitHub "
             "signs with the current one everywhere, finish that change: "
             f"{stack.make_command('github-rotate', 'DONE=1')}"
         )
-
-
-def webhook_secret(stack: DeployedStack) -> SecretPair:
-    """Return the secret that GitHub signs deliveries with, and the previous secret."""
-    return SecretPair(stack.aws, stack.outputs["WebhookSecretArn"])

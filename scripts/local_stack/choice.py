@@ -47,7 +47,7 @@ def chosen_stack(options: argparse.Namespace) -> DeployedStack:
         return local_stack(options.port)
     stack = DeployedStack(boto3.Session(), options.stack)
     try:
-        is_ours = "WebhookSecretArn" in stack.outputs
+        is_ours = "SigningKeysArn" in stack.outputs
     except ClientError as error:
         # CloudFormation returns this code if the stack does not exist:
         # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html

@@ -9,6 +9,7 @@ The functions below change the version that requirements/ministack.txt pins. Unc
 - passes cookies among the headers of an event, and only the last of several with one name,
 - ignores the origin groups of a distribution,
 - refuses a template with an alarm on a computed metric,
+- leaves a staging label of a secret also at its former version,
 - applies policies that refuse requests without TLS, although the local stack has no TLS.
 """
 
@@ -29,7 +30,7 @@ from typing import Any
 from ministack import app as ministack
 from ministack.core import iam_evaluator, lambda_runtime
 from ministack.core.persistence import save_all
-from ministack.services import apigateway, cloudfront, lambda_svc
+from ministack.services import apigateway, cloudfront, lambda_svc, secretsmanager
 from ministack.services.cloudformation import provisioners
 
 _SAVE_SECONDS = 2.0
@@ -221,6 +222,21 @@ def accept_computed_alarms() -> None:
     provisioners._cw_metric_alarm_record = record_computed
 
 
+def move_staging_labels() -> None:
+    """Remove a staging label from its former version when a new version gets it ("PutSecretValue")."""
+    put: Callable[[dict[str, Any]], Any] = secretsmanager._put_secret_value
+
+    def put_and_move(request: dict[str, Any]) -> Any:
+        _, secret = secretsmanager._resolve(request.get("SecretId"))
+        # MiniStack itself moves AWSCURRENT.
+        moved = set(request.get("VersionStages", ())) - {"AWSCURRENT"}
+        for version in secret["Versions"].values() if secret else ():
+            version["Stages"] = [label for label in version["Stages"] if label not in moved]
+        return put(request)
+
+    secretsmanager._put_secret_value = put_and_move
+
+
 def pretend_tls() -> None:
     """Treat all requests as sent over TLS, because some policies refuse other requests."""
     iam_evaluator._request_origin = ContextVar("request_origin", default=("127.0.0.1", True))
@@ -234,6 +250,7 @@ def main() -> None:
     pass_cookies()
     fail_over()
     accept_computed_alarms()
+    move_staging_labels()
     pretend_tls()
     threading.Thread(target=save_while_running, args=(watch,), daemon=True).start()
     threading.Thread(target=stop_with_parent, daemon=True).start()

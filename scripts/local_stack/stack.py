@@ -224,6 +224,8 @@ class LocalStack(DeployedStack):
             self.aws.client("s3").create_bucket(Bucket=_ARTIFACTS)
             self.deploy(template, self._parameters)
             self.remember("deployed", wanted)
+        # The first access creates the webhook's secret.
+        self.webhook_secret()
         serve_locally(self, self.emulator.port)
         deploy_web(self, ROOT / "web")
 

@@ -22,11 +22,11 @@ BOB = (583231, "octocat")
 DOMAIN = "timer.example.com"
 
 
-def restart(stack: LocalStack, function: str) -> None:
-    """Replace the processes of a function by those of a new version, which is equal to the former version."""
+def restart(stack: LocalStack, function: str, **changed: str) -> None:
+    """Replace the processes of a function by those of a new version, with some variables changed."""
     functions, name = stack.aws.client("lambda"), stack.resources[function]
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables | changed})
     functions.get_waiter("function_updated_v2").wait(FunctionName=name)
     version = functions.publish_version(FunctionName=name)["Version"]
     functions.update_alias(FunctionName=name, Name=LIVE, FunctionVersion=version)
@@ -144,6 +144,8 @@ def site(fake_github: FakeGitHub, tmp_path_factory: pytest.TempPathFactory) -> I
         "WritesPerMinute": "1000000",
     }
     with LocalStack(free_port(), tmp_path_factory.mktemp("stack"), parameters=parameters) as stack:
+        # Tests wait until all messages are done.
+        restart(stack, "WebhookProcessFunction", APPLY_AGAIN_AFTER_S="1")
         yield Site(stack)
 
 

@@ -33,10 +33,9 @@ def registry() -> Iterator[GitHub]:
 @pytest.fixture(autouse=True)
 def forget_the_connection(site: Site) -> Iterator[None]:
     """Restore the stack's secret and remove its credentials, as other tests expect."""
-    secretsmanager, secret = site.stack.aws.client("secretsmanager"), site.stack.outputs["WebhookSecretArn"]
-    before = secretsmanager.get_secret_value(SecretId=secret)["SecretString"]
+    before = site.stack.webhook_secret()
     yield
-    secretsmanager.put_secret_value(SecretId=secret, SecretString=before)
+    site.stack.webhook_pair.replace(before)
     run(site, "remove")
     run(site, "oauth", "--remove")
 

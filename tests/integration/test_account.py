@@ -1348,7 +1348,9 @@ def _apply_event(
 ) -> None:
     """Apply an event, by default now. Without users, the event affects everyone with a timer on the issue."""
     issue_timers = IssueTimers(app.table, app.timers)
-    event_handler = EventHandler(issue_timers, app.timers, app.people, track_unregistered=track_unregistered)
+    event_handler = EventHandler(
+        issue_timers, app.timers, app.people, track_unregistered=track_unregistered, again_after_ms=0
+    )
     app.clock.advance(1)
     event = IssueEvent(
         delivery=delivery or f"delivery-{next(_numbers)}",

@@ -32,6 +32,7 @@ from timer_core.api import request_guard
 from timer_core.api.sessions import LIFE_S, SESSION_COOKIE, SIGN_IN_COOKIE
 from timer_core.clock import now_ms
 from timer_core.github.webhooks.signature import sign
+from timer_core.secrets import WEBHOOK_STAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,9 +55,10 @@ TIMER_ROUTES = [(method, path) for method, path in ROUTES if "{timer_id}" in pat
 @pytest.fixture
 def webhook(app: App) -> Iterator[Client]:
     """The function that receives GitHub's deliveries, with its queue."""
-    secret = boto3.client("secretsmanager").create_secret(
-        Name=f"webhook-{now_ms()}", SecretString=json.dumps({"current": WEBHOOK_SECRET, "previous": ""})
-    )
+    secrets = boto3.client("secretsmanager")
+    secret = secrets.create_secret(Name=f"keys-{now_ms()}", SecretString="{}")
+    pair = json.dumps({"current": WEBHOOK_SECRET, "previous": ""})
+    secrets.put_secret_value(SecretId=secret["ARN"], SecretString=pair, VersionStages=[WEBHOOK_STAGE])
     queue = boto3.client("sqs").create_queue(QueueName="deliveries.fifo", Attributes={"FifoQueue": "true"})
     own = {"WEBHOOK_SECRET_ARN": secret["ARN"], "DELIVERY_QUEUE_URL": queue["QueueUrl"]}
     with loaded("webhook.receive", app.table.name, **own) as receive:

@@ -37,10 +37,12 @@ from timer_core.github.api.credentials import (
     Token,
 )
 from timer_core.github.webhooks.payloads import READERS
+from timer_core.secrets import SESSION_STAGE, WEBHOOK_STAGE
 
 PARAMETER = "/issue-timer-test/github"
 OAUTH_PARAMETER = "/issue-timer-test/oauth"
 FIRST_SECRET = "the secret of the first deployment"
+SESSION_KEYS = json.dumps({"current": "a session key", "previous": ""})
 
 
 class Stack(DeployedStack):
@@ -62,7 +64,9 @@ class Stack(DeployedStack):
         return OAuthParameter(OAUTH_PARAMETER).get()
 
     def webhook_secrets(self) -> dict[str, str]:
-        secret = self.aws.client("secretsmanager").get_secret_value(SecretId="webhook")
+        secret = self.aws.client("secretsmanager").get_secret_value(
+            SecretId="keys", VersionStage=WEBHOOK_STAGE
+        )
         loaded: dict[str, str] = json.loads(secret["SecretString"])
         return loaded
 
@@ -83,14 +87,15 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         monkeypatch.setenv(name, value)
     with mock_aws():
         session = boto3.Session()
-        session.client("secretsmanager").create_secret(
-            Name="webhook", SecretString=json.dumps({"current": FIRST_SECRET, "previous": ""})
-        )
+        secrets = session.client("secretsmanager")
+        secrets.create_secret(Name="keys", SecretString=SESSION_KEYS)
+        first = json.dumps({"current": FIRST_SECRET, "previous": ""})
+        secrets.put_secret_value(SecretId="keys", SecretString=first, VersionStages=[WEBHOOK_STAGE])
         stack = Stack(session, "issue-timer-test")
         stack.outputs = {
             "GitHubCredentialName": PARAMETER,
             "OAuthCredentialName": OAUTH_PARAMETER,
-            "WebhookSecretArn": "webhook",
+            "SigningKeysArn": "keys",
         }
         yield stack
 
@@ -370,7 +375,7 @@ def test_a_webhook_without_a_secret_does_not_change_the_stacks(
 
 
 def test_the_key_is_stored_even_if_the_secret_cannot_be(stack: Stack, registering: Registering) -> None:
-    stack.aws.client("secretsmanager").delete_secret(SecretId="webhook", ForceDeleteWithoutRecovery=True)
+    stack.aws.client("secretsmanager").delete_secret(SecretId="keys", ForceDeleteWithoutRecovery=True)
     registering.complete_in_browser()
     with pytest.raises(ClientError):
         registering.end()
@@ -556,3 +561,25 @@ def test_a_rotation_is_finished_before_the_next_one(stack: Stack) -> None:
     assert stack.webhook_secrets() == {"current": second, "previous": ""}
     connect.rotate(stack)
     assert stack.webhook_secrets()["previous"] == second
+
+
+def test_the_session_key_stays_when_the_secret_is_rotated(stack: Stack) -> None:
+    """Both are versions of one secret."""
+    connect.rotate(stack)
+    connect.finish_rotation(stack)
+    secrets = stack.aws.client("secretsmanager")
+    assert (
+        secrets.get_secret_value(SecretId="keys", VersionStage=SESSION_STAGE)["SecretString"] == SESSION_KEYS
+    )
+
+
+def test_the_secret_is_created_once_if_a_deployment_without_make_has_none(stack: Stack) -> None:
+    secrets = stack.aws.client("secretsmanager")
+    secrets.create_secret(Name="new", SecretString=SESSION_KEYS)
+    stack.outputs["SigningKeysArn"] = "new"
+    created = stack.webhook_secret()
+    assert len(created) == 64
+    again = Stack(stack.aws, stack.name)
+    again.outputs = stack.outputs
+    assert again.webhook_secret() == created
+    assert secrets.get_secret_value(SecretId="new")["SecretString"] == SESSION_KEYS

@@ -24,7 +24,7 @@ from timer_core.domain.moves import Move
 from timer_core.domain.timers import Timer
 from timer_core.github.api.issues import fetch_issues
 from timer_core.github.api.timeline import IssueState
-from timer_core.services import event_handler, reconciliation
+from timer_core.services import reconciliation
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.account_deletion import AccountDeletionStore
 from timer_core.store.account_export import AccountExport
@@ -607,9 +607,9 @@ class TestRepositoryEvents:
     def test_an_event_that_arrives_while_a_timer_is_written_is_applied_a_minute_later(
         self, team: Team, ann: Account, issue: Issue, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(event_handler, "SETTLED_AFTER_MS", 60_000)
-        clock = Clock(now_ms())
-        monkeypatch.setattr(team.product.processor.queued_events, "_clock", clock)
+        clock, handler = Clock(now_ms()), team.product.processor.queued_events
+        monkeypatch.setattr(handler, "_clock", clock)
+        monkeypatch.setattr(handler._event_handler, "_again_after_ms", 60_000)
         team.at(10)
         team.github.archive_repository(issue.repository)
         write = DerivedTimers.write

@@ -197,7 +197,7 @@ def prepared(table: Table, before: list[Act]) -> World:
     return world
 
 
-def settled(world: World, acts: tuple[Act, Act]) -> list[tuple[object, ...]]:
+def timers_at_last(world: World, acts: tuple[Act, Act]) -> list[tuple[object, ...]]:
     """Return the timers after a move or an event of a repository was applied again, as the processor does."""
     for act in acts:
         if act in (archived, transferred):
@@ -214,7 +214,7 @@ def test_two_processes_at_once_produce_the_timers_of_one_after_the_other(
         world = prepared(shared_table, before)
         first(world)
         second(world)
-        expected.append(settled(world, (one, two)))
+        expected.append(timers_at_last(world, (one, two)))
     # The API refuses to resume a timer before its last change.
     assert expected[0] == expected[1] or resumed_offline in (one, two)
     assert all(expected)
@@ -232,5 +232,5 @@ def test_two_processes_at_once_produce_the_timers_of_one_after_the_other(
             network.faults = {}
             if len(network.requests) <= sent + call:
                 break
-            assert settled(world, (one, two)) in expected, (_name(running), call)
+            assert timers_at_last(world, (one, two)) in expected, (_name(running), call)
         assert call > 1

@@ -15,9 +15,11 @@ from botocore.exceptions import ClientError
 from tests.support.fake_github import FakeGitHub
 from tests.support.gateway import Client
 from tests.support.handlers import loaded
-from tests.support.product import TOKEN, Message, ago, new_team, product
+from tests.support.network import Network, refusal
+from tests.support.product import SECRET, TOKEN, Message, ago, new_team, product
 from tests.support.template import ACCOUNT, STACK, template
 from timer_core.clock import now_ms
+from timer_core.github.webhooks.signature import sign
 from timer_core.observability import NAMESPACE
 from timer_core.store.people import Person
 from timer_core.store.tokens import TokenStore
@@ -70,6 +72,18 @@ def published(output: str) -> set[Metric]:
     return found
 
 
+def logged(output: str) -> set[str]:
+    """Return the messages and the fields of log lines; the name of a nested field is its path."""
+    names = set()
+    for line in output.splitlines():
+        if line.startswith('{"level"'):
+            entry = json.loads(line)
+            names.add(entry["message"])
+            for field, value in entry.items():
+                names |= {field} | {f"{field}.{name}" for name in (value if isinstance(value, dict) else ())}
+    return names
+
+
 def watched_by(alarm: dict[str, Any]) -> Iterator[Metric]:
     """Yield the metrics that an alarm reads."""
     alarm = template().value(alarm)
@@ -77,7 +91,7 @@ def watched_by(alarm: dict[str, Any]) -> Iterator[Metric]:
         alarm
     ]
     for one in stats:
-        dimensions = frozenset((dimension["Name"], dimension["Value"]) for dimension in one["Dimensions"])
+        dimensions = frozenset((named["Name"], named["Value"]) for named in one.get("Dimensions", ()))
         yield Metric(one["Namespace"], one["MetricName"], dimensions)
 
 
@@ -88,14 +102,22 @@ def widgets() -> list[dict[str, Any]]:
 
 
 def drawn() -> set[Metric]:
-    """Return the metrics that the dashboard names, except those in search expressions."""
+    """Return the metrics that the dashboard names."""
     found = set()
     for widget in widgets():
-        for line in widget["properties"]["metrics"]:
-            if isinstance(line[0], str):
-                namespace, name, *pairs = (part for part in line if isinstance(part, str))
-                found.add(Metric(namespace, name, frozenset(zip(pairs[::2], pairs[1::2], strict=True))))
+        for line in widget["properties"].get("metrics", ()):
+            namespace, name, *pairs = (part for part in line if isinstance(part, str))
+            found.add(Metric(namespace, name, frozenset(zip(pairs[::2], pairs[1::2], strict=True))))
     return found
+
+
+def queries() -> dict[str, str]:
+    """Return the dashboard's queries of logs, by the title of their widgets."""
+    return {
+        widget["properties"]["title"]: widget["properties"]["query"]
+        for widget in widgets()
+        if widget["type"] == "log"
+    }
 
 
 def refuse(**_: Any) -> None:
@@ -109,17 +131,22 @@ def github() -> Iterator[FakeGitHub]:
 
 
 @pytest.fixture(scope="module")
-def product_metrics(shared_table: Table, github: FakeGitHub) -> set[Metric]:
-    """The metrics that the functions publish in many situations, including failures."""
+def product_output(shared_table: Table, github: FakeGitHub) -> str:
+    """The logs and metrics that the functions write in many situations, including failures."""
     with redirect_stdout(StringIO()) as output, pytest.MonkeyPatch.context() as patch:
         token = TokenStore(shared_table).mint(Person(1, "octocat"), name="test", now_ms=now_ms())[1]
         with loaded("timelogs.api", shared_table.name, STACK_NAME=STACK, WRITES_PER_MINUTE="1") as timelogs:
             api = Client(timelogs.handler, token)
             statuses = [api("POST", "/api/timelogs/start/").status for _ in range(5)]
             assert (statuses[0], statuses[-1]) == (201, 429)
-            patch.setattr(timelogs.shared.timers, "page", lambda *_arguments, **_options: 1 / 0)
-            assert api("GET", "/api/timelogs/").status == 500
+            network = Network(timelogs.shared.table.connection)
+            network.every_request = refusal("ThrottlingException")
+            assert api("GET", "/api/timelogs/").status == 429
+            network.close()
         with product(shared_table, github.url, STACK_NAME=STACK) as running:
+            for function in (running.receiver, running.processor, running.sweeper):
+                # Loggers write to the standard output of their creation.
+                patch.setattr(function.logger.registered_handler, "stream", output)
             team = new_team(github, running, size=1, t0=ago(2 * DAY // 60))
             issue = github.new_issue(github.new_repository(f"{team.name}/app"))
             github.assign(issue, team.people[0])
@@ -140,33 +167,74 @@ def product_metrics(shared_table: Table, github: FakeGitHub) -> set[Metric]:
             summary = running.sweep(stop_stale=True)
             assert summary["redelivery"] is not None
             assert summary["reconcile"] is not None
-    return published(output.getvalue())
+            patch.setattr(running.sweeper, "_repair", lambda *_arguments, **_options: 1 / 0)
+            assert not running.sweep()["complete"]
+    return output.getvalue()
 
 
-def test_the_functions_publish_every_metric_of_alarms_and_dashboard(product_metrics: set[Metric]) -> None:
+def test_the_functions_publish_the_metrics_of_alarms_and_dashboard_and_no_others(product_output: str) -> None:
+    """CloudWatch charges for each."""
     wanted = drawn().union(*(watched_by(alarm) for alarm in ALARMS.values()))
-    assert {metric for metric in wanted if metric.namespace == NAMESPACE} - product_metrics == set()
+    assert {metric for metric in wanted if metric.namespace == NAMESPACE} == published(product_output)
 
 
-def test_every_metric_of_a_route_on_the_dashboard_is_published(product_metrics: set[Metric]) -> None:
-    of_routes = {
-        (metric.name, frozenset(name for name, _ in metric.dimensions))
-        for metric in product_metrics
-        if "route" in dict(metric.dimensions)
+@pytest.mark.parametrize("title", queries())
+def test_a_query_of_the_dashboard_reads_what_is_logged(title: str, product_output: str) -> None:
+    query = queries()[title]
+    (group,) = re.findall(r"SOURCE '(.*?)'", query)
+    (of,) = (name for name, one in template().of_type("AWS::Logs::LogGroup").items() if name == group)
+    if of == "ApiLogGroup":
+        names = {*json.loads(template().resources["HttpApi"]["Properties"]["AccessLogSettings"]["Format"])}
+    else:
+        names = logged(product_output) | {"accepted", "ignored", "@timestamp"}
+    # Names that the query gives itself, and names of Logs Insights.
+    defined = set(re.findall(r" as (\w+)", query))
+    syntax = {
+        "SOURCE",
+        "fields",
+        "filter",
+        "stats",
+        "sort",
+        "limit",
+        "sum",
+        "count",
+        "pct",
+        "strcontains",
+        "bin",
     }
-    for widget in widgets():
-        for line in widget["properties"]["metrics"]:
-            if isinstance(line[0], dict):
-                (schema,) = re.findall(r"\{(.*?)\}", line[0]["expression"])
-                (name,) = re.findall(r'MetricName="(\w+)"', line[0]["expression"])
-                namespace, *dimensions = schema.split(",")
-                assert namespace == NAMESPACE
-                assert (name, frozenset(dimensions)) in of_routes
+    unquoted = re.sub(r"'.*?'", "", query)
+    used = set(re.findall(r"@?[a-z][\w.]*", unquoted, re.IGNORECASE)) - {"as", "by", "desc", "m"} - defined
+    used |= set(re.findall(r"'(.*?)'", query)) - {group}
+    assert used - syntax <= names
 
 
-def test_metrics_have_only_the_templates_routes(product_metrics: set[Metric]) -> None:
-    routes = {route for metric in product_metrics if (route := dict(metric.dimensions).get("route"))}
-    assert routes == {"GET /api/timelogs", "POST /api/timelogs/start"}
+@pytest.mark.parametrize(
+    ("failed", "received", "is_alarm"),
+    [
+        (2, 2, False),
+        (3, 3, True),
+        (3, 19, True),
+        (3, 21, False),
+        (5, 59, True),
+        (50, 1000, False),
+        (53, 1000, True),
+    ],
+)
+def test_deliveries_alarm_if_failures_exceed_a_twentieth_by_more_than_two(
+    shared_table: Table, github: FakeGitHub, failed: int, received: int, is_alarm: bool
+) -> None:
+    alarm = ALARMS["WebhookFailureAlarm"]
+    with product(shared_table, github.url, STACK_NAME=STACK) as running:
+        values = {}
+        for status, signed in ((401, {}), (200, {"x-hub-signature-256": sign(SECRET, b"{}")})):
+            headers = {"x-github-event": "ping", "x-github-delivery": "1", "content-type": "application/json"}
+            with redirect_stdout(StringIO()) as output:
+                assert running.receive(headers | signed, b"{}") == status
+            (line,) = (one for one in output.getvalue().splitlines() if one.startswith('{"_aws"'))
+            (values[status],) = json.loads(line)[alarm["MetricName"]]
+    total = failed * values[401] + (received - failed) * values[200]
+    assert (alarm["Statistic"], alarm["ComparisonOperator"]) == ("Sum", "GreaterThanThreshold")
+    assert (total > alarm["Threshold"]) is is_alarm
 
 
 @pytest.mark.parametrize("metric", sorted(drawn().union(*map(watched_by, ALARMS.values())), key=str), ids=str)
@@ -176,6 +244,10 @@ def test_metrics_of_aws_name_resources_of_the_stack(metric: Metric) -> None:
     kinds, names = AWS_METRICS[metric.namespace]
     assert metric.name in names
     dimensions = dict(metric.dimensions)
+    if not dimensions:
+        # All functions of the account.
+        assert metric.name == "Throttles"
+        return
     index = dimensions.pop("GlobalSecondaryIndexName", None)
     ((dimension, resource),) = dimensions.items()
     found = template().resources[resource]

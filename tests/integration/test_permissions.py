@@ -20,7 +20,7 @@ from tests.support.product import SECRET, TOKEN, Message, Product, ago, new_team
 from tests.support.template import ACCOUNT, template, translated
 from timer_core import settings
 from timer_core.api.times import format_time, to_time
-from timer_core.secrets import RotatingSecret
+from timer_core.secrets import SESSION_STAGE, WEBHOOK_STAGE, RotatingSecret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,6 +39,10 @@ BY_LAMBDA = {
     "xray:PutTraceSegments",
 }
 FOR_THE_QUEUE = {"sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
+BY_LAMBDA_FOR_FAILED_RUNS = (
+    "sqs:SendMessage",
+    template().value({"!GetAtt": "BackgroundDeadLetterQueue.Arn"}),
+)
 
 
 class TestEvaluation:
@@ -131,6 +135,22 @@ def test_the_background_functions_cannot_use_tokens(function: str, allowed: set[
     assert {action for action in actions if is_allowed(calls[action], statements_of(function))} == allowed
 
 
+@pytest.mark.parametrize(
+    ("stage", "readers"),
+    [
+        (SESSION_STAGE, ["AuthFunction", "ScheduleFunction", "TimelogsFunction"]),
+        (WEBHOOK_STAGE, ["WebhookReceiveFunction"]),
+        ("", []),
+        ("AWSPREVIOUS", []),
+    ],
+)
+def test_a_function_reads_only_the_key_that_it_needs(stage: str, readers: list[str]) -> None:
+    """Both keys are versions of one secret; a request without a staging label could read either by its id."""
+    keys = template().value({"!Ref": "SigningKeys"})
+    reading = Call("secretsmanager:GetSecretValue", keys, stage=stage)
+    assert [name for name in FUNCTIONS if is_allowed(reading, statements_of(name))] == readers
+
+
 # ---------------------------------------------------------------------- used permissions
 
 
@@ -199,12 +219,13 @@ def queue_url(running: Product, monkeypatch: pytest.MonkeyPatch) -> str:
     url = sqs.create_queue(QueueName="deliveries.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     secrets = boto3.client("secretsmanager")
     keys = json.dumps({"current": SECRET, "previous": ""})
-    arn = secrets.create_secret(Name="webhook", SecretString=keys)["ARN"]
+    arn = secrets.create_secret(Name="keys", SecretString="{}")["ARN"]
+    secrets.put_secret_value(SecretId=arn, SecretString=keys, VersionStages=[WEBHOOK_STAGE])
     monkeypatch.setenv("DELIVERY_QUEUE_URL", url)
     monkeypatch.setenv("WEBHOOK_SECRET_ARN", arn)
     settings.settings.cache_clear()
     monkeypatch.setattr(running.receiver, "sqs", sqs)
-    monkeypatch.setattr(running.receiver, "secrets", RotatingSecret(secrets, arn))
+    monkeypatch.setattr(running.receiver, "secrets", RotatingSecret(secrets, arn, WEBHOOK_STAGE))
     monkeypatch.setattr(running.processor, "_sqs", lambda: sqs)
     return url
 
@@ -255,7 +276,7 @@ def test_the_sweeper_uses_all_of_its_permissions(github: FakeGitHub, running: Pr
         github.fail(delivery)
     github.hooks.clear()
     assert running.sweep(stop_stale=True)["reconcile"]["backfilled"] == 1
-    assert unused("StaleSweeperFunction") == set()
+    assert unused("StaleSweeperFunction") == {BY_LAMBDA_FOR_FAILED_RUNS}
 
 
 # ---------------------------------------------------------------------- the template after SAM's transform

@@ -35,6 +35,7 @@ from tests.support.table import TEMPLATE, TemplateLoader
 from timer_core.domain.issues import Issue
 from timer_core.github.messages import IssueEvent, from_json
 from timer_core.github.webhooks.signature import sign
+from timer_core.secrets import WEBHOOK_STAGE
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
@@ -330,9 +331,9 @@ class TestReceive:
     @pytest.fixture
     def receive(self, queue: Queue) -> Iterator[ModuleType]:
         value = json.dumps({"current": SECRET, "previous": ""})
-        secret = boto3.client("secretsmanager", region_name=REGION).create_secret(
-            Name="webhook", SecretString=value
-        )
+        client = boto3.client("secretsmanager", region_name=REGION)
+        secret = client.create_secret(Name="webhook", SecretString="{}")
+        client.put_secret_value(SecretId="webhook", SecretString=value, VersionStages=[WEBHOOK_STAGE])
         variables = {"WEBHOOK_SECRET_ARN": secret["ARN"], "DELIVERY_QUEUE_URL": queue.url}
         with loaded("webhook.receive", "unused", **variables) as module:
             yield module

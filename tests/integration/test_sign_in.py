@@ -797,8 +797,8 @@ class TestRotation:
     @pytest.fixture
     def stack(self, app: App) -> DeployedStack:
         stack = DeployedStack(boto3.Session(), "issue-timer-test")
-        # This replaces the list of the stack's resources, which CloudFormation would return.
-        stack.resources = {"SessionSecret": app.secret_arn}
+        # This replaces the stack's outputs, which CloudFormation would return.
+        stack.outputs = {"SigningKeysArn": app.secret_arn}
         return stack
 
     def test_a_rotation_signs_nobody_out(

@@ -91,7 +91,9 @@ class Receiver:
 
     def set_secret(self, current: str, previous: str = "") -> None:
         value = json.dumps({"current": current, "previous": previous})
-        boto3.client("secretsmanager").put_secret_value(SecretId=self.secret_arn, SecretString=value)
+        boto3.client("secretsmanager").put_secret_value(
+            SecretId=self.secret_arn, SecretString=value, VersionStages=[secrets.WEBHOOK_STAGE]
+        )
 
     def queued(self) -> list[dict[str, Any]]:
         response = boto3.client("sqs").receive_message(
@@ -123,7 +125,9 @@ def receiver(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Re
     arn = boto3.client("secretsmanager").describe_secret(SecretId="webhook")["ARN"]
     seconds = Seconds()
     monkeypatch.setattr(secrets, "time", seconds)
-    monkeypatch.setattr(module, "secrets", secrets.RotatingSecret(boto3.client("secretsmanager"), arn))
+    monkeypatch.setattr(
+        module, "secrets", secrets.RotatingSecret(boto3.client("secretsmanager"), arn, secrets.WEBHOOK_STAGE)
+    )
     receiver = Receiver(module, queue_url, arn, seconds)
     receiver.set_secret(SECRET)
     yield receiver

@@ -46,11 +46,15 @@ class Call:
         The ARN of the resource.
     leading_keys
         For items of a table: their partition keys (``dynamodb:LeadingKeys``).
+    stage
+        For a version of a secret: its staging label (``secretsmanager:VersionStage``); empty if the request
+        names none.
     """
 
     action: str
     resource: str
     leading_keys: tuple[str, ...] = ()
+    stage: str = ""
 
 
 # ---------------------------------------------------------------------- IAM
@@ -79,6 +83,8 @@ def _applies(statement: Statement, call: Call) -> bool:
 
 
 def _holds(operator: str, keys: Mapping[str, Any], call: Call) -> bool:
+    if (operator, set(keys)) == ("StringEquals", {"secretsmanager:VersionStage"}):
+        return call.stage in _listed(keys["secretsmanager:VersionStage"])
     assert (operator, set(keys)) == ("ForAnyValue:StringLike", {"dynamodb:LeadingKeys"}), (operator, keys)
     patterns = _listed(keys["dynamodb:LeadingKeys"])
     return any(_matches(pattern, key) for pattern in patterns for key in call.leading_keys)
@@ -155,7 +161,11 @@ def calls_of(
             )
         ],
         "secretsmanager": lambda operation, parameters, name: [
-            Call(f"secretsmanager:{operation}", name(parameters["SecretId"]))
+            Call(
+                f"secretsmanager:{operation}",
+                name(parameters["SecretId"]),
+                stage=parameters.get("VersionStage", ""),
+            )
         ],
         "ssm": lambda operation, parameters, name: [
             Call(f"ssm:{operation}", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{name(parameters['Name'])}")

@@ -18,7 +18,6 @@ from tests.support.handlers import loaded
 from timer_core.clock import now_ms
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.credentials import CredentialParameter
-from timer_core.services import event_handler
 from timer_core.store.hooks import HookStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.queries import Filters
@@ -243,6 +242,8 @@ def product(table: Table, api_url: str, **variables: str) -> Iterator[Product]:
         "DELIVERY_QUEUE_URL": "https://sqs.example/deliveries.fifo",
         "WEBHOOK_SECRET_ARN": "webhook",
         "START_LABELS": "bug",
+        # No other process is at work, so no event has to be applied again.
+        "APPLY_AGAIN_AFTER_S": "0",
     }
     with ExitStack() as stack:
         # moto replaces SSM only. The table keeps its back end and credentials.
@@ -256,8 +257,6 @@ def product(table: Table, api_url: str, **variables: str) -> Iterator[Product]:
         patch.setattr(receiver, "secrets", _Secrets())
         patch.setattr(receiver, "sqs", running.queue)
         patch.setattr(processor, "_sqs", lambda: running.queue)
-        # No other process is at work, so no event has to be handled again.
-        patch.setattr(event_handler, "SETTLED_AFTER_MS", 0)
         yield running
 
 

@@ -35,7 +35,7 @@ HIGH_LEVEL_COMMANDS = {("s3", "rm"): {"s3:ListBucket", "s3:DeleteObject"}}
 # The names of the stack's resources that do not begin with its name.
 NAMES = {
     "logs": f"/aws/lambda/{STACK}-TimelogsFunction",
-    "secretsmanager": "WebhookSecret-AbCdEf",
+    "secretsmanager": "SigningKeys-AbCdEf",
 }
 # AWS allows this action to everybody.
 ALWAYS_ALLOWED = {"sts:GetCallerIdentity"}

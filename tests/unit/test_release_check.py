@@ -343,8 +343,8 @@ class TestTemplate:
                 "DeliveryQueue (AWS::SQS::Queue): another FifoQueue replaces it",
             ),
             (
-                lambda t: properties(t, "SessionSecret")["GenerateSecretString"].update(PasswordLength=65),
-                "SessionSecret (AWS::SecretsManager::Secret): another GenerateSecretString replaces it",
+                lambda t: properties(t, "SigningKeys")["GenerateSecretString"].update(PasswordLength=65),
+                "SigningKeys (AWS::SecretsManager::Secret): another GenerateSecretString replaces it",
             ),
             (
                 lambda t: rename(t, "StaleSweeperFunctionDaily", "StaleSweeperFunctionNightly"),

@@ -18,7 +18,7 @@ def test_every_quoted_log_line_is_in_the_code() -> None:
 
 
 def test_every_metric_is_in_the_code() -> None:
-    table = RUNBOOK.partition("| service | metric | |")[2]
+    table = RUNBOOK.partition("| metric | of | |")[2].partition("Everything else")[0]
     metrics = re.findall(r"`([A-Z]\w+)`", table)
-    assert len(metrics) > 15
+    assert len(metrics) > 5
     assert [metric for metric in metrics if f'"{metric}"' not in SOURCES] == []

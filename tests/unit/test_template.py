@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.template import Template
 
 # Resources that contain timers, unprocessed deliveries, or a key that GitHub or sessions need.
-KEPT = {"TimerTable", "DeliveryQueue", "DeliveryDeadLetterQueue", "WebhookSecret", "SessionSecret"}
+KEPT = {"TimerTable", "DeliveryQueue", "DeliveryDeadLetterQueue", "SigningKeys"}
 
 
 @pytest.mark.parametrize("source", [template, translated])
@@ -87,7 +87,7 @@ def test_names_that_are_unique_in_an_account_contain_the_region() -> None:
         (
             "AWS::SQS::QueuePolicy",
             "Queues",
-            {"DeliveryQueue", "DeliveryDeadLetterQueue", "TimesheetQueue", "TimesheetDeadLetterQueue"},
+            {"DeliveryQueue", "DeliveryDeadLetterQueue", "TimesheetQueue", "BackgroundDeadLetterQueue"},
         ),
         ("AWS::SNS::TopicPolicy", "Topics", {"AlarmTopic"}),
     ],
@@ -102,18 +102,20 @@ def test_resource_policies_deny_requests_without_tls(kind: str, of: str, resourc
     ]
 
 
-def test_the_throttle_alarm_watches_the_table_and_every_index() -> None:
+def test_the_dashboard_shows_throttling_of_the_table_and_every_index() -> None:
     (table,) = template().of_type("AWS::DynamoDB::Table").values()
     indexes = {one["IndexName"] for one in table["GlobalSecondaryIndexes"]}
-    alarm = template().of_type("AWS::CloudWatch::Alarm")["TableThrottleAlarm"]
-    watched = {
-        (metric["MetricName"], *(one["Value"] for one in metric["Dimensions"] if one["Name"] != "TableName"))
-        for query in alarm["Metrics"]
-        if "MetricStat" in query
-        for metric in [query["MetricStat"]["Metric"]]
+    (dashboard,) = template().of_type("AWS::CloudWatch::Dashboard").values()
+    widgets = json.loads(template().value(dashboard["DashboardBody"]))["widgets"]
+    # A line is a namespace, a metric's name, pairs of a dimension and its value, and options.
+    shown = {
+        (line[1], *line[5:-1])
+        for widget in widgets
+        for line in widget["properties"].get("metrics", ())
+        if line[0] == "AWS/DynamoDB"
     }
     events = ("ReadThrottleEvents", "WriteThrottleEvents")
-    assert watched == {(event, *of) for event in events for of in [(), *((index,) for index in indexes)]}
+    assert shown == {(event, *of) for event in events for of in [(), *((index,) for index in indexes)]}
 
 
 def test_the_cost_model_counts_the_metrics_of_alarms() -> None:
@@ -282,3 +284,33 @@ def test_a_change_of_a_layer_publishes_versions_of_its_functions() -> None:
     )
     kept = {name for name in before.keys() & after.keys() if before[name]["Type"] == "AWS::Lambda::Version"}
     assert kept == set()
+
+
+@pytest.mark.parametrize("source", [template, translated])
+def test_snapstart_is_off_by_default_and_applies_to_the_functions_that_somebody_waits_for(
+    source: Callable[..., Template],
+) -> None:
+    kind = "AWS::Serverless::Function" if source is template else "AWS::Lambda::Function"
+
+    def applied(**parameters: str) -> dict[str, str]:
+        found = source(**parameters)
+        return {
+            name: found.value(one["SnapStart"])["ApplyOn"]
+            for name, one in found.of_type(kind).items()
+            if "SnapStart" in one
+        }
+
+    waited_for = {"TimelogsFunction", "AuthFunction", "ScheduleFunction", "WebhookReceiveFunction"}
+    assert applied() == dict.fromkeys(waited_for, "None")
+    assert applied(SnapStart="true") == dict.fromkeys(waited_for, "PublishedVersions")
+
+
+def test_nothing_in_the_template_excludes_snapstart() -> None:
+    """SnapStart supports Python from 3.12 on, and none of these ("Lambda SnapStart", on its limitations)."""
+    source = template()
+    parameters = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)["Parameters"]  # noqa: S506
+    runtimes = parameters["PythonRuntime"]["AllowedValues"]
+    assert min(int(runtime.removeprefix("python3.")) for runtime in runtimes) >= 12
+    unsupported = {"EphemeralStorage", "FileSystemConfigs", "ImageUri", "ProvisionedConcurrencyConfig"}
+    for one in source.of_type("AWS::Serverless::Function").values():
+        assert unsupported & one.keys() == set()

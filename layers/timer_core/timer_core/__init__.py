@@ -6,3 +6,7 @@ errors and authentication of the REST API.
 """
 
 __version__ = "1.0.0.dev0"
+
+from timer_core.snapstart import reseed_after_restore
+
+reseed_after_restore()

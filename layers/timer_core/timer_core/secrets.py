@@ -15,6 +15,11 @@ MIN_AGE_S = 10
 # When a secret is this old, every function that can reach Secrets Manager has fetched it and accepts it.
 _SIGNS_AFTER_S = MAX_AGE_S + 60
 
+# The staging labels of the secret's versions. Each key has a version of its own, so that a role can be
+# allowed to read one and not the other (docs/decisions/0004-secrets.md).
+SESSION_STAGE = "AWSCURRENT"
+WEBHOOK_STAGE = "webhook"
+
 T = TypeVar("T")
 
 
@@ -118,14 +123,14 @@ class CachedValue(Generic[T]):
 
 
 class SecretVersions(NamedTuple):
-    """The versions of a rotated secret.
+    """The current and the previous value of a key.
 
     Attributes
     ----------
     previous
-        Empty if there is no previous version.
+        Empty if there is no previous value.
     written_s
-        When the secret was last changed, in seconds since the epoch.
+        When the key was last changed, in seconds since the epoch.
     """
 
     current: str
@@ -134,19 +139,23 @@ class SecretVersions(NamedTuple):
 
 
 class RotatingSecret:
-    """A secret in Secrets Manager with a current and a previous version, at most five minutes old.
+    """The current and the previous value of a key in Secrets Manager, at most five minutes old.
 
     Parameters
     ----------
     client
         A Secrets Manager client.
     arn
-        The ARN of the secret, whose value is a JSON object with ``current`` and ``previous``.
+        The ARN of the secret.
+    stage
+        The key's staging label, such as `SESSION_STAGE`. The value of this version is a JSON object with
+        ``current`` and ``previous``.
     """
 
-    def __init__(self, client: Any, arn: str) -> None:
+    def __init__(self, client: Any, arn: str, stage: str) -> None:
         self._client = client
         self._arn = arn
+        self._stage = stage
         # A failure of the first fetch is not cached. Each delivery retries the fetch, because a delivery is
         # lost if its signature cannot be checked.
         self._versions = CachedValue(self._fetch, (BotoCoreError, ClientError))
@@ -186,6 +195,6 @@ class RotatingSecret:
         return self._versions.refresh()
 
     def _fetch(self) -> SecretVersions:
-        stored = self._client.get_secret_value(SecretId=self._arn)
+        stored = self._client.get_secret_value(SecretId=self._arn, VersionStage=self._stage)
         value = json.loads(stored["SecretString"])
         return SecretVersions(value["current"], value.get("previous", ""), stored["CreatedDate"].timestamp())

@@ -15,8 +15,6 @@ class Settings:
 
     Attributes
     ----------
-    stack_name
-        The dimension of the metrics.
     track_unregistered
         Whether GitHub events also start timers of people who never signed in.
     triggers
@@ -27,7 +25,7 @@ class Settings:
     github_url, github_api_url
         The base URLs of GitHub's pages and of its API.
     session_secret_arn, webhook_secret_arn
-        The ARNs of the secrets that sign sessions and deliveries.
+        The ARN of the secret that signs sessions and deliveries; each function has one of the two.
     admins
         The people who may see and stop everybody's timers: logins in lower case, and numeric ids after a
         ``#``.
@@ -43,10 +41,11 @@ class Settings:
         The queue of people whose days could not be stored.
     max_receives
         How often SQS delivers a message before moving it to the dead-letter queue.
+    apply_again_after_s
+        The time after which moves and events of a repository are applied again (seconds).
     """
 
     table_name: str
-    stack_name: str
     track_unregistered: bool
     triggers: TriggerConfig
     github_credential: str
@@ -62,6 +61,7 @@ class Settings:
     delivery_queue_url: str
     timesheet_queue_url: str
     max_receives: int
+    apply_again_after_s: int
 
     @property
     def github_host(self) -> str:
@@ -81,7 +81,6 @@ class Settings:
         """
         return cls(
             table_name=os.environ["TABLE_NAME"],
-            stack_name=os.environ.get("STACK_NAME", "issue-timer"),
             track_unregistered=os.environ.get("TRACK_UNREGISTERED") == "true",
             triggers=TriggerConfig(
                 start_labels=_lower("START_LABELS"),
@@ -103,6 +102,7 @@ class Settings:
             delivery_queue_url=os.environ.get("DELIVERY_QUEUE_URL", ""),
             timesheet_queue_url=os.environ.get("TIMESHEET_QUEUE_URL", ""),
             max_receives=int(os.environ.get("MAX_RECEIVES", "10")),
+            apply_again_after_s=int(os.environ.get("APPLY_AGAIN_AFTER_S", "60")),
         )
 
 

@@ -18,7 +18,7 @@ from timer_core.api.sessions import SESSION_COOKIE, Sessions, cookie
 from timer_core.clients import client
 from timer_core.domain.errors import TooManyRequests, Unauthorized
 from timer_core.domain.ids import parse_timer_id
-from timer_core.secrets import RotatingSecret
+from timer_core.secrets import SESSION_STAGE, RotatingSecret
 from timer_core.settings import settings
 from timer_core.store.limits import WriteLimit
 from timer_core.store.sessions import SessionStore
@@ -165,4 +165,4 @@ def _pauses_or_stops_own_timer(path: str, caller: Caller) -> bool:
 @cache
 def sessions() -> Sessions:
     """Return the sessions of this deployment."""
-    return Sessions(RotatingSecret(client("secretsmanager"), settings().session_secret_arn))
+    return Sessions(RotatingSecret(client("secretsmanager"), settings().session_secret_arn, SESSION_STAGE))

@@ -3,18 +3,19 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from timer_core.api.auth import Caller
 from timer_core.api.problems import HttpError
 from timer_core.domain.errors import Unauthorized
-from timer_core.observability import ApiHandler
+
+ApiHandler: TypeAlias = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
 MAX_BODY_BYTES = 64 * 1024
 # Only these paths accept a body in a POST request.

@@ -17,10 +17,6 @@ from timer_core.store.people import PeopleStore, ever_deleted, registered
 from timer_core.store.table import RawItem
 from timer_core.store.timers import TimerStore
 
-# A process that derives timers from what it has read writes them within this time, and the index of slots
-# shows them. The processor has half a minute; elsewhere, the SDK's time limits allow a call ten seconds.
-SETTLED_AFTER_MS = 60_000
-
 
 @dataclass(frozen=True, slots=True)
 class Handled:
@@ -54,15 +50,25 @@ class EventHandler:
     ----------
     track_unregistered
         Whether to also track users who never signed in.
+    again_after_ms
+        The time after which moves and events of a repository have to be handled again (milliseconds). A
+        process that had read before has ended then, and the index of slots shows the timers that it wrote.
     """
 
     def __init__(
-        self, issue_timers: IssueTimers, timers: TimerStore, people: PeopleStore, *, track_unregistered: bool
+        self,
+        issue_timers: IssueTimers,
+        timers: TimerStore,
+        people: PeopleStore,
+        *,
+        track_unregistered: bool,
+        again_after_ms: int,
     ) -> None:
         self._issue_timers = issue_timers
         self._timers = timers
         self._people = people
         self._track_unregistered = track_unregistered
+        self._again_after_ms = again_after_ms
 
     def handle(self, event: IssueEvent, *, now_ms: int) -> Handled:
         """Apply an event of an issue.
@@ -152,7 +158,7 @@ class EventHandler:
         observed_at = named_at(event.delivery, event.at_ms)
         for issue in (origin, target):
             self._issue_timers.observe(issue.repository, observed_at, now_ms=now_ms)
-        return _settling(changed, logged_ms, now_ms)
+        return self._to_handle_again(changed, logged_ms, now_ms)
 
     def handle_repository(self, event: RepositoryEvent, *, now_ms: int) -> Handled:
         """Apply an event of a repository to the timers of its issues, or store the repository's new name.
@@ -179,7 +185,11 @@ class EventHandler:
             actor=event.actor if event.actor in actors else 0,
         )
         changed, logged_ms = self._issue_timers.apply_to_repository(happened, repository, now_ms=now_ms)
-        return _settling(changed, logged_ms, now_ms)
+        return self._to_handle_again(changed, logged_ms, now_ms)
+
+    def _to_handle_again(self, changed: Sequence[Timer], logged_ms: int, now_ms: int) -> Handled:
+        """Return the result of an event that has to be handled again, unless it was logged long ago."""
+        return Handled(tuple(changed), again_ms=max(0, logged_ms + self._again_after_ms - now_ms))
 
     def rename_owner(self, event: OwnerRenamed, *, now_ms: int) -> Handled:
         """Store the new login of a user or organization in the names of their repositories.
@@ -232,11 +242,6 @@ class EventHandler:
         except (NotFound, DayConfirmed):
             # The user has deleted the timer since the event was first handled, or has confirmed the day.
             return None
-
-
-def _settling(changed: Sequence[Timer], logged_ms: int, now_ms: int) -> Handled:
-    """Return the result of an event that has to be handled again when it was logged long enough ago."""
-    return Handled(tuple(changed), again_ms=max(0, logged_ms + SETTLED_AFTER_MS - now_ms))
 
 
 def _logged_ulid(event: IssueEvent, user_id: int) -> str:

@@ -85,8 +85,8 @@ class Calendars:
         cached = self.cached_organization(not_before_ms=not_before_ms)
         if cached:
             return cached
-        read_ms = self.now_ms()
-        return self.cache_organization(self._table.get(*SETTINGS_KEY), read_ms)
+        began_ms = self.now_ms()
+        return self.cache_organization(self._table.get(*SETTINGS_KEY), began_ms)
 
     def cached_organization(self, *, not_before_ms: int | None = None) -> tuple[Policy, ...]:
         """Return the organization's settings (see `of`), or nothing if they have to be read."""
@@ -94,9 +94,9 @@ class Calendars:
         is_recent = 0 <= self.now_ms() - self._cached_ms < _CACHE_MS
         return self._policies if is_known and is_recent else ()
 
-    def cache_organization(self, item: RawItem | None, read_ms: int) -> tuple[Policy, ...]:
+    def cache_organization(self, item: RawItem | None, began_ms: int) -> tuple[Policy, ...]:
         """Cache the organization's settings, given the `SettingsItem` that was read, and return them."""
-        self._policies, self._cached_ms = _to_policies(item), read_ms
+        self._policies, self._cached_ms = _to_policies(item), began_ms
         return self._policies
 
     def now_ms(self) -> int:

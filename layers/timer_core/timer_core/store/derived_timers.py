@@ -159,10 +159,10 @@ class DerivedTimers:
         if decided:
             policies = self._calendars.cached_organization(not_before_ms=max(decided.values()))
             keys += [] if policies else [SETTINGS_KEY]
-        read_ms = self._calendars.now_ms()
+        began_ms = self._calendars.now_ms()
         items = self._table.get_map(keys)
         if decided and not policies:
-            policies = self._calendars.cache_organization(items.get(SETTINGS_KEY), read_ms)
+            policies = self._calendars.cache_organization(items.get(SETTINGS_KEY), began_ms)
         return Found(items, policies)
 
     def derivable(

@@ -18,6 +18,8 @@ from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.exceptions import HTTPClientError
 from botocore.hooks import first_non_none_response
 
+from timer_core.store.throttling import count_throttled
+
 if TYPE_CHECKING:
     from botocore.model import OperationModel
     from botocore.signers import RequestSigner
@@ -73,11 +75,13 @@ def parse(response: AWSResponse) -> dict[str, Any] | None:
         parsed: dict[str, Any] = json.loads(content, object_hook=_decode_binary if has_binary else None)
     except ValueError:
         return None
+    code = ""
     if response.status_code != HTTPStatus.OK:
         code = str(parsed.pop("__type", "")).rpartition("#")[2]
-        if code not in _REFUSALS:
-            return None
         parsed["Error"] = {"Code": code, "Message": parsed.get("message") or parsed.get("Message", "")}
+    count_throttled(parsed)
+    if response.status_code != HTTPStatus.OK and code not in _REFUSALS:
+        return None
     parsed["ResponseMetadata"] = {
         "RequestId": response.headers.get("x-amzn-RequestId"),
         "HTTPStatusCode": response.status_code,

@@ -23,6 +23,7 @@ from pynamodb.expressions.update import Action, Update
 from timer_core.clients import session
 from timer_core.domain.errors import TooMuchContention
 from timer_core.store.direct_requests import send_directly
+from timer_core.store.throttling import THROTTLED, THROTTLED_REASONS, report_throttling
 
 # An item in the format of DynamoDB's API: a mapping of names to typed values.
 RawItem: TypeAlias = dict[str, dict[str, Any]]
@@ -45,10 +46,7 @@ _FIRST_WAIT_S = 0.005
 _LONGEST_WAIT_S = 0.25
 # The maximum number of keys in a BatchGetItem (AWS, "DynamoDB quotas").
 _BATCH = 100
-_TRANSIENT_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-# Throttling errors that DynamoDB still returns after the client's own retries (AWS, "Error handling with
-# DynamoDB").
-_THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
+_TRANSIENT_REASONS = {"TransactionConflict"} | THROTTLED_REASONS
 
 
 class Conflict(Exception):
@@ -134,6 +132,7 @@ class Table:
     def _client(self) -> Any:
         client = self._connection.client
         send_directly(client)
+        report_throttling(client)
         return client
 
     def get(self, pk: str, sk: str) -> RawItem | None:
@@ -304,7 +303,7 @@ class Table:
         try:
             response: dict[str, Any] = self._client._make_api_call(operation, request)
         except ClientError as error:
-            if error.response["Error"]["Code"] in _THROTTLED:
+            if error.response["Error"]["Code"] in THROTTLED:
                 raise TooMuchContention("The database is busy; nothing was changed.") from error
             raise
         return response

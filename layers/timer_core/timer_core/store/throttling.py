@@ -1,0 +1,41 @@
+"""A metric of the requests that DynamoDB throttles, also of those that succeed when they are repeated."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from timer_core.observability import publish
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
+
+# Source: AWS, "Error handling with DynamoDB".
+THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
+# The same, as reasons for the cancellation of a transaction ("TransactWriteItems").
+THROTTLED_REASONS = {"ProvisionedThroughputExceeded", "ThrottlingError"}
+
+
+def count_throttled(response: Mapping[str, Any]) -> None:
+    """Publish ``TableThrottles`` if DynamoDB has throttled a request, or a part of it.
+
+    DynamoDB's message, which the log entry contains, names the limit and the index.
+    """
+    error = response.get("Error", {})
+    is_throttled = (
+        error.get("Code") in THROTTLED
+        or any(reason.get("Code") in THROTTLED_REASONS for reason in response.get("CancellationReasons", ()))
+        or bool(response.get("UnprocessedKeys"))
+    )
+    if is_throttled:
+        publish("TableThrottles", 1, reason=error.get("Message", "Not all items of a batch were read."))
+
+
+def report_throttling(client: Any) -> None:
+    """Count the throttled attempts of botocore's client of DynamoDB."""
+    # botocore emits this event after every attempt. A handler that returns nothing decides nothing.
+    client.meta.events.register("needs-retry.dynamodb", _after_attempt, unique_id="report-throttling")
+
+
+def _after_attempt(response: "tuple[AWSResponse, dict[str, Any]] | None", **_: Any) -> None:
+    # Without a response, for example after a time-out, there is only an exception.
+    if response is not None:
+        count_throttled(response[1])
