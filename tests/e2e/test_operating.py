@@ -35,7 +35,7 @@ def test_the_delivery_id_is_in_the_logs_and_in_the_timers_history(site: Site) ->
     (timer,) = site.timers("octo-org/traced", 1)
     assert processed["timers"] == [timer["id"]]
     (item,) = [one for one in site.items(f"user#{ANN[0]}") if timer["id"].endswith(one["sk"]["S"][6:])]
-    assert guid in json.dumps(item["history"])
+    assert guid in json.dumps(item["causes"])
 
 
 def test_dead_letters_are_listed_and_processed_after_a_redrive(site: Site) -> None:
