@@ -21,7 +21,7 @@ from bench.cold_start import POLL, Programs, serving
 from bench.fresh_process import counts_instructions
 from bench.stage import stage
 from tests.support.gateway import Client, request_event
-from timer_core.api.models import format_time, to_time
+from timer_core.api.times import format_ms
 from timer_core.clock import now_ms
 from timer_core.github.messages import IssueEvent, to_json
 from timer_core.github.webhooks.signature import sign
@@ -35,9 +35,11 @@ _DAY_MS = 86_400_000
 # The first number of each run, so that runs have different issues and deliveries.
 _firsts = count(1, 1000)
 
-# Marks in an event, which each round replaces: the timer that the round has started, the number of the issue,
-# the present in milliseconds, and the number of the event.
-_TIMER, _ISSUE, _NOW, _EVENT = "TIMER", 1_234_567, 9_876_543_210_123, "111111111111"
+# Each person makes a few rounds, because the answers about a timer cost more on a day with many timers.
+_ROUNDS_EACH = 5
+# Marks in an event, which each round replaces: a person's token, the timer that the round has started, the
+# number of the issue, the present in milliseconds, and the number of the event.
+_TOKEN, _TIMER, _ISSUE, _NOW, _EVENT = "TOKEN", "TIMER", 1_234_567, 9_876_543_210_123, "111111111111"
 _SEND = """
 import json, time
 result = {{}}
@@ -45,6 +47,7 @@ for number in range({first}, {first} + {rounds}):
     timer = ""
     for position, (name, status, text) in enumerate({steps!r}):
         marks = {{
+            {token!r}: {tokens!r}[number // {each} % len({tokens!r})],
             {timer!r}: timer,
             {event!r}: f"{{number:011}}{{position}}",
             {now!r}: str(time.time_ns() // 1_000_000),
@@ -77,6 +80,7 @@ class _Round:
 
     module: str
     steps: Sequence[_Step]
+    tokens: Sequence[str] = ("",)
 
     def times(self, make: Programs) -> dict[str, list[float]]:
         """Return the processor time of each step of each round, in milliseconds, without the first rounds."""
@@ -93,7 +97,8 @@ class _Round:
 
     def _text(self, rounds: int) -> str:
         steps = [(step.name, step.status, json.dumps(step.event)) for step in self.steps]
-        marks = {"timer": _TIMER, "event": _EVENT, "now": str(_NOW), "issue": str(_ISSUE)}
+        marks = {"token": _TOKEN, "tokens": self.tokens, "each": _ROUNDS_EACH, "timer": _TIMER}
+        marks |= {"event": _EVENT, "now": str(_NOW), "issue": str(_ISSUE)}
         return _SEND.format(first=next(_firsts), rounds=rounds, steps=steps, **marks)
 
 
@@ -122,7 +127,8 @@ def measure() -> str:
 def _rounds() -> list[_Round]:
     """Return the requests of widgets and pages, and the deliveries, after making the timers for them."""
     on = stage()
-    (_, poller), (listing, lister), (_, worker), (assignee, _) = (on.new_person() for _ in range(4))
+    (_, poller), (listing, lister), (assignee, _) = (on.new_person() for _ in range(3))
+    workers = [on.new_person()[1].token for _ in range(_ROUNDS // _ROUNDS_EACH)]
     timer = poller("POST", "/api/timelogs/start/", _issue(1)).json()["id"]
     etag = poller("GET", POLL).headers["etag"]
     for number in range(1, 51):
@@ -130,7 +136,7 @@ def _rounds() -> list[_Round]:
         times = {"start_time": _time(start), "end_time": _time(start + 3_000_000)}
         assert lister("POST", "/api/timelogs/", {**_issue(number), **times}).status == 201
     on.timesheets.timesheets.refresh(listing.user_id, now_ms=now_ms())
-    post = partial(_request, worker, "POST")
+    post = partial(_request, Client(on.timelogs.handler, _TOKEN), "POST")
     delivery = partial(_delivery, user_id=assignee.user_id)
     return [
         _Round("timelogs.api", [_Step("poll", _request(poller, "GET", POLL))]),
@@ -149,6 +155,7 @@ def _rounds() -> list[_Round]:
                     for action in ("pause", "resume", "stop")
                 ),
             ],
+            workers,
         ),
         _Round("webhook.receive", [_Step("receive a delivery", _webhook(), 202)]),
         _Round(
@@ -167,7 +174,7 @@ def _issue(number: int) -> dict[str, Any]:
 
 
 def _time(milliseconds: int) -> str:
-    return format_time(to_time(milliseconds))
+    return format_ms(milliseconds)
 
 
 def _request(

@@ -14,6 +14,7 @@ from deployed_stack.packing import code_folders
 
 # The folders in which pyenv and uv install versions of Python that may not be on PATH.
 _MANAGED = (".pyenv/versions/*/bin", ".local/share/uv/python/*/bin")
+_DATACLASS_METHODS = Path(__file__).with_name("dataclass_methods.py")
 _PRINT_VERSION = (
     "import sys; i = sys.version_info; print(*i[:2], sep='.') if i.releaselevel == 'final' else sys.exit(1)"
 )
@@ -61,3 +62,13 @@ def compile_build(build: Path, python: Path) -> None:
             ],
             check=True,
         )
+    _store_dataclass_methods(build, python)
+
+
+def _store_dataclass_methods(build: Path, python: Path) -> None:
+    """Store the compiled methods of all dataclasses beside `timer_core.startup`, which uses them."""
+    layers = [folder / "python" for folder in code_folders(build) if (folder / "python").exists()]
+    functions = [folder for folder in code_folders(build) if not (folder / "python").exists()]
+    for package in (layer / "timer_core" for layer in layers if (layer / "timer_core").exists()):
+        command: list[str | Path] = [python, "-I", "-B", _DATACLASS_METHODS, package, *functions, *layers]
+        subprocess.run(command, check=True)

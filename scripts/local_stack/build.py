@@ -21,6 +21,7 @@ _SOURCES = (
     "layers",
     "requirements/ministack.txt",
     "scripts/deployed_stack/byte_code.py",
+    "scripts/deployed_stack/dataclass_methods.py",
 )
 
 

@@ -19,6 +19,7 @@ from tests.support.permissions import Call, acting_as, guard, is_allowed, statem
 from tests.support.product import SECRET, TOKEN, Message, Product, ago, new_team, product
 from tests.support.template import ACCOUNT, template, translated
 from timer_core import settings
+from timer_core.api.times import format_time, to_time
 from timer_core.secrets import SESSION_STAGE, WEBHOOK_STAGE, RotatingSecret
 
 if TYPE_CHECKING:
@@ -172,6 +173,9 @@ def test_the_api_uses_all_of_its_permissions(app: App) -> None:
     started = browser("POST", "/api/timelogs/start/", {"github_repo": "a/b", "github_issue_number": 1}).json()
     # Signing in cached the user; with empty caches, the timelogs function reads the user from the table.
     app.cold_start()
+    # Only timers whose start has moved are in the index by-start.
+    earlier = {"start_time": format_time(to_time(app.clock.ms - 60_000))}
+    assert browser("PATCH", f"/api/timelogs/{started['id']}/", earlier).status == 200
     assert browser("GET", "/api/timelogs/").status == 200
     assert browser("GET", "/api/timelogs/?end_time__isnull=true").status == 200
     assert browser("DELETE", f"/api/timelogs/{started['id']}/").status == 204
@@ -186,11 +190,14 @@ def test_the_api_uses_all_of_its_permissions(app: App) -> None:
         target = (admin("GET", target.removeprefix(ORIGIN)).json())["next"]
     assert admin("GET", "/api/admin/health/").status == 200
     assert unused("TimelogsFunction") == set()
+    # The preview of another schedule reads the days that are confirmed.
+    (day, *_) = admin("GET", "/api/timesheets/?from=2026-01-01&to=2026-01-01").json()["days"]
+    assert admin("POST", f"/api/timesheets/{day['date']}/confirm/", if_match=day["etag"]).status == 200
     app.cold_start()
     assert admin("PUT", "/api/admin/settings/", {"overtime_hours": 1}).status == 200
     assert admin("PUT", "/api/admin/settings/", {"overtime_hours": 2}).status == 200
     assert admin("PUT", "/api/schedule/", {"time_zone": "UTC", "week": None}).status == 200
-    past = {"time_zone": "UTC", "week": {}, "valid_from": "2020-01-01"}
+    past = {"time_zone": "UTC", "week": {}, "valid_from": "2025-12-15"}
     assert admin("PUT", "/api/schedule/?preview=true", past).status == 200
     assert unused("ScheduleFunction") == set()
     token = browser("POST", "/api/auth/tokens/", {"name": "test"}).json()["id"]

@@ -181,12 +181,10 @@ def without_pause(timer: Timer, number: int, now_ms: int) -> Correction:
     parts = _Parts.of(timer)
     old = parts.pause(number)
     remaining = [pause for pause in parts.pauses if pause is not old]
-    return _repaused(
-        timer,
-        replace(parts, pauses=remaining),
-        now_ms,
-        *(old.edges if old.until_ms is not None else [now_ms]),
-    )
+    # The time after the pause now continues what ran before it, in which other events have an effect. So this
+    # time is locked, up to the next pause.
+    later = [pause.pause.at_ms for pause in remaining if pause.pause.at_ms > old.pause.at_ms]
+    return _repaused(timer, replace(parts, pauses=remaining), now_ms, min(later, default=now_ms))
 
 
 def _repaused(timer: Timer, parts: "_Parts", now_ms: int, *edges: int) -> Correction:
