@@ -3,9 +3,9 @@
 import base64
 import json
 import time
-from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 import urllib3
@@ -21,8 +21,7 @@ class SignInRefused(Exception):
     """GitHub refused the code, which was used before, has expired, or belongs to another sign-in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """The GitHub account of a person who has signed in."""
 
     user_id: int

@@ -1,16 +1,16 @@
 """The responses of a sign-in to a browser."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from html import escape
 from http import HTTPStatus
+from types import MappingProxyType
+from typing import NamedTuple
 
 from timer_core.api import pages
 from timer_core.api.replies import Reply
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A page with a message; ``values`` are those of the placeholders in the text.
 
     ``again`` is the address of the link "Try again"; None if there is no such link.
@@ -20,7 +20,7 @@ class Message:
     title: str
     text: str
     again: str | None = None
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = MappingProxyType({})
 
     def render(self, language: str, cookies: Sequence[str] = ()) -> Reply:
         """Return the page."""
@@ -28,8 +28,7 @@ class Message:
         return _page(self.status, html, cookies)
 
 
-@dataclass(frozen=True, slots=True)
-class HandOver:
+class HandOver(NamedTuple):
     """The page of the popup.
 
     The page passes a session to the window that opened the popup, if this window shows a page of ``origin``.
@@ -63,8 +62,7 @@ class HandOver:
         return _page(HTTPStatus.OK, pages.html(language, title, body), cookies)
 
 
-@dataclass(frozen=True, slots=True)
-class Redirect:
+class Redirect(NamedTuple):
     """A redirect that is not cached."""
 
     location: str

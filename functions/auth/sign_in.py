@@ -5,9 +5,9 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from aws_lambda_powertools import Logger
@@ -40,8 +40,7 @@ _ERROR = re.compile(r"[a-z_]{1,50}")
 _HOME = {"next": "/", "origin": ""}
 
 
-@dataclass(frozen=True, slots=True)
-class SignInResponse:
+class SignInResponse(NamedTuple):
     """A page or a redirect, and the cookies to set."""
 
     response: pages.Message | pages.HandOver | pages.Redirect

@@ -3,7 +3,7 @@
 import base64
 import hmac
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 
 import jwt
@@ -85,7 +85,7 @@ def test_a_session_is_due_for_renewal_after_15_minutes(sessions: Sessions) -> No
 def test_a_renewal_extends_the_same_session_by_an_hour(sessions: Sessions) -> None:
     session, _ = sessions.begin(ANN, "ann", now_ms=NOW * 1000, origin="https://wiki.example.org")
     renewed, token = sessions.renew(session, now_s=NOW + 1_000)
-    assert renewed == replace(session, issued_s=NOW + 1_000, expires_s=NOW + 1_000 + LIFE_S)
+    assert renewed == session._replace(issued_s=NOW + 1_000, expires_s=NOW + 1_000 + LIFE_S)
     assert sessions.read(token, now_s=NOW + 1_000) == renewed
 
 

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from timer_core.api.digests import digest
 from timer_core.api.sessions import SESSION_COOKIE, Session, Sessions, cookie_values, is_session
@@ -18,8 +18,7 @@ _SCHEMES = {"token", "bearer"}
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """The person who makes a request, and their credentials.
 
     Attributes
@@ -117,7 +116,7 @@ class Authenticator:
             raise Unauthorized("The session was issued to another web site.")
         if method not in SAFE_METHODS and not caller.person.can_write:
             raise Forbidden("This token is read-only.")
-        return replace(caller, by_cookie=by_cookie)
+        return caller._replace(by_cookie=by_cookie)
 
     def forget(self) -> None:
         """Clear the cache, after sessions were ended or tokens revoked."""

@@ -1,9 +1,9 @@
 """The translation of errors to HTTP responses."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from aws_lambda_powertools import Logger
 
@@ -61,14 +61,13 @@ class InvalidRequest(Exception):
         self.errors = errors
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
+class _Refusal(NamedTuple):
     status: HTTPStatus
     detail: str
     code: ErrorCode
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     errors: Sequence[Mapping[str, Any]] = ()
-    extension: Mapping[str, str] = field(default_factory=dict)
+    extension: Mapping[str, str] = MappingProxyType({})
 
 
 def error_response(

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -25,8 +24,7 @@ SESSION_COOKIE = "__Host-issue-timer"
 SIGN_IN_COOKIE = "__Host-issue-timer-sign-in"
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """The content of a session's token.
 
     Attributes
@@ -87,7 +85,7 @@ class Sessions:
     def renew(self, session: Session, *, now_s: int) -> tuple[Session, str]:
         """Return the renewed session and its token; the token expires at most 30 days after the sign-in."""
         expires_s = min(now_s + LIFE_S, session.ends_s)
-        return self._issue(replace(session, issued_s=now_s, expires_s=expires_s))
+        return self._issue(session._replace(issued_s=now_s, expires_s=expires_s))
 
     def read(self, token: str, *, now_s: int) -> Session:
         """Return the session of a token.

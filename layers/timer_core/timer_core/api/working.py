@@ -1,15 +1,15 @@
 """The working time of timers in responses."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from timer_core.domain.timeline import Slice, Standing, standings
 from timer_core.domain.timers import Timer
 from timer_core.store.timesheets import Timesheets, Worked
 
 
-@dataclass(frozen=True, slots=True)
-class WorkingTime:
+class WorkingTime(NamedTuple):
     """The working time of a timer at the time of a request.
 
     Attributes
@@ -37,8 +37,7 @@ class WorkingTime:
         return self.counted_before_ms - self.counting_since_ms * self.standing.share
 
 
-@dataclass(frozen=True, slots=True)
-class WorkingTimes:
+class WorkingTimes(NamedTuple):
     """The working times of the timers in a response.
 
     Attributes
@@ -50,7 +49,7 @@ class WorkingTimes:
     """
 
     by_ulid: Mapping[str, WorkingTime]
-    slices: Mapping[str, Sequence[Slice]] = field(default_factory=dict)
+    slices: Mapping[str, Sequence[Slice]] = MappingProxyType({})
 
     def of(self, timer: Timer) -> WorkingTime:
         """Return the working time of a timer."""
