@@ -268,7 +268,7 @@ class Timer:
             If the timer is in a state that does not allow the action.
         """
         state = self.state.apply(transition)
-        return self.with_state(state, (*self.history, replace(transition, at_ms=state.changed_ms)))
+        return self.with_state(state, (*self.history, transition._replace(at_ms=state.changed_ms)))
 
     def with_state(self, state: State, history: tuple[Transition, ...]) -> Self:
         """Return the timer with another history and the state after it."""
@@ -304,7 +304,7 @@ class Timer:
 
         The event is noted as a start, whether it would also have resumed a paused timer or only that.
         """
-        return self.note(replace(transition, action=Action.START))
+        return self.note(transition._replace(action=Action.START))
 
     def expire(self, end_ms: int, sign_ms: int) -> Self:
         """Stop a forgotten timer at a time in the past. Later transitions have no effect.
@@ -403,6 +403,8 @@ def pauses(timer: Timer) -> list[Pause]:
 
     The start and the end may have been corrected, so that they cut a pause or exclude it.
     """
+    if not any(done.action is Action.PAUSE for done in timer.history):
+        return []
     found: list[Span] = []
     since_ms: int | None = None
     for state in states(timer.history):
