@@ -37,6 +37,9 @@ class WorkingTime(NamedTuple):
         return self.counted_before_ms - self.counting_since_ms * self.standing.share
 
 
+_NONE = WorkingTime(0)
+
+
 class WorkingTimes(NamedTuple):
     """The working times of the timers in a response.
 
@@ -53,7 +56,7 @@ class WorkingTimes(NamedTuple):
 
     def of(self, timer: Timer) -> WorkingTime:
         """Return the working time of a timer."""
-        return self.by_ulid.get(timer.ulid, WorkingTime(0))
+        return self.by_ulid.get(timer.ulid, _NONE)
 
     def slices_of(self, timer: Timer, *, without_elapsed: bool = False) -> list[Slice]:
         """Return the slices of a timer in the period, without the ongoing one if ``without_elapsed``."""
