@@ -86,10 +86,11 @@ def working_times(
     """
     if not timers:
         return WorkingTimes({})
-    if present is None and any(timer.is_open for timer in timers):
+    has_open = any(timer.is_open for timer in timers)
+    if present is None and has_open:
         present = timesheets.present(user_id, now_ms=now_ms)
     working = timesheets.working_ms(user_id, timers, now_ms=now_ms, present=present)
-    found = standings(present.timers, present.calendar, present.carry) if present else {}
+    found = standings(present.timers, present.calendar, present.carry) if present and has_open else {}
     if present:
         now_ms = present.carry.at_ms
     ongoing = {piece.timer: piece for piece in present.slices if piece.until_ms == now_ms} if present else {}

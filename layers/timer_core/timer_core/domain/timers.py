@@ -163,13 +163,10 @@ class Timer:
         It contains the history and the claims, also those outside of a corrected start and end, and the
         slices on confirmed days.
         """
-        times = [
-            self.start_ms,
-            *(transition.at_ms for transition in self.history),
-            *(self.confirmed_span or ()),
-        ]
-        times += [edge for claim in self.claims for edge in (claim.since_ms, claim.until_ms)]
-        return Span(min(times), max([*times, self.end_ms]) if self.end_ms is not None else LATEST_MS)
+        times = [self.start_ms, *[done.at_ms for done in self.history], *(self.confirmed_span or ())]
+        for claim in self.claims:
+            times += (claim.since_ms, claim.until_ms)
+        return Span(min(times), max(*times, self.end_ms) if self.end_ms is not None else LATEST_MS)
 
     @property
     def last_sign_ms(self) -> int:
@@ -178,9 +175,9 @@ class Timer:
 
     def last_sign_until(self, until_ms: int) -> int:
         """Return the time of the last sign of life up to a time; the start is the first sign."""
-        acts = (done.at_ms for done in self.history if done.by not in {SWEEPER, CORRECTION})
-        signs = (*acts, *self.signs, *(claim.made_ms for claim in self.claims))
-        return max((ms for ms in signs if ms <= until_ms), default=self.start_ms)
+        signs = [done.at_ms for done in self.history if done.by not in {SWEEPER, CORRECTION}]
+        signs += [*self.signs, *[claim.made_ms for claim in self.claims]]
+        return max([ms for ms in signs if ms <= until_ms], default=self.start_ms)
 
     @property
     def is_deleted(self) -> bool:
