@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.exceptions import ConnectionError as NoConnection
 from botocore.exceptions import HTTPClientError
 from botocore.hooks import first_non_none_response
 
@@ -49,7 +50,7 @@ def send_directly(client: Any) -> None:
         try:
             replaced = events.emit(f"before-send.dynamodb.{model.name}", request=prepared)
             response: AWSResponse = first_non_none_response(replaced) or http.send(prepared)
-        except HTTPClientError:
+        except (HTTPClientError, NoConnection):
             return None
         parsed = parse(response)
         if parsed is None:
