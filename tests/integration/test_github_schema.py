@@ -5,6 +5,7 @@ reader, each member that may be null or absent is made null, and then removed, o
 """
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from copy import deepcopy
@@ -37,6 +38,7 @@ TRIGGERS = TriggerConfig(
     stop_statuses=frozenset({"done"}),
 )
 CODERTOCAT = 21031067
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*")
 HOOK_TYPES = ("repository", "organization", "integration")
 # The former name of the event is not in the schema.
 NAMES = sorted(READERS.keys() - {"project_v2_item.edited"})
@@ -96,7 +98,7 @@ def _with_effect(name: str, payload: JSON) -> list[JSON]:
     """Return a sample, and variants of it that have an effect."""
     variants = [payload]
     if name == "issue_comment.created":
-        for body in ("/timer start", "/timer dance"):
+        for body in ("/timer start", "/timer log 1h", "/timer dance"):
             variants.append(deepcopy(payload))
             variants[-1]["comment"]["body"] = body
     if "projects_v2_item" in payload:
@@ -226,3 +228,28 @@ def test_a_delivery_that_the_schema_allows_is_processed(
         kind = HOOK_TYPES[number % len(HOOK_TYPES)]
         assert running.receive(_headers(event, body, kind), body) in (200, 202), change
         assert running.process() == [], change
+
+
+def _with_times(member: Any, time: str) -> Any:
+    """Return a payload, or a member of one, with another time in place of each time."""
+    if isinstance(member, dict):
+        return {name: _with_times(value, time) for name, value in member.items()}
+    if isinstance(member, list):
+        return [_with_times(value, time) for value in member]
+    return time if isinstance(member, str) and TIME.fullmatch(member) else member
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59Z"])
+def test_a_delivery_with_impossible_times_is_processed(
+    time: str, samples: dict[str, list[JSON]], running: Product, github: FakeGitHub
+) -> None:
+    """Imported comments, for example, have any time; a failing message would delay its issue's next ones."""
+    new_team(github, running, size=1, t0=now_ms() // 1000 * 1000)
+    for name in NAMES:
+        # The first samples are by Codertocat, who is registered.
+        different = {_form(_read(name, payload)): payload for payload in reversed(samples[name])}
+        for payload in different.values():
+            body = json.dumps(_with_times(payload, time)).encode()
+            headers = _headers(name.partition(".")[0], body, HOOK_TYPES[0])
+            assert running.receive(headers, body) in (200, 202), name
+            assert running.process() == [], name

@@ -1,9 +1,12 @@
 """The store on Amazon's DynamoDB Local."""
 
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from timer_core.domain import timers
 from timer_core.domain.errors import (
@@ -32,6 +35,7 @@ OTHER = Issue("octocat", "Hello-World", 8)
 # This time is far in the future, so that no back end's TTL deletes the tests' items.
 T0 = 4_000_000_000_000
 MINUTE = 60_000
+_people = count(1)
 
 
 @pytest.fixture
@@ -526,6 +530,55 @@ class TestMovedStarts:
         assert page.next is not None
         rest = store.page(ANN, Filters(), page_size=4, position=page.next)
         assert ([ulids.index(timer.ulid) for timer in rest.timers], rest.next) == ([1, 0], None)
+
+
+_MINUTES = st.integers(0, 4)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    # The minute of the first start, that of the corrected start, and whether the timer is stopped.
+    made=st.lists(st.tuples(_MINUTES, st.none() | _MINUTES, st.booleans()), min_size=2, max_size=9),
+    page_size=st.integers(1, 4),
+    is_open=st.sampled_from([None, True, False]),
+    since=st.none() | _MINUTES,
+)
+def test_pages_have_each_timer_once_although_several_started_at_the_same_moment(
+    store: TimerStore,
+    made: list[tuple[int, int | None, bool]],
+    page_size: int,
+    is_open: bool | None,
+    since: int | None,
+) -> None:
+    user, now_ms = next(_people), T0 + 9 * MINUTE
+    wanted: dict[str, int] = {}
+    for first, corrected, is_stopped in made:
+        ulid = start(store, T0 + first * MINUTE, None, user)
+        if corrected is not None:
+            store.patch(user, ulid, Patch(start_ms=T0 + corrected * MINUTE), now_ms=now_ms)
+        if is_stopped:
+            store.stop(user, ulid, now_ms=now_ms, by="manual", cause="stop")
+        started = first if corrected is None else corrected
+        # All timers reach into the period.
+        if is_open is None or is_open != is_stopped:
+            wanted[ulid] = T0 + started * MINUTE
+    period = None if since is None else Period(T0 + since * MINUTE, now_ms)
+    filters = Filters(is_open=is_open, period=period)
+    pages: list[list[str]] = []
+    position = None
+    while not pages or position is not None:
+        page = store.page(user, filters, page_size=page_size, position=position)
+        pages.append([timer.ulid for timer in page.timers])
+        position = page.next
+    listed = [ulid for found in pages for ulid in found]
+    assert sorted(listed) == sorted(wanted)
+    starts = [wanted[ulid] for ulid in listed]
+    assert starts == sorted(starts, reverse=True)
+    for before in reversed(pages[:-1]):
+        assert page.previous is not None
+        page = store.page(user, filters, page_size=page_size, position=page.previous)
+        assert [timer.ulid for timer in page.timers] == before
+    assert page.previous is None
 
 
 class TestStoredDays:

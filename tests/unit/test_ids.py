@@ -42,6 +42,12 @@ def test_a_derived_ulid_is_the_same_for_the_same_names() -> None:
     )
 
 
+@given(st.integers())
+def test_a_ulid_has_the_nearest_time_that_it_can_contain(at_ms: int) -> None:
+    nearest = min(max(at_ms, 0), 2**48 - 1)
+    assert ulid_ms(derived_ulid(at_ms, "a")) == ulid_ms(ulid_at(at_ms, ULID)) == nearest
+
+
 @pytest.mark.parametrize("names", [("ab", "c"), ("a", "bc"), ("abc",), ("c", "ab")])
 def test_derived_ulids_of_other_names_differ(names: tuple[str, ...]) -> None:
     assert derived_ulid(T0, *names) != derived_ulid(T0, "a", "b", "c")

@@ -26,7 +26,7 @@ def new_ulid(at_ms: int) -> str:
 def derived_ulid(at_ms: int, *names: str) -> str:
     """Return a ULID of the given time (milliseconds since the epoch) and a hash of the names."""
     digest = sha256("\0".join(names).encode()).digest()
-    return str(ULID.from_bytes(at_ms.to_bytes(6, "big") + digest[:10]))
+    return str(ULID.from_bytes(_representable(at_ms).to_bytes(6, "big") + digest[:10]))
 
 
 def ulid_ms(ulid: str) -> int:
@@ -36,7 +36,7 @@ def ulid_ms(ulid: str) -> int:
 
 def ulid_at(at_ms: int, ulid: str) -> str:
     """Return a ULID with another time (milliseconds since the epoch), which sorts by this time."""
-    rest = min(max(at_ms, 0), _LATEST_MS)
+    rest = _representable(at_ms)
     return "".join(_CROCKFORD[rest >> shift & 31] for shift in range(45, -1, -5)) + ulid[_TIME_DIGITS:]
 
 
@@ -54,3 +54,8 @@ def parse_timer_id(value: str) -> tuple[int, str] | None:
     """Return the owner's user id and the ULID, or None if no timer can have this id."""
     match = _TIMER_ID.fullmatch(value)
     return (int(match[1]), match[2]) if match else None
+
+
+def _representable(at_ms: int) -> int:
+    """Return the nearest time that a ULID can contain. GitHub may send times before 1970."""
+    return min(max(at_ms, 0), _LATEST_MS)

@@ -490,10 +490,13 @@ def _merged(
     parts: Sequence[tuple[list[RawItem], Position | None]], *, backwards: bool
 ) -> tuple[list[RawItem], Position | None]:
     """Return the items of several sources in order, up to the first position where one of them stopped."""
+    if len(parts) == 1:
+        # The index of open timers sorts those of the same start by their whole ULIDs, as its positions do.
+        return parts[0]
     found = sorted((item for items, _ in parts for item in items), key=_order, reverse=not backwards)
     stops = sorted((stop for _, stop in parts if stop is not None), key=_order_of, reverse=not backwards)
-    if len(parts) == 1 or not stops:
-        return found, stops[0] if stops else None
+    if not stops:
+        return found, None
     at = _order_of(stops[0])
     return [item for item in found if (_order(item) <= at if backwards else _order(item) >= at)], stops[0]
 
