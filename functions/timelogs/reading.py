@@ -74,8 +74,10 @@ def list_timers(request: Request, parameters: Mapping[str, Any], if_none_match: 
     worked = working_times(timesheets, owner_id, listed, now_ms=now, present=present, slices=slices)
 
     def part_at(timer: Timer, shown_at: int) -> dict[str, float | None]:
+        if period is None:
+            return part_of_period(None)
         own = worked.slices_of(timer, without_elapsed=shown_at == WITHOUT_ELAPSED_TIME)
-        return part_of_period(period and part_of(timer, own, period, zone, shown_at))
+        return part_of_period(part_of(timer, own, period, zone, shown_at))
 
     shown: dict[str, Any] = {
         "count": counted,
@@ -91,7 +93,8 @@ def list_timers(request: Request, parameters: Mapping[str, Any], if_none_match: 
     for link in ("next", "previous"):
         shown[link] = shown[link] and requests.origin(request.event) + shown[link]
     for timer, one in zip(listed, shown["results"], strict=True):
-        one.update(elapsed(timer, worked.of(timer), now) | part_at(timer, now))
+        if timer.is_open:
+            one.update(elapsed(timer, worked.of(timer), now) | part_at(timer, now))
     return Reply(HTTPStatus.OK, shown, {"ETag": tag})
 
 

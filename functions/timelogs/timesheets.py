@@ -177,7 +177,7 @@ def _tag(sheet: Sheet, user_id: int, now_ms: int) -> str:
     fixed = sheet
     if counting:
         slices = (
-            replace(piece, until_ms=piece.since_ms + piece.of) if piece.until_ms == now_ms else piece
+            piece._replace(until_ms=piece.since_ms + piece.of) if piece.until_ms == now_ms else piece
             for piece in sheet.slices
         )
         fixed = replace(sheet, slices=tuple(slices))

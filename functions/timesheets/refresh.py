@@ -25,7 +25,7 @@ from timer_core.domain.timers import LATEST_MS, Timer
 from timer_core.observability import make_logger
 from timer_core.settings import settings
 from timer_core.store.calendars import Calendars
-from timer_core.store.items import to_gaps, to_timer
+from timer_core.store.items import claims_of, is_tombstone, to_gaps, to_timer
 from timer_core.store.keys import CALENDAR_SK, user_id_of
 from timer_core.store.queries import TimerQueries
 from timer_core.store.stored_days import StoredState
@@ -151,9 +151,11 @@ def _unreadable(images: Mapping[str, Any]) -> Change | None:
 
 
 def _timer(item: RawItem | None) -> Timer | None:
-    if item is None or ("deleted_ms" in item and "claims" not in item):
+    if item is None:
         return None
-    return to_gaps(item) if "deleted_ms" in item else to_timer(item)
+    if is_tombstone(item):
+        return to_gaps(item) if claims_of(item) else None
+    return to_timer(item)
 
 
 def _states(user_ids: Iterable[int]) -> Mapping[int, StoredState]:

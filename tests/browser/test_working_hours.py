@@ -368,7 +368,7 @@ def test_all_time_can_count(chosen: AccountPage) -> None:
 
 def by_events(timer: Timer) -> Timer:
     """Return the timer as if GitHub's events had started and stopped it, so that working hours limit it."""
-    history = tuple(replace(transition, by="assigned") for transition in timer.history)
+    history = tuple(transition._replace(by="assigned") for transition in timer.history)
     return replace(timer, history=history, claims=())
 
 

@@ -949,6 +949,25 @@ class TestAccountDeletion:
         assert len(app.timers_of(ann)) == 1
         assert registered(app.people.profiles([ann.id])).keys() == {ann.id}
 
+    def test_lists_have_the_timers_with_moved_starts_that_a_cancelled_deletion_leaves(
+        self, app: App, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        browser, ann = app.signed_in()
+        timer = browser("POST", START, {}).json()["id"]
+        app.clock.advance(60)
+        moved = {"start_time": _time(app.clock.ms - 30_000)}
+        assert browser("PATCH", f"{TIMERS}{timer}/", moved).status == 200
+        monkeypatch.setattr("timer_core.store.account_deletion._PAGE", 1)
+        # The first page has no tokens, and the second one has the calendar.
+        has_time = iter((True, False))
+        app.auth.shared.account_deletion.delete_all(
+            ann.id, now_ms=app.clock.ms, has_time=lambda: next(has_time)
+        )
+        app.clock.advance(1)
+        again, _ = app.signed_in(ann)
+        _sweep(app, after=60)
+        assert [one["id"] for one in again("GET", TIMERS).json()["results"]] == [timer]
+
     def test_signing_in_again_cancels_the_deletion(self, app: App) -> None:
         browser, ann = app.signed_in()
         browser("DELETE", ME, context=Context(remaining_ms=0))

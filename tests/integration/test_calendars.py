@@ -128,11 +128,11 @@ def test_the_largest_calendar_can_be_stored_and_a_larger_one_is_refused(
 ) -> None:
     first = date(2026, 12, 1).toordinal()
     days = [date.fromordinal(first + number) for number in range(MAX_EXCEPTIONS)]
-    put_exceptions(calendars, user_id, dict.fromkeys(days, DayException((), "é" * 100)), now_ms=NOW)
+    put_exceptions(calendars, user_id, dict.fromkeys(days, DayException((), "e" * 100)), now_ms=NOW)
     with pytest.raises(InvalidInput, match="1000 exceptions"):
         put_exceptions(calendars, user_id, {date(2035, 1, 1): DayException()}, now_ms=NOW)
     with pytest.raises(InvalidInput, match="too large"):
-        put_exceptions(calendars, user_id, dict.fromkeys(days, DayException((), "🏖" * 100)), now_ms=NOW)
+        put_exceptions(calendars, user_id, dict.fromkeys(days, DayException((), "é" * 100)), now_ms=NOW)
 
 
 def test_choices_that_concern_only_locked_events_are_forgotten(calendars: Calendars, user_id: int) -> None:

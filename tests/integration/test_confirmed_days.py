@@ -175,7 +175,7 @@ class ConfirmingOwner(Owner):
                 assert (worked_ms(sheet.slices), sheet.derived) == (derived, None)
                 continue
             heirs = {ulid: timer.ulid for timer in self.timers.values() for ulid in timer.absorbed}
-            kept = [replace(piece, timer=heirs.get(piece.timer, piece.timer)) for piece in frozen.slices]
+            kept = [piece._replace(timer=heirs.get(piece.timer, piece.timer)) for piece in frozen.slices]
             assert are_same(sheet.slices, kept)
             if sheet.derived is not None:
                 assert worked_ms(sheet.derived) == derived

@@ -476,7 +476,7 @@ def test_a_timer_of_an_index_lacks_only_causes_and_cannot_be_written(store: Time
     store.pause(ANN, ulid, now_ms=T0 + MINUTE, by="manual", cause="a")
     (found,) = store.overlapping(ANN, Period(T0, T0 + MINUTE))
     timer = store.get(ANN, ulid)
-    history = tuple(replace(done, cause="") for done in timer.history)
+    history = tuple(done._replace(cause="") for done in timer.history)
     assert found == replace(timer, history=history)
     with pytest.raises(ValueError, match="read again"):
         put_changed(found)

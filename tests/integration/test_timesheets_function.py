@@ -83,9 +83,12 @@ def test_a_change_of_a_timer_stores_the_days(function: ModuleType, owner: Owner)
     owner.check(Period(FIRST, NOW), now_ms=NOW)
 
 
-@pytest.mark.parametrize("name", ["TimesheetsFunction.json", "TimesheetsFunction.queue.json"])
+@pytest.mark.parametrize(
+    ("name", "from_ms"),
+    [("TimesheetsFunction.json", 1_764_331_200_000), ("TimesheetsFunction.queue.json", 1_764_320_400_000)],
+)
 def test_the_sample_events_refresh_a_person(
-    function: ModuleType, monkeypatch: pytest.MonkeyPatch, name: str
+    function: ModuleType, monkeypatch: pytest.MonkeyPatch, name: str, from_ms: int
 ) -> None:
     refreshed: list[tuple[int, int]] = []
 
@@ -96,7 +99,7 @@ def test_the_sample_events_refresh_a_person(
     monkeypatch.setattr(function.timesheets, "refresh", note)
     records = json.loads((EVENTS / name).read_text())["Records"]
     assert send(function, *records) == []
-    assert [user_id for user_id, _ in refreshed] == [583231]
+    assert refreshed == [(583231, from_ms)]
 
 
 def test_a_repeated_record_changes_nothing(function: ModuleType, owner: Owner) -> None:

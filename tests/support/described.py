@@ -21,7 +21,7 @@ def check_body(app: Resolver, event: Mapping[str, Any], response: Mapping[str, A
     request = event["requestContext"]["http"]
     for route in (*app._static_routes, *app._dynamic_routes):
         if route.method == request["method"] and route.rule.match(event["rawPath"]):
-            field = route.dependant.return_param
+            field = route.dependant.return_param  # codespell:ignore dependant
             break
     else:
         raise AssertionError(f"{request['method']} {event['rawPath']} is not a route")

@@ -195,8 +195,8 @@ class TestTimeline:
 
     def test_other_reasons_are_no_difference_and_overtime_is_one(self) -> None:
         one = timeline([timer("A", ("2026-11-02 09:00", "start"))], OFFICE, at("2026-11-02 10:00")).slices
-        assert are_same(one, [replace(piece, rule="focus") for piece in one])  # type: ignore[arg-type]
-        assert not are_same(one, [replace(piece, overtime=True) for piece in one])
+        assert are_same(one, [piece._replace(rule="focus") for piece in one])  # type: ignore[arg-type]
+        assert not are_same(one, [piece._replace(overtime=True) for piece in one])
 
 
 class TestTouchedSpans:

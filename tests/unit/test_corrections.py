@@ -377,7 +377,7 @@ _minutes = st.integers(-30, 130)
 def timers(draw: st.DrawFn) -> Timer:
     """Draw a timer that started at minute 0 and has pauses by hand and by events; it may be open."""
     start = started(0, draw(st.sampled_from(["manual", "assigned"])))
-    timer = replace(start, history=(replace(start.history[0], by_owner=draw(st.booleans())),))
+    timer = replace(start, history=(start.history[0]._replace(by_owner=draw(st.booleans())),))
     minute = 0
     by = draw(st.sampled_from(["manual", "unassigned"]))
     for gap in draw(st.lists(st.integers(0, 15), max_size=8)):

@@ -19,7 +19,13 @@ from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
-from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -304,6 +310,8 @@ _FAULTS: dict[str, Callable[[], Reply]] = {
     "unavailable": lambda: reply({}, 503, content=b"<html>Service Unavailable</html>"),
     "truncated": lambda: reply(_DOCUMENT, content=json.dumps(_DOCUMENT).encode()[:-4]),
     "checksum": lambda: reply(_DOCUMENT, content=json.dumps({"Item": {"n": {"N": "2"}}}).encode()),
+    "no-connection": lambda: EndpointConnectionError(endpoint_url="http://dynamodb"),
+    "no-connection-in-time": lambda: ConnectTimeoutError(endpoint_url="http://dynamodb"),
     "timeout": lambda: ReadTimeoutError(endpoint_url="http://dynamodb"),
     "closed": lambda: ConnectionClosedError(endpoint_url="http://dynamodb"),
 }

@@ -6,6 +6,9 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+# Bodies contain no cycles, for which the encoder would look otherwise.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False)
+
 
 class Reply(NamedTuple):
     """The reply of a route.
@@ -39,4 +42,4 @@ class Reply(NamedTuple):
 
 def to_json(body: Any) -> str:
     """Serialize a body."""
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(body)

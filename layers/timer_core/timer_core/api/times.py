@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from timer_core.domain.errors import ErrorCode, InvalidInput
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
 # The arithmetic of local dates needs some years before and after the dates.
 _YEARS = range(1970, 2200)
@@ -22,7 +23,8 @@ def to_time(ms: int) -> datetime:
 
 def format_ms(ms: int) -> str:
     """Return ISO 8601 with milliseconds and ``Z`` of milliseconds since the epoch."""
-    return to_time(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    # The text of a time without an offset is written twice as fast.
+    return f"{(_NAIVE_EPOCH + ms * _MILLISECOND).isoformat(timespec='milliseconds')}Z"
 
 
 def format_time(moment: datetime) -> str:

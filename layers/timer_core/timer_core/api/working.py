@@ -37,6 +37,9 @@ class WorkingTime(NamedTuple):
         return self.counted_before_ms - self.counting_since_ms * self.standing.share
 
 
+_NONE = WorkingTime(0)
+
+
 class WorkingTimes(NamedTuple):
     """The working times of the timers in a response.
 
@@ -53,7 +56,7 @@ class WorkingTimes(NamedTuple):
 
     def of(self, timer: Timer) -> WorkingTime:
         """Return the working time of a timer."""
-        return self.by_ulid.get(timer.ulid, WorkingTime(0))
+        return self.by_ulid.get(timer.ulid, _NONE)
 
     def slices_of(self, timer: Timer, *, without_elapsed: bool = False) -> list[Slice]:
         """Return the slices of a timer in the period, without the ongoing one if ``without_elapsed``."""
@@ -83,10 +86,11 @@ def working_times(
     """
     if not timers:
         return WorkingTimes({})
-    if present is None and any(timer.is_open for timer in timers):
+    has_open = any(timer.is_open for timer in timers)
+    if present is None and has_open:
         present = timesheets.present(user_id, now_ms=now_ms)
     working = timesheets.working_ms(user_id, timers, now_ms=now_ms, present=present)
-    found = standings(present.timers, present.calendar, present.carry) if present else {}
+    found = standings(present.timers, present.calendar, present.carry) if present and has_open else {}
     if present:
         now_ms = present.carry.at_ms
     ongoing = {piece.timer: piece for piece in present.slices if piece.until_ms == now_ms} if present else {}

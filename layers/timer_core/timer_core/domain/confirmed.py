@@ -157,7 +157,7 @@ def confirmed_timeline(
     if not spans:
         return found
     frozen = [
-        replace(piece, timer=heirs.get(piece.timer, piece.timer))
+        piece._replace(timer=heirs.get(piece.timer, piece.timer))
         for day in days
         for heirs in [_heirs(known, day)]
         for piece in clipped(day.slices, carry.at_ms, until_ms)
@@ -195,7 +195,7 @@ def are_same(slices: Iterable[Slice], others: Iterable[Slice]) -> bool:
 
 def _without_reasons(slices: Iterable[Slice]) -> tuple[Slice, ...]:
     ordered = sorted(slices, key=lambda piece: (piece.since_ms, piece.timer))
-    return joined_slices(replace(piece, rule=Rule.ONLY) for piece in ordered)
+    return joined_slices(piece._replace(rule=Rule.ONLY) for piece in ordered)
 
 
 def _with_difference(carry: Carry, frozen: Iterable[Slice], replaced: Iterable[Slice]) -> Carry:
@@ -204,5 +204,5 @@ def _with_difference(carry: Carry, frozen: Iterable[Slice], replaced: Iterable[S
         for piece in slices:
             if (state := timers.get(piece.timer)) is not None:
                 working_ms = state.working_ms + sign * piece.working_ms
-                timers[piece.timer] = replace(state, working_ms=working_ms)
+                timers[piece.timer] = state._replace(working_ms=working_ms)
     return replace(carry, timers=timers)

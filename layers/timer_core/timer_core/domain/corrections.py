@@ -166,7 +166,7 @@ def with_changed_pause(
         elif until_ms < old.until_ms:
             # The timer was stopped during the pause.
             resume = Transition(until_ms, Action.RESUME, CORRECTION)
-    new = _Pair(replace(old.pause, at_ms=since_ms), resume, until_ms)
+    new = _Pair(old.pause._replace(at_ms=since_ms), resume, until_ms)
     return _repaused(timer, replace(parts, pauses=[*others, new]), now_ms, *old.edges, *new.edges)
 
 
@@ -510,7 +510,7 @@ class _Pair:
 
     def beginning_at(self, start_ms: int) -> "_Pair":
         """Return the part of the pause after an instant at which the timer starts."""
-        return replace(self, pause=replace(self.pause, at_ms=max(self.pause.at_ms, start_ms)))
+        return replace(self, pause=self.pause._replace(at_ms=max(self.pause.at_ms, start_ms)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -552,7 +552,7 @@ class _Parts:
             pairs = [
                 _until(pair, stop.at_ms, timer.end_ms) for pair in pairs if pair.pause.at_ms < timer.end_ms
             ]
-            stop = replace(stop, at_ms=timer.end_ms)
+            stop = stop._replace(at_ms=timer.end_ms)
         pairs = [pair.beginning_at(timer.start_ms) for pair in pairs]
         nonempty = [pair for pair in pairs if pair.until_ms is None or pair.pause.at_ms < pair.until_ms]
         # Acts that began no stretch any more still decide what counts.

@@ -40,6 +40,11 @@ def ulid_at(at_ms: int, ulid: str) -> str:
     return "".join(_CROCKFORD[rest >> shift & 31] for shift in range(45, -1, -5)) + ulid[_TIME_DIGITS:]
 
 
+def order_at(at_ms: int, ulid: str) -> tuple[int, str]:
+    """Return a key that sorts as `ulid_at` does, and is faster."""
+    return at_ms, ulid[_TIME_DIGITS:]
+
+
 def timer_id(user_id: int, ulid: str) -> str:
     """Return the public id of a timer."""
     return f"{user_id}-{ulid}"

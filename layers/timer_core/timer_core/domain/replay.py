@@ -237,7 +237,7 @@ def _manual_step(timer: Timer, position: int, index: int, earliest_ms: int) -> _
     created_timer = transition.cause == timer.ulid
     if created_timer:
         # An earlier replay may have changed this start into a resume. The step must be a start.
-        transition = replace(transition, action=Action.START)
+        transition = transition._replace(action=Action.START)
     # The position and the index keep the order of transitions of the same millisecond.
     order = _Order(max(transition.at_ms, earliest_ms), True, position, index, transition.cause)
     expired = timer.ulid if transition.by == SWEEPER else ""
@@ -375,7 +375,7 @@ def _apply(current: _Current, step: _Step) -> _Current:
     is_manual = step.effect is None
     counts = is_manual or action is Action.STOP or timer.has_room(for_event=True)
     if action is not None and counts and timer.state.allows(action):
-        changed = timer.apply(replace(step.transition, action=action))
+        changed = timer.apply(step.transition._replace(action=action))
         if action is Action.FOCUS:
             # A correction may have removed the pause that the owner had ended by hand.
             is_repeated = step.transition.by == CORRECTION and step.transition.by_hand

@@ -8,9 +8,8 @@ stays exact over any number of pauses.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 from timer_core.domain.errors import TransitionNotAllowed
 
@@ -63,8 +62,7 @@ ALLOWED_FROM: dict[Action, frozenset[Status]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """One entry of a timer's history.
 
     Attributes
@@ -134,11 +132,10 @@ class Transition:
 
     def moved(self, at_ms: int) -> "Transition":
         """Return the transition at another time. If this is later, the act is still that of its own time."""
-        return replace(self, at_ms=at_ms, acted_ms=self.began_ms if self.began_ms < at_ms else None)
+        return self._replace(at_ms=at_ms, acted_ms=self.began_ms if self.began_ms < at_ms else None)
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """The fields of a timer that determine the effect of its next transition.
 
     Attributes

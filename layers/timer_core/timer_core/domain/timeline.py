@@ -40,8 +40,7 @@ class Rule(StrEnum):
     """The person stated it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(NamedTuple):
     """An interval that counts for a timer.
 
     Attributes
@@ -78,8 +77,7 @@ class Slice:
         return (at_ms + self.of - 1 - self.position) // self.of
 
 
-@dataclass(frozen=True, slots=True)
-class TimerCarry:
+class TimerCarry(NamedTuple):
     """The state of a timer's working time at an instant.
 
     Attributes
@@ -573,7 +571,7 @@ class _Fold:
         """Apply an entry of a timer's history, and its effect on breaks and signs of life."""
         one, transition = self._timers[mark.ulid], mark.transition
         if mark.is_sign and one.carry.stale_ms is None:
-            one.carry = replace(one.carry, unsigned_ms=0)
+            one.carry = one.carry._replace(unsigned_ms=0)
         if transition is None:
             return
         if self._begins_break(one.timer, mark):
@@ -588,7 +586,7 @@ class _Fold:
                 self._continue(one, mark.at_ms)
             else:
                 # A timer that was stale counts again.
-                one.carry = replace(one.carry, unsigned_ms=0, stale_ms=None)
+                one.carry = one.carry._replace(unsigned_ms=0, stale_ms=None)
             self._open_overtime(one)
         if is_act and self._ends_break(mark, one):
             self._begin_break(None)
@@ -634,7 +632,7 @@ class _Fold:
         for first in self._timers.values():
             if any(done.divides and done.cause == second.timer.ulid for done in first.timer.history):
                 stale_ms = None if first.carry.stale_ms is None else at_ms
-                second.carry = replace(second.carry, unsigned_ms=first.carry.unsigned_ms, stale_ms=stale_ms)
+                second.carry = second.carry._replace(unsigned_ms=first.carry.unsigned_ms, stale_ms=stale_ms)
                 return
 
     def _begins_break(self, timer: Timer, mark: _Mark) -> bool:
@@ -705,7 +703,7 @@ class _Fold:
             has_reached = one.carry.unsigned_ms >= limit_ms and one.may_count
             # A timer stores the last sign of each date, so a sign counts for its whole date.
             if has_reached and one.timer.last_sign_until(end_of_date(self._at_ms)) < self._at_ms:
-                one.carry = replace(one.carry, stale_ms=self._at_ms)
+                one.carry = one.carry._replace(stale_ms=self._at_ms)
 
     def _choose(self, policy: Policy, at_ms: int, *, is_working: bool) -> tuple[str, ...]:
         """Return the timers that count automatically, unless there is a break or a claim."""
@@ -788,7 +786,7 @@ class _Fold:
         one = self._timers[piece.timer]
         unsigned_ms = one.carry.unsigned_ms + (piece.working_ms if piece.rule is not Rule.CLAIM else 0)
         working_ms = one.carry.working_ms + piece.working_ms
-        one.carry = replace(one.carry, working_ms=working_ms, unsigned_ms=unsigned_ms)
+        one.carry = one.carry._replace(working_ms=working_ms, unsigned_ms=unsigned_ms)
         self._unsigned[piece.timer] = one
 
 
@@ -807,9 +805,9 @@ def joined_slices(slices: Iterable[Slice]) -> tuple[Slice, ...]:
             and before is not None
             and before.until_ms == piece.since_ms
             and piece.since_ms % DAY_MS
-            and replace(before, since_ms=piece.since_ms, until_ms=piece.until_ms) == piece
+            and before._replace(since_ms=piece.since_ms, until_ms=piece.until_ms) == piece
         ):
-            found[index] = replace(before, until_ms=piece.until_ms)
+            found[index] = before._replace(until_ms=piece.until_ms)
         else:
             last[piece.timer] = len(found)
             found.append(piece)
@@ -819,7 +817,7 @@ def joined_slices(slices: Iterable[Slice]) -> tuple[Slice, ...]:
 def clipped(slices: Iterable[Slice], since_ms: int, until_ms: int) -> tuple[Slice, ...]:
     """Return the parts of slices between two instants."""
     return tuple(
-        replace(piece, since_ms=max(piece.since_ms, since_ms), until_ms=min(piece.until_ms, until_ms))
+        piece._replace(since_ms=max(piece.since_ms, since_ms), until_ms=min(piece.until_ms, until_ms))
         for piece in slices
         if max(piece.since_ms, since_ms) < min(piece.until_ms, until_ms)
     )

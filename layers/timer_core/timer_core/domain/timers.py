@@ -163,13 +163,10 @@ class Timer:
         It contains the history and the claims, also those outside of a corrected start and end, and the
         slices on confirmed days.
         """
-        times = [
-            self.start_ms,
-            *(transition.at_ms for transition in self.history),
-            *(self.confirmed_span or ()),
-        ]
-        times += [edge for claim in self.claims for edge in (claim.since_ms, claim.until_ms)]
-        return Span(min(times), max([*times, self.end_ms]) if self.end_ms is not None else LATEST_MS)
+        times = [self.start_ms, *[done.at_ms for done in self.history], *(self.confirmed_span or ())]
+        for claim in self.claims:
+            times += (claim.since_ms, claim.until_ms)
+        return Span(min(times), max(*times, self.end_ms) if self.end_ms is not None else LATEST_MS)
 
     @property
     def last_sign_ms(self) -> int:
@@ -178,9 +175,9 @@ class Timer:
 
     def last_sign_until(self, until_ms: int) -> int:
         """Return the time of the last sign of life up to a time; the start is the first sign."""
-        acts = (done.at_ms for done in self.history if done.by not in {SWEEPER, CORRECTION})
-        signs = (*acts, *self.signs, *(claim.made_ms for claim in self.claims))
-        return max((ms for ms in signs if ms <= until_ms), default=self.start_ms)
+        signs = [done.at_ms for done in self.history if done.by not in {SWEEPER, CORRECTION}]
+        signs += [*self.signs, *[claim.made_ms for claim in self.claims]]
+        return max([ms for ms in signs if ms <= until_ms], default=self.start_ms)
 
     @property
     def is_deleted(self) -> bool:
@@ -268,7 +265,7 @@ class Timer:
             If the timer is in a state that does not allow the action.
         """
         state = self.state.apply(transition)
-        return self.with_state(state, (*self.history, replace(transition, at_ms=state.changed_ms)))
+        return self.with_state(state, (*self.history, transition._replace(at_ms=state.changed_ms)))
 
     def with_state(self, state: State, history: tuple[Transition, ...]) -> Self:
         """Return the timer with another history and the state after it."""
@@ -304,7 +301,7 @@ class Timer:
 
         The event is noted as a start, whether it would also have resumed a paused timer or only that.
         """
-        return self.note(replace(transition, action=Action.START))
+        return self.note(transition._replace(action=Action.START))
 
     def expire(self, end_ms: int, sign_ms: int) -> Self:
         """Stop a forgotten timer at a time in the past. Later transitions have no effect.
@@ -403,6 +400,8 @@ def pauses(timer: Timer) -> list[Pause]:
 
     The start and the end may have been corrected, so that they cut a pause or exclude it.
     """
+    if not any(done.action is Action.PAUSE for done in timer.history):
+        return []
     found: list[Span] = []
     since_ms: int | None = None
     for state in states(timer.history):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from timer_core.store.items import (
     EMPTY_SLOT_DAYS,
+    CalendarItem,
     PendingDeletionItem,
     ProfileItem,
     UserTokenItem,
@@ -106,6 +107,12 @@ class AccountDeletionStore:
             )
             if not is_all or now_ms < pending.requested_ms + _CACHES_EXPIRE_MS:
                 return is_all
+        else:
+            # Import on first use, because only the sweeper needs the module.
+            from timer_core.store.calendars import update_calendar
+
+            # The calendar is deleted before the timers, so timers with a moved start may be left without it.
+            self._table.write(update_calendar(pending.user_id, [CalendarItem.has_moved_starts.set(True)]))
         # If the deletion was requested again in the meantime, it stays pending.
         with contextlib.suppress(ConditionFailed):
             unchanged = PendingDeletionItem.requested_ms == pending.requested_ms

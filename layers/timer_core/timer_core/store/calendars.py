@@ -24,8 +24,11 @@ _CACHE_MS = 60_000
 # The clocks of two functions differ by less than this, and a write takes less than this. A change of the
 # settings that a read did not see counts from a time that is at most this long before the read.
 _TOLERANCE_MS = 5_000
-# An item has at most 400 KB (AWS, "DynamoDB quotas"). The rest is for the attributes of the stored days.
-_MAX_BYTES = 330_000
+# An item has at most 400 KB, together with its entries in local indexes (AWS, "DynamoDB quotas"). The entry
+# of a calendar in `by-end` has all of its attributes, so each of them counts twice. The rest is for the
+# attributes of the stored and the confirmed days.
+_MAX_CALENDAR_BYTES = 130_000
+_MAX_SETTINGS_BYTES = 330_000
 # A range of confirmed days: its first date (`date.toordinal`), its number of days, and its instants.
 _RANGE = struct.Struct(">IHqq")
 # The keys of the organization's settings.
@@ -128,7 +131,7 @@ class Calendars:
                 return policies
             policies = (*policies, replace(changed, from_ms=max(now_ms, latest.from_ms + 1)))
             encoded = [_encode_policy(policy) for policy in policies]
-            if sum(len(entry.encode()) + 3 for entry in encoded) > _MAX_BYTES:
+            if sum(len(entry.encode()) + 3 for entry in encoded) > _MAX_SETTINGS_BYTES:
                 message = "The settings were changed too often to store another change."
                 raise InvalidInput("settings", message, ErrorCode.TOO_MANY_VALUES)
             unchanged: Condition = SettingsItem.policies.does_not_exist()
@@ -257,18 +260,18 @@ def _mark_dirty(from_ms: int) -> list[Action]:
 
 
 def _set_calendar(own: OwnCalendar) -> list[Action]:
-    versions = [_encode_version(version) for version in own.versions]
-    exceptions = [_encode_exception(day, exception) for day, exception in own.exceptions.items()]
-    if sum(len(entry.encode()) + 3 for entry in (*versions, *exceptions)) > _MAX_BYTES:
+    about = compact(
+        {
+            "versions": [_encode_version(version) for version in own.versions],
+            "exceptions": [_encode_exception(day, exception) for day, exception in own.exceptions.items()],
+            "assignment_starts": [f"{from_ms} {choice or '-'}" for from_ms, choice in own.assignment_starts],
+            "chosen": own.chosen,
+        }
+    )
+    if len(about.encode()) > _MAX_CALENDAR_BYTES:
         message = "Your working hours and exceptions are too large to store; delete some first."
         raise InvalidInput("exceptions", message, ErrorCode.TOO_MANY_VALUES)
-    about = {
-        "versions": versions,
-        "exceptions": exceptions,
-        "assignment_starts": [f"{from_ms} {choice or '-'}" for from_ms, choice in own.assignment_starts],
-        "chosen": own.chosen,
-    }
-    return [CalendarItem.about.set(compact(about)), CalendarItem.version.set(own.version)]
+    return [CalendarItem.about.set(about), CalendarItem.version.set(own.version)]
 
 
 def to_own(item: RawItem | None) -> OwnCalendar:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ConnectionError as NoConnection
 from botocore.exceptions import HTTPClientError
 from botocore.hooks import first_non_none_response
 from urllib3.exceptions import HTTPError
@@ -101,7 +102,7 @@ def send_directly(client: Any) -> None:
                     "POST", target, body, headers, retries=False, assert_same_host=False, decode_content=False
                 )
                 response = Response(sent.status, sent.headers, sent.data)
-        except (HTTPClientError, HTTPError):
+        except (HTTPError, HTTPClientError, NoConnection):
             return None
         parsed = parse(response)
         if parsed is None:

@@ -96,7 +96,7 @@ class TimerItem(Model):
     expires_at = NumberAttribute(null=True)
 
 
-_TIMER_ATTRIBUTES = TimerItem.get_attributes().keys()
+_TIMER_ATTRIBUTES = frozenset(TimerItem.get_attributes())
 
 
 class SlotItem(Model):
@@ -490,14 +490,16 @@ def to_timer(item: RawItem) -> Timer:
     end_ms, last_pause_ms = _number(item, "end_ms"), _number(item, "last_pause_ms")
     status = Status.RUNNING if last_pause_ms is None else Status.PAUSED
     issue = _to_issue(item, about)
-    unknown: dict[str, Any] = {name: item[name] for name in item.keys() - _TIMER_ATTRIBUTES}
-    if unknown_about := {key: value for key, value in about.items() if key not in _ABOUT}:
-        unknown["about"] = unknown_about
+    unknown: dict[str, Any] = {}
+    if not _TIMER_ATTRIBUTES.issuperset(item):
+        unknown = {name: item[name] for name in item.keys() - _TIMER_ATTRIBUTES}
+    if not _ABOUT.issuperset(about):
+        unknown["about"] = {key: value for key, value in about.items() if key not in _ABOUT}
     return Timer(
         user_id=user_id_of(item["pk"]["S"]),
         ulid=ulid,
         start_ms=int(item["start_ms"]["N"]),
-        created_ms=about.get("created_ms", ulid_ms(ulid)),
+        created_ms=about["created_ms"] if "created_ms" in about else ulid_ms(ulid),
         clock_ms=int(item["clock_ms"]["N"]),
         changed_ms=int(item["changed_ms"]["N"]),
         source=about.get("source", MANUAL),
@@ -658,6 +660,9 @@ def expiry(now_ms: int, days: float) -> int:
     return int(now_ms / 1000 + days * 86_400)
 
 
+# Unlike json.loads, its raw_decode does not look for white space, which `compact` does not write.
+_DECODER = json.JSONDecoder()
+
 # The letters of actions in a stored history.
 _LETTERS = {
     Action.START: "s",
@@ -720,25 +725,25 @@ def decode_history(ulid: str, entries: Iterable[str], causes: Iterator[str] | No
     since_ms = ulid_ms(ulid)
     history = list[Transition]()
     for entry in entries:
-        act, *rest = entry.split(" ")
-        by, flags = (rest[0], rest[1:]) if rest else (MANUAL, ())
-        values = dict(flag.split("=", 1) for flag in flags if "=" in flag)
-        cause = values.get("cause", "")
-        if causes is not None:
-            cause = _decode_cause(ulid, causes) or cause
-        history.append(
-            Transition(
-                since_ms + int(act[1:], 36),
-                _ACTIONS[act[0]],
-                by,
-                cause,
-                by_owner="own" in flags,
-                overtime="overtime" in flags,
-                acted_ms=int(values["acted"]) if "acted" in values else None,
-                by_hand="hand" in flags,
-            )
-        )
+        act, _, origin = entry.partition(" ")
+        cause = "" if causes is None else _decode_cause(ulid, causes)
+        transition = Transition(since_ms + int(act[1:], 36), _ACTIONS[act[0]], MANUAL, cause)
+        history.append(_decode_origin(transition, origin) if origin else transition)
     return tuple(history)
+
+
+def _decode_origin(transition: Transition, origin: str) -> Transition:
+    """Return a transition with the kind of its cause and its flags, see `encode_history`."""
+    by, *flags = origin.split(" ")
+    values = dict(flag.split("=", 1) for flag in flags if "=" in flag)
+    return transition._replace(
+        by=by,
+        cause=transition.cause or values.get("cause", ""),
+        by_owner="own" in flags,
+        overtime="overtime" in flags,
+        acted_ms=int(values["acted"]) if "acted" in values else None,
+        by_hand="hand" in flags,
+    )
 
 
 def _decode_cause(ulid: str, causes: Iterator[str]) -> str:
@@ -794,7 +799,7 @@ def _encode_about(timer: Timer) -> str | None:
 
 
 def _about(item: RawItem) -> dict[str, Any]:
-    about: dict[str, Any] = json.loads(item["about"]["S"]) if "about" in item else {}
+    about: dict[str, Any] = _DECODER.raw_decode(item["about"]["S"])[0] if "about" in item else {}
     return about
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pynamodb.expressions.condition import Condition
 
 from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
-from timer_core.domain.ids import ulid_ms
+from timer_core.domain.ids import order_at, ulid_ms
 from timer_core.domain.issues import Issue
 from timer_core.domain.sheets import Label
 from timer_core.domain.timers import Period, Timer
@@ -471,7 +471,7 @@ def _sources(filters: Filters, *, has_moved_starts: bool = True) -> list[_Source
 
 def _list_start(user_id: int, position: Position, source: _Source) -> RawItem:
     """Return the key after which a page begins, in a source."""
-    start_key = _order_of(position)
+    start_key = start_sk(position.start_ms, position.ulid)
     pk = {"S": user_pk(user_id)}
     if source.index is None:
         return {"pk": pk, "sk": {"S": start_key}}
@@ -504,12 +504,12 @@ def _is_earlier(position: Position, filters: Filters) -> bool:
     return position.start_ms < since_ms
 
 
-def _order(item: RawItem) -> str:
-    return start_sk(_number(item, "start_ms"), name_of(item["sk"]["S"]))
+def _order(item: RawItem) -> tuple[int, str]:
+    return order_at(_number(item, "start_ms"), name_of(item["sk"]["S"]))
 
 
-def _order_of(position: Position) -> str:
-    return start_sk(position.start_ms, position.ulid)
+def _order_of(position: Position) -> tuple[int, str]:
+    return order_at(position.start_ms, position.ulid)
 
 
 def _to_page(
@@ -526,14 +526,17 @@ def _to_page(
     """
     backwards = position is not None and position.backwards
     timers = tuple(to_timer(item) for item in found[:page_size])
-    positions = [Position(timer.start_ms, timer.ulid, backwards) for timer in timers]
-    onwards = positions[-1] if len(found) > page_size else stop
+    onwards = _position(timers[-1], backwards) if len(found) > page_size else stop
     # If the page has no timers, the previous page begins at the last timer that was read.
-    first = positions[0] if positions else stop
+    first = _position(timers[0], backwards) if timers else stop
     back = first and position and first._replace(backwards=not backwards)
     if backwards:
         return Page(timers[::-1], next=back, previous=onwards)
     return Page(timers, next=onwards, previous=back)
+
+
+def _position(timer: Timer, backwards: bool) -> Position:
+    return Position(timer.start_ms, timer.ulid, backwards)
 
 
 def _open_timer_key(item: RawItem) -> OpenTimerKey:

@@ -125,31 +125,29 @@ class StoredDays:
             )
             for item in items:
                 if item["sk"]["S"] < first:
-                    return contents, self._joined(user_id, item)
+                    return contents, decode_day(self._joined(user_id, item))
                 contents[item["sk"]["S"]] = _content(item)
             if start is None:
                 return contents, None
 
-    def on(self, user_id: int, instants: Iterable[int]) -> Mapping[str, Timeline]:
-        """Return the stored days that contain some instants, by date."""
-        dates = {date_of(at_ms) for at_ms in instants}
-        found = self._table.get_many((user_pk(user_id), day_sk(day)) for day in sorted(dates))
-        return {day_of(item["sk"]["S"]): self._joined(user_id, item) for item in found}
+    def carries(self, user_id: int, dates: Iterable[str]) -> Mapping[str, Carry]:
+        """Return the states of the timeline at the ends of those dates that are stored, by date."""
+        found = self._table.get_many((user_pk(user_id), day_sk(day)) for day in sorted(set(dates)))
+        return {day_of(item["sk"]["S"]): decode_carry(self._joined(user_id, item)) for item in found}
 
     def last_before(self, user_id: int, at_ms: int) -> Timeline | None:
         """Return the last stored day that began before an instant."""
         condition = StoredDayItem.sk.between(day_sk(""), f"{day_sk(date_of(at_ms - 1))}~")
         items, _, _ = self._table.query(user_pk(user_id), condition, forward=False, limit=1)
-        return self._joined(user_id, items[0]) if items else None
+        return decode_day(self._joined(user_id, items[0])) if items else None
 
-    def _joined(self, user_id: int, item: RawItem) -> Timeline:
-        """Return a day, given one of its items."""
-        content = _content(item)
-        if len(content) < _PART_BYTES and item["sk"]["S"] == day_sk(day := day_of(item["sk"]["S"])):
-            return decode_day(content)
-        day = day_of(item["sk"]["S"])
-        parts = self._table.query_all(user_pk(user_id), StoredDayItem.sk.startswith(day_sk(day)))
-        return decode_day(b"".join(map(_content, parts)))
+    def _joined(self, user_id: int, item: RawItem) -> bytes:
+        """Return the stored form of a day, given one of its items."""
+        content, first_sk = _content(item), day_sk(day_of(item["sk"]["S"]))
+        if len(content) < _PART_BYTES and item["sk"]["S"] == first_sk:
+            return content
+        parts = self._table.query_all(user_pk(user_id), StoredDayItem.sk.startswith(first_sk))
+        return b"".join(map(_content, parts))
 
 
 def to_state(item: RawItem) -> StoredState:
@@ -159,7 +157,7 @@ def to_state(item: RawItem) -> StoredState:
     valid_ms = stored_ms if dirty.from_ms is None else max(0, min(stored_ms, dirty.from_ms))
     carry = None
     if valid_ms == stored_ms and "carry" in item:
-        carry = decode_day(item["carry"]["B"]).carry
+        carry = decode_carry(item["carry"]["B"])
     return StoredState(to_own(item), stored_ms, valid_ms, carry, dirty.changes, "has_moved_starts" in item)
 
 
@@ -210,13 +208,26 @@ def encode_day(day: Timeline) -> bytes:
 
 def decode_day(content: bytes) -> Timeline:
     """Return a day, given its stored form."""
-    document = json.loads(zlib.decompress(content))
-    at_ms, timers = document["at"], document["timers"]
-    carries = {ulid: TimerCarry(*numbers) for ulid, *numbers in timers if numbers}
-    ulids = [timer[0] for timer in timers]
+    document = _document(content)
+    at_ms, ulids = document["at"], [timer[0] for timer in document["timers"]]
     slices = _decode_slices(document["slices"], ulids, at_ms)
     derived = _decode_slices(document["derived"], ulids, at_ms) if "derived" in document else None
-    return Timeline(slices, Carry(at_ms, carries, document["break"]), derived)
+    return Timeline(slices, _to_carry(document), derived)
+
+
+def decode_carry(content: bytes) -> Carry:
+    """Return the state of the timeline at the end of a day, given the day's stored form."""
+    return _to_carry(_document(content))
+
+
+def _document(content: bytes) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(zlib.decompress(content))
+    return document
+
+
+def _to_carry(document: Mapping[str, Any]) -> Carry:
+    timers = {ulid: TimerCarry(*numbers) for ulid, *numbers in document["timers"] if numbers}
+    return Carry(document["at"], timers, document["break"])
 
 
 def _encode_slices(slices: Iterable[Slice], positions: Mapping[str, int], at_ms: int) -> list[list[int]]:
@@ -251,7 +262,7 @@ def _decode_slices(entries: Iterable[Sequence[int]], ulids: Sequence[str], at_ms
 
 def date_of(at_ms: int) -> str:
     """Return the UTC date of an instant, in ISO 8601."""
-    return f"{datetime.fromtimestamp(at_ms // 1000, UTC):%Y-%m-%d}"
+    return datetime.fromtimestamp(at_ms // 1000, UTC).date().isoformat()
 
 
 def midnight_of(sk: str) -> int:

@@ -450,7 +450,7 @@ class TimerStore(TimerCorrections):
             read = timer
             # Another machine's clock may be ahead of ours, but a transition must not be earlier than the
             # timer's last change.
-            transition = replace(transition, at_ms=max(transition.at_ms, timer.changed_ms))
+            transition = transition._replace(at_ms=max(transition.at_ms, timer.changed_ms))
             raise Conflict
 
         message = f"The timer could not {transition.action}: others kept changing it."

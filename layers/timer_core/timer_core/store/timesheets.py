@@ -148,29 +148,30 @@ class Timesheets:
         present
             The person's working time in a period up to the present, if it has been derived already.
         """
+        ends = {timer.ulid: timer.reach.until_ms for timer in timers}
         if present is None:
             state = self.state(user_id, now_ms=now_ms)
-            if all(timer.reach.until_ms < state.valid_until_ms for timer in timers):
-                return self._stored_ms(user_id, timers)
+            if all(end_ms < state.valid_until_ms for end_ms in ends.values()):
+                return self._stored_ms(user_id, ends)
             present = self._worked(user_id, state, Period(now_ms, now_ms), now_ms)
-        stored = [timer for timer in timers if timer.reach.until_ms < present.days.valid_until_ms]
+        stored = {ulid: end_ms for ulid, end_ms in ends.items() if end_ms < present.days.valid_until_ms}
         carries = present.carry.timers
-        derived = {timer.ulid: carries[timer.ulid].working_ms for timer in timers if timer.ulid in carries}
+        derived = {ulid: carries[ulid].working_ms for ulid in ends if ulid in carries}
         return derived | self._stored_ms(user_id, stored)
 
-    def _stored_ms(self, user_id: int, timers: Sequence[Timer]) -> dict[str, int]:
+    def _stored_ms(self, user_id: int, ends: Mapping[str, int]) -> dict[str, int]:
         """Return the working time of timers that ended on days that are stored.
 
         Earlier days have the state of the timer at their end.
+
+        Parameters
+        ----------
+        ends
+            The ends of the timers' reaches, by ULID.
         """
-        if not timers:
-            return {}
-        days = self._days.on(user_id, (timer.reach.until_ms for timer in timers))
-        on_last_day = (
-            (timer.ulid, day.carry.timers.get(timer.ulid))
-            for timer in timers
-            if (day := days.get(date_of(timer.reach.until_ms)))
-        )
+        dates = {ulid: date_of(end_ms) for ulid, end_ms in ends.items()}
+        carries = self._days.carries(user_id, dates.values())
+        on_last_day = ((ulid, carries[day].timers.get(ulid)) for ulid, day in dates.items() if day in carries)
         return {ulid: carry.working_ms for ulid, carry in on_last_day if carry}
 
     def not_stale(self, user_id: int, *, now_ms: int) -> list[Timer]:
