@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import socket
 import threading
 from binascii import crc32
 from collections.abc import Callable, Iterator, Sequence
@@ -256,6 +257,14 @@ class TestConnections:
         assert len(connections) == 5
         assert connections[0] == connections[1] == connections[2] != connections[3]
         assert connections[3] == connections[4]
+
+    def test_errors_are_those_of_botocore(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as unused:
+            port = unused.getsockname()[1]
+        client = _client(attempts=2, endpoint_url=f"http://127.0.0.1:{port}")
+        send_directly(client)
+        with pytest.raises(EndpointConnectionError):
+            client._make_api_call(*_GET)
 
 
 class TestRefusals:
