@@ -3,16 +3,23 @@
 import base64
 import io
 import json
+import socket
+import threading
 from binascii import crc32
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias, cast
+from urllib.parse import urlsplit
 
 import botocore.session
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
@@ -25,7 +32,7 @@ from hypothesis import strategies as st
 
 from tests.support.connection import REGION
 from timer_core.store import direct_requests
-from timer_core.store.direct_requests import send_directly
+from timer_core.store.direct_requests import parse, send_directly, sign
 
 Reply: TypeAlias = AWSResponse | Exception
 Request: TypeAlias = tuple[str, dict[str, Any]]
@@ -55,6 +62,13 @@ def refusal(code: str, status: int = 400, **members: Any) -> AWSResponse:
     return reply({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code, **members}, status)
 
 
+def _client(*, attempts: int, endpoint_url: str | None = None) -> Any:
+    session = botocore.session.get_session()
+    session.set_credentials("key", "secret", "token")
+    config = Config(parameter_validation=False, retries={"mode": "standard", "total_max_attempts": attempts})
+    return session.create_client("dynamodb", REGION, config=config, endpoint_url=endpoint_url)
+
+
 class Caller:
     """A client whose requests are answered with prepared replies.
 
@@ -65,12 +79,7 @@ class Caller:
     """
 
     def __init__(self, *, attempts: int, direct: bool) -> None:
-        session = botocore.session.get_session()
-        session.set_credentials("key", "secret", "token")
-        config = Config(
-            parameter_validation=False, retries={"mode": "standard", "total_max_attempts": attempts}
-        )
-        self._client = cast("Any", session.create_client("dynamodb", REGION, config=config))
+        self._client = _client(attempts=attempts)
         self._client.meta.events.register("before-send.dynamodb", self._answer)
         if direct:
             send_directly(self._client)
@@ -179,6 +188,83 @@ class TestSuccess:
         for name in ("X-Amz-Target", "Content-Type", "X-Amz-Security-Token"):
             assert _text(found.headers[name]) == _text(expected.headers[name])
         assert "/dynamodb/aws4_request" in _text(found.headers["Authorization"])
+
+    @_UNTIMED
+    @given(_ITEM)
+    def test_items_are_sent_equally(self, plain: Caller, direct: Caller, item: dict[str, Any]) -> None:
+        written = parse(reply({"Item": item}))
+        assert written is not None
+        for caller in (plain, direct):
+            caller.call(("PutItem", {"TableName": "t", "Item": written["Item"]}), [lambda: reply({})])
+        assert direct.sent[0].body == plain.sent[0].body
+
+    def test_all_attempts_of_a_transaction_have_the_same_token(self, direct: Caller) -> None:
+        """The second attempt has no effect if the first one succeeded (AWS, "TransactWriteItems")."""
+        direct.call(_TRANSACT, [_FAULTS["timeout"], _FAULTS["internal"], lambda: reply({})])
+        tokens = {json.loads(cast("bytes", sent.body))["ClientRequestToken"] for sent in direct.sent}
+        assert len(direct.sent) == 3
+        assert len(tokens) == 1
+
+    @pytest.mark.parametrize("token", [None, "token"])
+    @pytest.mark.parametrize("url", ["https://dynamodb.eu-west-1.amazonaws.com/", "http://localhost:8000/"])
+    def test_the_signature_is_that_of_botocore(
+        self, monkeypatch: pytest.MonkeyPatch, url: str, token: str | None
+    ) -> None:
+        headers = {"X-Amz-Target": "GetItem", "User-Agent": "test", "Content-Type": "json"}
+        for day in (1, 2):
+            moment = datetime(2026, 1, day, 23, 59, 59, tzinfo=UTC)
+            monkeypatch.setattr("time.gmtime", moment.timetuple)
+            monkeypatch.setattr("botocore.auth.get_current_datetime", lambda now=moment: now)
+            for secret in ("secret", "new secret"):
+                credentials = ReadOnlyCredentials("key", secret, token)
+                found = sign(url, headers, b"{}", credentials, REGION)
+                request = AWSRequest("POST", url, headers, b"{}")
+                SigV4Auth(credentials, "dynamodb", REGION).add_auth(request)
+                assert found.pop("Host") == urlsplit(url).netloc
+                assert found == dict(request.headers.items())
+
+
+class TestConnections:
+    def test_are_reused_and_replaced(self) -> None:
+        connections = []
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                connections.append(self.client_address)
+                request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                document = json.dumps({"Item": request["Key"]}).encode()
+                # The third response ends early, and with it the connection.
+                self.close_connection = len(connections) == 3
+                self.send_response(200)
+                self.send_header("x-amz-crc32", str(crc32(document)))
+                self.send_header("content-length", str(len(document)))
+                self.end_headers()
+                self.wfile.write(document[: -5 if self.close_connection else None])
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+                """Log nothing."""
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            client = _client(attempts=2, endpoint_url=f"http://127.0.0.1:{server.server_port}")
+            send_directly(client)
+            for _ in range(4):
+                assert client._make_api_call(*_GET)["Item"] == _GET[1]["Key"]
+            client.close()
+            server.shutdown()
+        assert len(connections) == 5
+        assert connections[0] == connections[1] == connections[2] != connections[3]
+        assert connections[3] == connections[4]
+
+    def test_errors_are_those_of_botocore(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as unused:
+            port = unused.getsockname()[1]
+        client = _client(attempts=2, endpoint_url=f"http://127.0.0.1:{port}")
+        send_directly(client)
+        with pytest.raises(EndpointConnectionError):
+            client._make_api_call(*_GET)
 
 
 class TestRefusals:

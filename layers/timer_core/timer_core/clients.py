@@ -39,6 +39,8 @@ def session() -> Session:
     made = Session(include_builtin_handlers=False)
     for event, handler in (spec for spec in BUILTIN_HANDLERS if _is_used(spec[0])):
         made.register(event, handler)
+    # botocore would otherwise compose this text again for each request.
+    made.set_default_client_config(Config(user_agent=made.user_agent()))
     if _trusts_amazon_only(made):
         made.set_config_variable("ca_bundle", str(AMAZON_ROOTS))
     return made
