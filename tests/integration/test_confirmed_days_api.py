@@ -375,8 +375,8 @@ class TestCalls:
         assert resumed == [*derived, "UpdateItem"]
         # A correction of today reads the calendar, and writes nothing else.
         entry = add(api.ann, days.clock, 3 * HOUR, HOUR)
-        start_time = {"start_time": time_of(days.clock.ms - 4 * HOUR * 1000)}
-        corrected = self.measure(api, days, calls, lambda: patch(api.ann, entry, start_time))
+        end_time = {"end_time": time_of(days.clock.ms - HOUR * 1000)}
+        corrected = self.measure(api, days, calls, lambda: patch(api.ann, entry, end_time))
         assert [call for call in corrected if call not in {"GetItem", "Query"}] == ["PutItem"]
         # When yesterday is stored, nothing reads the confirmed day.
         days.go_to(2, 12)

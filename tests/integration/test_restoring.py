@@ -417,7 +417,8 @@ def test_every_function_that_may_write_to_the_table_is_paused() -> None:
         for name, role in source.of_type("AWS::IAM::Role").items()
         for policy in role.get("Policies", ())
         for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Effect"] == "Allow" and "dynamodb:PutItem" in statement["Action"]
+        if statement["Effect"] == "Allow"
+        and {"dynamodb:PutItem", "dynamodb:UpdateItem"} & set(statement["Action"])
     }
     assert writers == {*INVOKED_FUNCTIONS, *EVENT_SOURCES}
     sources = {source for names in EVENT_SOURCES.values() for source in names}

@@ -38,7 +38,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer, end_of_date, finished
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.services.offline import OfflineActions
-from timer_core.store.items import to_timer
+from timer_core.store.items import is_tombstone, to_timer
 from timer_core.store.keys import end_key, slot_key, user_pk
 from timer_core.store.queries import Filters
 from timer_core.store.table import Table
@@ -1095,7 +1095,7 @@ class TimerMachine(RuleBasedStateMachine):
         assert slots == {found for found in still_open if found[2]}
         for person in self.people:
             found = self.table.query_all(user_pk(person.user_id), index="by-end")
-            items = [item for item in found if "deleted_ms" not in item]
+            items = [item for item in found if item["sk"]["S"].startswith("timer#") and not is_tombstone(item)]
             mine = {ulid for user_id, ulid, _ in still_open if user_id == person.user_id}
             assert {item["sk"]["S"].removeprefix("timer#") for item in items if "end_ms" not in item} == mine
             for item in items:
