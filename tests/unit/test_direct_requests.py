@@ -7,19 +7,15 @@ import socket
 import threading
 from binascii import crc32
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias, cast
-from urllib.parse import urlsplit
 
 import botocore.session
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
-from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
@@ -32,7 +28,7 @@ from hypothesis import strategies as st
 
 from tests.support.connection import REGION
 from timer_core.store import direct_requests
-from timer_core.store.direct_requests import parse, send_directly, sign
+from timer_core.store.direct_requests import parse, send_directly
 
 Reply: TypeAlias = AWSResponse | Exception
 Request: TypeAlias = tuple[str, dict[str, Any]]
@@ -204,24 +200,6 @@ class TestSuccess:
         tokens = {json.loads(cast("bytes", sent.body))["ClientRequestToken"] for sent in direct.sent}
         assert len(direct.sent) == 3
         assert len(tokens) == 1
-
-    @pytest.mark.parametrize("token", [None, "token"])
-    @pytest.mark.parametrize("url", ["https://dynamodb.eu-west-1.amazonaws.com/", "http://localhost:8000/"])
-    def test_the_signature_is_that_of_botocore(
-        self, monkeypatch: pytest.MonkeyPatch, url: str, token: str | None
-    ) -> None:
-        headers = {"X-Amz-Target": "GetItem", "User-Agent": "test", "Content-Type": "json"}
-        for day in (1, 2):
-            moment = datetime(2026, 1, day, 23, 59, 59, tzinfo=UTC)
-            monkeypatch.setattr("time.gmtime", moment.timetuple)
-            monkeypatch.setattr("botocore.auth.get_current_datetime", lambda now=moment: now)
-            for secret in ("secret", "new secret"):
-                credentials = ReadOnlyCredentials("key", secret, token)
-                found = sign(url, headers, b"{}", credentials, REGION)
-                request = AWSRequest("POST", url, headers, b"{}")
-                SigV4Auth(credentials, "dynamodb", REGION).add_auth(request)
-                assert found.pop("Host") == urlsplit(url).netloc
-                assert found == dict(request.headers.items())
 
 
 class TestConnections:
