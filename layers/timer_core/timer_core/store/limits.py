@@ -36,7 +36,7 @@ class WriteLimit:
     An instance of a function counts in memory, and adds its changes to the common counter in steps, so that
     ordinary use writes nothing. A step is added before the last of its changes is made. So the instances
     together admit at most the limit and, for each instance, one change less than a step. Nobody is refused
-    before the limit.
+    before the limit, unless the response to an addition was lost, whose repetition adds the step again.
 
     Parameters
     ----------
