@@ -575,25 +575,6 @@ test("there are no ticks while no timer runs", async () => {
   await page.browser.pass(5_000);
 });
 
-test("polling slows down while the user is inactive, until there is a key or a click", async () => {
-  await page.connect();
-  /** @param {number} ms */
-  const requestsIn = async (ms) => {
-    page.server.calls = [];
-    await page.browser.pass(ms);
-    return page.server.calls.length;
-  };
-  assert.equal(await requestsIn(600_000), 40);
-  assert.equal(await requestsIn(60_000), 2);
-  await page.browser.pass(2_940_000);
-  assert.equal(await requestsIn(300_000), 5);
-  page.server.calls = [];
-  page.browser.document.dispatchEvent(new Event("keydown"));
-  await flush();
-  assert.equal(page.server.calls.length, 1);
-  assert.equal(await requestsIn(60_000), 4);
-});
-
 // ------------------------------------------------------------------ time
 
 for (const days of [-1, 1]) {

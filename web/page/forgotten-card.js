@@ -132,7 +132,8 @@ export class ForgottenCard {
     this.#isDue = true;
     this.#tickedAt = Date.now();
     // Without a connection, ask when there is one again.
-    if (!(await this.#manager.refresh()) || !this.#isDue || this.#isBusy) return;
+    const isCurrent = this.#manager.isLive || (await this.#manager.refresh());
+    if (!isCurrent || !this.#isDue || this.#isBusy) return;
     this.#isDue = false;
     this.forgetUndo();
     const { phase, timers, waiting } = this.#manager.state;
