@@ -34,7 +34,7 @@ import { randomName } from "./widget/storage.js";
 // refresh.
 const REFRESH_MS = 300;
 // The delay if the server is about to announce the change.
-const ANNOUNCED_MS = 3_000;
+const AWAITED_MS = 3_000;
 // The age at which loaded data are refreshed unless the server announces changes, and the age at which they are
 // refreshed after a failed request.
 const STALE_MS = 180_000;
@@ -188,7 +188,7 @@ function refreshIfStale() {
   if (hasFailed) return isOlderThan(RETRY_AFTER_MS) && refresh();
   // If a connection begins, the server announces changes that may have been missed.
   if (manager.isLive) currentAt = performance.now();
-  else if (isOlderThan(STALE_MS)) refreshIn(ANNOUNCED_MS);
+  else if (isOlderThan(STALE_MS)) refreshIn(AWAITED_MS);
 }
 
 /** @param {number} ms */
@@ -341,7 +341,7 @@ function refreshIn(ms) {
 /** Refresh the page after a change of the open timers, unless the server has announced or is about to announce it. */
 function refreshAfterChange() {
   if (!manager.isLive) refreshIn(REFRESH_MS);
-  else if (performance.now() - announcedAt > ANNOUNCED_MS) refreshIn(ANNOUNCED_MS);
+  else if (performance.now() - announcedAt > AWAITED_MS) refreshIn(AWAITED_MS);
 }
 manager.addEventListener("transition", refreshAfterChange);
 
