@@ -33,9 +33,9 @@ import { randomName } from "./widget/storage.js";
 // The delay between a change and the refresh of the page. One action may cause several changes, which need only one
 // refresh.
 const REFRESH_MS = 300;
-// The delay if the server is about to announce the change.
+// The delay if the server is about to send a hint of the change.
 const AWAITED_MS = 3_000;
-// The age at which loaded data are refreshed unless the server announces changes, and the age at which they are
+// The age at which loaded data are refreshed unless the server sends hints of changes, and the age at which they are
 // refreshed after a failed request.
 const STALE_MS = 180_000;
 const RETRY_AFTER_MS = 30_000;
@@ -186,7 +186,7 @@ function refreshIfStale() {
   if (!isOpen || document.hidden) return;
   if (localDay() !== today) return loadAll();
   if (hasFailed) return isOlderThan(RETRY_AFTER_MS) && refresh();
-  // If a connection begins, the server announces changes that may have been missed.
+  // When a connection begins, there is a hint of the changes that may have been missed.
   if (manager.isLive) currentAt = performance.now();
   else if (isOlderThan(STALE_MS)) refreshIn(AWAITED_MS);
 }
@@ -322,8 +322,8 @@ onAction("click", byId("export-local"), () => exportCsv(ofLocale));
 let refreshTimer;
 /** When the page is going to be refreshed (by performance.now()). */
 let refreshAt = Infinity;
-let announcedAt = -Infinity;
-/** Whether a change was announced while the page was hidden. */
+let hintedAt = -Infinity;
+/** Whether there was a hint while the page was hidden. */
 let isOutdated = false;
 
 /** Refresh the page after a delay, unless it is refreshed earlier. @param {number} ms */
@@ -338,23 +338,23 @@ function refreshIn(ms) {
   }, ms);
 }
 
-/** Refresh the page after a change of the open timers, unless the server has announced or is about to announce it. */
+/** Refresh the page after a change of the open timers, unless there was a hint of it or is going to be one. */
 function refreshAfterChange() {
   if (!manager.isLive) refreshIn(REFRESH_MS);
-  else if (performance.now() - announcedAt > AWAITED_MS) refreshIn(AWAITED_MS);
+  else if (performance.now() - hintedAt > AWAITED_MS) refreshIn(AWAITED_MS);
 }
 manager.addEventListener("transition", refreshAfterChange);
 
-/** Refresh the page after an announcement. A hidden page is refreshed when it becomes visible. */
-function refreshAfterAnnouncement() {
+/** Refresh the page after a hint. A hidden page is refreshed when it becomes visible. */
+function refreshAfterHint() {
   if (!isOpen) return;
-  announcedAt = performance.now();
+  hintedAt = performance.now();
   isOutdated = document.hidden;
   if (isOutdated) return;
   refreshIn(REFRESH_MS);
   updateSchedule();
 }
-manager.addEventListener("announcement", refreshAfterAnnouncement);
+manager.addEventListener("hint", refreshAfterHint);
 
 /** What the working hours and other rules make of the open timers, as the server last confirmed. */
 let standings = "";
@@ -450,7 +450,7 @@ openPage(async ({ id }) => {
     refreshIfRulesChanged();
   });
   document.addEventListener("visibilitychange", () => {
-    if (isOutdated) refreshAfterAnnouncement();
+    if (isOutdated) refreshAfterHint();
     else refreshIfStale();
   });
   // Load first, because the manager's first events compare the day with the loaded one.

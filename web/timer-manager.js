@@ -16,8 +16,8 @@ const OTHER_TAB_MS = 2_000;
 // The average delay between the time at which counting changes by itself and the next poll. The delay is random,
 // because counting changes for many users at the same time.
 const CHANGE_DELAY_MS = 4_000;
-// How long to wait for the announcement of a change that was made here.
-const ANNOUNCED_MS = 3_000;
+// How long to wait for the server's hint of a change that was made here.
+const HINT_MS = 3_000;
 // The longest wait for a tick. Browsers limit the delay of a timeout to 24 days.
 const MAX_TICK_MS = 3_600_000;
 
@@ -114,8 +114,8 @@ export class TimerManager extends EventTarget {
   }
 
   /**
-   * Whether the server announces changes over a connection of this tab or of another one. If so, what was loaded is
-   * current until the event `announcement`.
+   * Whether the server sends hints of changes over a live connection of this tab or of another one. If so, what was
+   * loaded is current until the event `hint`.
    */
   get isLive() {
     return this.#live?.isConnected ?? false;
@@ -231,7 +231,7 @@ export class TimerManager extends EventTarget {
   /** Follow a change that the user has made here, such as a correction of a stopped timer with `api.request`. */
   expectChange() {
     clearTimeout(this.#expected);
-    if (this.isLive) this.#expected = setTimeout(() => this.#refreshAfterChange(), ANNOUNCED_MS);
+    if (this.isLive) this.#expected = setTimeout(() => this.#refreshAfterChange(), HINT_MS);
     else this.#refreshAfterChange();
   }
 
@@ -404,7 +404,7 @@ export class TimerManager extends EventTarget {
     });
   }
 
-  /** Let the server announce the user's changes. Without locks, a connection cannot be shared with other tabs. */
+  /** Let the server send hints of changes. Without locks, a connection cannot be shared with other tabs. */
   async #startLive() {
     const user = this.#user;
     if (this.#live || !user || !navigator.locks) return;
@@ -413,9 +413,9 @@ export class TimerManager extends EventTarget {
     this.#live = new module.Live(this.api, user, {
       changed: () => this.#live && this.#schedulePoll(),
       share: () => this.#shareList(),
-      announce: () => {
+      hint: () => {
         clearTimeout(this.#expected);
-        this.#emit("announcement");
+        this.#emit("hint");
       },
       refresh: (hasChanged) => this.#refreshAfterChange(hasChanged),
     });

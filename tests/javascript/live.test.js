@@ -1,4 +1,4 @@
-// The connection over which the server announces changes, as the manager uses it.
+// The live connection, over which the server sends hints of changes, as the manager uses it.
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
@@ -12,13 +12,13 @@ const TICKET = "/api/live/ticket/";
 
 /** @type {Awaited<ReturnType<typeof setUp>>} */
 let page;
-let announcements = 0;
+let hints = 0;
 
 beforeEach(async () => {
   page = await setUp();
   page.browser.enableLocks();
-  announcements = 0;
-  page.manager.addEventListener("announcement", () => (announcements += 1));
+  hints = 0;
+  page.manager.addEventListener("hint", () => (hints += 1));
 });
 
 afterEach(() => page.tearDown());
@@ -72,29 +72,27 @@ test("after the first list, a page connects with a ticket and asks for the list 
     ["wss://timer.example.com/live?ticket=1"],
   );
   assert.equal(page.manager.isLive, true);
-  assert.equal(announcements, 0);
+  assert.equal(hints, 0);
 });
 
-test("an idle page makes no requests for 35 minutes, and few in an hour", async () => {
+test("an idle page makes no requests for an hour and a half", async () => {
   page.server.start(7);
   await connect();
-  await page.browser.pass(35 * MINUTE_MS);
+  await page.browser.pass(90 * MINUTE_MS);
   assert.deepEqual(requests(), []);
-  await page.browser.pass(25 * MINUTE_MS);
-  assert.deepEqual(requests(), [LIST]);
 });
 
-test("an announced change shows at once, with a new total of today", async () => {
+test("a change shows at once, with a new total of today", async () => {
   await connect();
   page.server.start(7);
   FakeSocket.open[0].receive(CHANGED);
   await flush();
   assert.deepEqual(page.shown, ["7 running"]);
   assert.deepEqual(requests(), [LIST, TOTALS]);
-  assert.equal(announcements, 1);
+  assert.equal(hints, 1);
 });
 
-test("a burst of announcements takes one request at once and one afterwards", async () => {
+test("a burst of hints takes one request at once and one afterwards", async () => {
   await connect();
   for (let i = 0; i < 20; i += 1) {
     FakeSocket.open[0].receive(CHANGED);
@@ -105,7 +103,7 @@ test("a burst of announcements takes one request at once and one afterwards", as
   assert.deepEqual(requests(), [LIST, TOTALS]);
 });
 
-test("a change that is announced while the list is on its way is requested again", async () => {
+test("a change of which there is a hint while the list is on its way is requested again", async () => {
   await connect();
   let isFirst = true;
   page.server.intercept = (call) => {
@@ -122,7 +120,7 @@ test("a change that is announced while the list is on its way is requested again
   assert.deepEqual(page.shown, ["7 running"]);
 });
 
-test("the effects of an own action are requested when the server announces them", async () => {
+test("the effects of an own action are requested with the server's hint", async () => {
   await connect();
   page.manager.start(issue(7));
   await page.browser.pass(500);
@@ -132,7 +130,7 @@ test("the effects of an own action are requested when the server announces them"
   assert.deepEqual(requests(), [LIST, TOTALS]);
 });
 
-test("if the server does not announce an own action, its effects are requested after three seconds", async () => {
+test("without a hint, the effects of an own action are requested after three seconds", async () => {
   await connect();
   page.manager.start(issue(7));
   await page.browser.pass(2_900);
@@ -197,20 +195,20 @@ test("a connection is renewed before it ends, and overlaps with the next one", a
     if (String(state) !== String(states.at(-1))) states.push(state);
   }
   assert.deepEqual(states, [["open"], ["open", "open"], ["closed", "open"]]);
-  assert.deepEqual(requests(), [LIST, LIST, POST_TICKET, LIST]);
-  assert.equal(announcements, 0);
+  assert.deepEqual(requests(), [POST_TICKET, LIST]);
+  assert.equal(hints, 0);
 });
 
-test("while a connection is renewed, announcements over both connections count", async () => {
+test("while a connection is renewed, hints over both connections count", async () => {
   await connect();
   while (!FakeSocket.all[1]) await page.browser.pass(5_000);
   await page.browser.pass(2_000);
-  announcements = 0;
+  hints = 0;
   for (const socket of FakeSocket.open) {
     socket.receive(CHANGED);
     await page.browser.pass(2_000);
   }
-  assert.equal(announcements, 2);
+  assert.equal(hints, 2);
 });
 
 test("after the server closes the connection, the page connects again and asks for what it missed", async () => {
@@ -223,7 +221,7 @@ test("after the server closes the connection, the page connects again and asks f
   assert.equal(page.manager.isLive, true);
   assert.deepEqual(page.shown, ["7 running"]);
   assert.deepEqual(requests(), [POST_TICKET, LIST, TOTALS]);
-  assert.equal(announcements, 1);
+  assert.equal(hints, 1);
 });
 
 test("while connecting fails, the page polls, and tries again at growing intervals", async () => {
@@ -311,7 +309,7 @@ test("after the machine has slept, the connection is replaced", async () => {
     FakeSocket.all.map(({ state }) => state),
     ["closed", "open"],
   );
-  assert.equal(announcements, 1);
+  assert.equal(hints, 1);
 });
 
 test("a page that the browser keeps for going back has no connection meanwhile", async () => {
@@ -398,12 +396,12 @@ test("a page neither connects nor polls while another tab is connected", async (
   const tab = page.browser.openLiveTab();
   tab.onmessage = ({ data }) => data.type === "check" && postConnection(tab, true);
   await connect();
-  await page.browser.pass(35 * MINUTE_MS);
+  await page.browser.pass(90 * MINUTE_MS);
   assert.deepEqual([requests(), FakeSocket.all], [[], []]);
   tab.postMessage(CHANGED);
   await flush();
   // The list comes from the other tab.
-  assert.deepEqual([requests(), announcements], [[], 1]);
+  assert.deepEqual([requests(), hints], [[], 1]);
 });
 
 test("a page polls while the tab with the lock cannot connect", async () => {
@@ -424,7 +422,7 @@ test("a page connects at once when the tab with the connection is closed", async
   page.server.start(7);
   close();
   await page.browser.pass(200);
-  assert.deepEqual([FakeSocket.open.length, page.shown, announcements], [1, ["7 running"], 1]);
+  assert.deepEqual([FakeSocket.open.length, page.shown, hints], [1, ["7 running"], 1]);
   assert.deepEqual(requests(), [POST_TICKET, LIST, TOTALS]);
 });
 

@@ -1,5 +1,5 @@
-// The connection over which the server announces changes. This module is loaded after the first timers are shown. It
-// imports nothing, because the bundled scripts already contain the other modules.
+// The live connection, over which the server sends hints of changes. This module is loaded after the first timers are
+// shown. It imports nothing, because the bundled scripts already contain the other modules.
 
 /** @import { ApiClient, ApiError } from "./api-client.js" */
 /** @import { LiveHost, LiveMessage, Ticket } from "./types.d.ts" */
@@ -20,9 +20,9 @@ const RETRY_MS = 4_000;
 const MAX_RETRY_MS = 1_800_000;
 // A connection that lasts for this long is no failure.
 const STABLE_MS = 60_000;
-// How long the former connection is kept after it was renewed, because announcements may be on their way.
+// How long the former connection is kept after it was renewed, because hints may be on their way.
 const OVERLAP_MS = 10_000;
-// The shortest time between two announcements to the tabs.
+// The shortest time between two hints to the tabs.
 const SPACING_MS = 1_000;
 // A tab that has loaded its data within this time before the connection opened needs only a new list.
 const FRESH_MS = 5_000;
@@ -58,8 +58,8 @@ export class Live {
   #checkAt = 0;
   /** When a visible tab without the connection has checked it last (by performance.now()). */
   #watchedAt = -Infinity;
-  /** Whether an announcement is in progress, and whether another one has to follow. */
-  #isAnnouncing = false;
+  /** Whether a hint is being followed, and whether another one has come since. */
+  #isFollowing = false;
   #isDue = false;
   /** @type {Partial<Record<TimerName, ReturnType<typeof setTimeout>>>} */
   #timers = {};
@@ -167,7 +167,7 @@ export class Live {
 
   /** @param {LiveMessage} message */
   #receive(message) {
-    if (message.type === "changed") this.#host.announce();
+    if (message.type === "changed") this.#host.hint();
     else if (message.type === "connection") {
       clearTimeout(this.#timers.reply);
       if (!this.#isLeader) this.#setConnected(message.isConnected);
@@ -219,7 +219,7 @@ export class Live {
     socket.onmessage = ({ data }) => {
       this.#receivedAt = Date.now();
       clearTimeout(this.#timers.pong);
-      if (typeOf(data) === "changed") this.#announce();
+      if (typeOf(data) === "changed") this.#follow();
     };
     socket.onclose = () => this.#onClose(socket);
   }
@@ -242,7 +242,7 @@ export class Live {
     }
     // Changes may have been missed before the connection was open.
     if (former || this.#openedAt - this.#startedAt < FRESH_MS) this.#host.refresh(false);
-    else this.#announce();
+    else this.#follow();
   }
 
   /** @param {WebSocket} socket */
@@ -304,17 +304,17 @@ export class Live {
     });
   }
 
-  // ---------------------------------------------------------------- announcements
+  // ---------------------------------------------------------------- hints
 
-  /** Announce changes to all tabs, and refresh the list: at most once at a time, and once afterwards. */
-  async #announce() {
+  /** Pass a hint on to all tabs, and refresh the list: at most once at a time, and once afterwards. */
+  async #follow() {
     this.#isDue = true;
-    if (this.#isAnnouncing) return;
-    this.#isAnnouncing = true;
+    if (this.#isFollowing) return;
+    this.#isFollowing = true;
     while (this.#isDue && this.#isLeader) {
       this.#isDue = false;
       this.#post({ type: "changed" });
-      this.#host.announce();
+      this.#host.hint();
       await Promise.all([
         this.#host.refresh(true),
         new Promise((resolve) => {
@@ -322,7 +322,7 @@ export class Live {
         }),
       ]);
     }
-    this.#isAnnouncing = false;
+    this.#isFollowing = false;
   }
 
   /**

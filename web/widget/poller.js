@@ -1,7 +1,7 @@
-// The interval between polls, and the interval while the server announces changes. The latter is shorter than a
-// session without renewal, because requests renew the session.
+// The interval between polls, and the interval while the server sends hints of changes. Each renewal of the live
+// connection is followed by a poll, too.
 const POLL_MS = 15_000;
-const LIVE_POLL_MS = 2_400_000;
+const LIVE_POLL_MS = 7_200_000;
 const MAX_WAIT_MS = 60_000;
 
 /** Decides when to poll the server. */
@@ -22,7 +22,7 @@ export class Poller {
   /**
    * Schedule the next poll.
    *
-   * @param {boolean} isLive whether the server announces changes
+   * @param {boolean} isLive whether the server sends hints of changes
    * @param {number} [extra] milliseconds in addition to the interval
    * @param {number} [latest] the longest interval in milliseconds
    */

@@ -146,10 +146,9 @@ export interface Events {
   /** A second has passed. The event occurs only while the page is visible and a timer counts. */
   tick: undefined;
   /**
-   * The server has announced a change of one of the user's timers, which may be a stopped one, or of the calendar. The
-   * event also occurs when changes may have been missed. The manager refreshes its own state.
+   * One of the user's timers, which may be a stopped one, or the calendar has changed. The event also occurs when changes may have been missed. The manager refreshes its own state.
    */
-  announcement: undefined;
+  hint: undefined;
   transition: Transition;
   /**
    * `refused`: the server has refused an action with `error`, and the action was reverted. `waiting`: an
@@ -193,7 +192,7 @@ export interface SenderHost {
   wait(error: ApiError, isFirst: boolean): void;
 }
 
-/** Permission to open a connection: the response of `POST /api/live/ticket/`. Durations are in seconds. */
+/** Permission to open a live connection: the response of `POST /api/live/ticket/`. Durations are in seconds. */
 export interface Ticket {
   url: string;
   ping_after: number;
@@ -206,8 +205,8 @@ export interface LiveHost {
   changed(): void;
   /** Send the list of open timers to the other tabs. */
   share(): void;
-  /** The server has announced a change, to this tab or to another one. */
-  announce(): void;
+  /** The server has sent a hint, to this tab or to another one. */
+  hint(): void;
   /** Poll the server. `hasChanged`: also load what the list does not show. */
   refresh(hasChanged: boolean): Promise<unknown>;
 }
@@ -217,7 +216,7 @@ export type LiveMessage =
   /** Ask the tab that has the lock for the list and whether it is connected. */
   | { type: "check" }
   | { type: "connection"; isConnected: boolean }
-  /** The server has announced a change. */
+  /** The server has sent a hint. */
   | { type: "changed" };
 
 /** The working time of a day. */
