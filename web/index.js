@@ -35,8 +35,8 @@ import { randomName } from "./widget/storage.js";
 const REFRESH_MS = 300;
 // The delay if the server is about to send a hint of the change.
 const AWAITED_MS = 3_000;
-// The age at which loaded data are refreshed unless the server sends hints of changes, and the age at which they are
-// refreshed after a failed request.
+// The age at which loaded data are refreshed unless the server sends hints of changes, and the delay of a refresh after
+// a failed request.
 const STALE_MS = 180_000;
 const RETRY_AFTER_MS = 30_000;
 
@@ -125,6 +125,7 @@ async function runLatest(action) {
   } catch (error) {
     if (signal.aborted) return;
     hasFailed = true;
+    refreshWithin(RETRY_AFTER_MS);
     showError(error);
   } finally {
     if (!signal.aborted) byId("results").ariaBusy = "false";
@@ -178,22 +179,13 @@ function refreshResults() {
   return runLatest((signal) => show(history.refresh(signal), signal));
 }
 
-/**
- * Refresh the page if the page is visible and its data are old, or of another day. After a failed request, refresh
- * earlier.
- */
+/** Refresh the page if the page is visible and its data are old, or of another day. */
 function refreshIfStale() {
   if (!isOpen || document.hidden) return;
   if (localDay() !== today) return loadAll();
-  if (hasFailed) return isOlderThan(RETRY_AFTER_MS) && refresh();
   // When a connection begins, there is a hint of the changes that may have been missed.
   if (manager.isLive) currentAt = performance.now();
-  else if (isOlderThan(STALE_MS)) refreshIn(AWAITED_MS);
-}
-
-/** @param {number} ms */
-function isOlderThan(ms) {
-  return performance.now() - currentAt >= ms;
+  else if (performance.now() - currentAt >= STALE_MS) refreshWithin(AWAITED_MS);
 }
 
 /** Update the time of running timers in the entries and in the totals. */
@@ -323,25 +315,26 @@ let refreshTimer;
 /** When the page is going to be refreshed (by performance.now()). */
 let refreshAt = Infinity;
 let hintedAt = -Infinity;
-/** Whether there was a hint while the page was hidden. */
+/** Whether the page is refreshed when it becomes visible. */
 let isOutdated = false;
 
-/** Refresh the page after a delay, unless it is refreshed earlier. @param {number} ms */
-function refreshIn(ms) {
+/** Refresh the page after a delay, unless it is refreshed earlier or hidden then. @param {number} ms */
+function refreshWithin(ms) {
   const at = performance.now() + ms;
   if (at >= refreshAt) return;
   clearTimeout(refreshTimer);
   refreshAt = at;
   refreshTimer = setTimeout(() => {
     refreshAt = Infinity;
-    refresh();
+    if (document.hidden) isOutdated = true;
+    else if (isOpen) refresh();
   }, ms);
 }
 
 /** Refresh the page after a change of the open timers, unless there was a hint of it or is going to be one. */
 function refreshAfterChange() {
-  if (!manager.isLive) refreshIn(REFRESH_MS);
-  else if (performance.now() - hintedAt > AWAITED_MS) refreshIn(AWAITED_MS);
+  if (!manager.isLive) refreshWithin(REFRESH_MS);
+  else if (performance.now() - hintedAt > AWAITED_MS) refreshWithin(AWAITED_MS);
 }
 manager.addEventListener("transition", refreshAfterChange);
 
@@ -351,7 +344,7 @@ function refreshAfterHint() {
   hintedAt = performance.now();
   isOutdated = document.hidden;
   if (isOutdated) return;
-  refreshIn(REFRESH_MS);
+  refreshWithin(REFRESH_MS);
   updateSchedule();
 }
 manager.addEventListener("hint", refreshAfterHint);

@@ -18,8 +18,9 @@ const OTHER_TAB_MS = 2_000;
 const CHANGE_DELAY_MS = 4_000;
 // How long to wait for the server's hint of a change that was made here.
 const HINT_MS = 3_000;
-// The longest wait for a tick. Browsers limit the delay of a timeout to 24 days.
-const MAX_TICK_MS = 3_600_000;
+// The longest time between two events `change` while the page is visible, because texts depend on the time, such as
+// the state "continues Monday 09:00".
+const SHOW_MS = 60_000;
 
 /** @import { ApiError } from "./widget/api-client.js" */
 /** @import { Live } from "./widget/live.js" */
@@ -58,6 +59,8 @@ export class TimerManager extends EventTarget {
   // The time of the last change (by performance.now()). Responses to requests that were sent earlier are
   // stale.
   #changedAt = 0;
+  // The time of the last event `change` (by performance.now()).
+  #shownAt = 0;
   /** @type {?AbortController} */
   #connection = null;
   /** @type {?Promise<boolean>} */
@@ -422,7 +425,6 @@ export class TimerManager extends EventTarget {
   }
 
   #stopLive() {
-    clearTimeout(this.#expected);
     const live = this.#live;
     this.#live = null;
     live?.stop();
@@ -456,7 +458,7 @@ export class TimerManager extends EventTarget {
     const counting = this.state.timers.find((timer) => timer.is_counting);
     // If timers share the time, each second of a timer takes several seconds.
     const elapsed = counting ? (this.working(counting) / counting.counting_share) * 1_000 : 0;
-    const wait = Math.min(this.#untilChange, counting ? 1_000 - (elapsed % 1_000) : MAX_TICK_MS);
+    const wait = Math.min(this.#untilChange, counting ? 1_000 - (elapsed % 1_000) : SHOW_MS);
     // Tick one millisecond late, because an early tick would show the previous second again.
     this.#tickTimer = setTimeout(() => this.#tick(), wait + 1);
   }
@@ -466,7 +468,8 @@ export class TimerManager extends EventTarget {
     // be wrong.
     if (this.#hasJumped()) return this.refresh();
     if (!this.#isUnconfirmed && !this.#refreshing && this.#today.isDue(this.now)) this.#loadToday();
-    if (this.state.timers.some((timer) => changeOf(timer) <= this.now)) this.#show();
+    const isChanged = this.state.timers.some((timer) => changeOf(timer) <= this.now);
+    if (isChanged || performance.now() - this.#shownAt >= SHOW_MS) this.#show();
     this.#scheduleTick();
     this.#emit("tick");
   }
@@ -540,6 +543,7 @@ export class TimerManager extends EventTarget {
   /** @param {Partial<State>} [change] */
   #show(change) {
     const { now } = this;
+    this.#shownAt = performance.now();
     this.#today.accrue(now, this.state.timers);
     const { confirmed, pending } = this.#timers;
     this.state = {

@@ -159,6 +159,27 @@ test("when counting changes by itself, the server is asked soon afterwards", asy
   assert.deepEqual(requests(), [LIST, TOTALS]);
 });
 
+test("an idle page shows its texts again every minute", async () => {
+  const timer = page.server.start(7);
+  await connect();
+  for (const kind of ["", "pause"]) {
+    if (kind) {
+      page.server.change(timer, kind);
+      FakeSocket.open[0].receive(CHANGED);
+      await page.browser.pass(5_000);
+      assert.deepEqual(page.shown, ["7 paused"]);
+      requests();
+    }
+    let changes = 0;
+    const count = () => (changes += 1);
+    page.manager.addEventListener("change", count);
+    await page.browser.pass(10 * MINUTE_MS);
+    page.manager.removeEventListener("change", count);
+    assert.ok(changes >= 9 && changes <= 11, `${changes} changes`);
+  }
+  assert.deepEqual(requests(), []);
+});
+
 // ------------------------------------------------------------------ the connection's life
 
 test("a connection is pinged every nine minutes", async () => {

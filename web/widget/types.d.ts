@@ -143,7 +143,9 @@ export interface ApiResponse {
 export interface Events {
   /** `state` has changed. */
   change: undefined;
-  /** A second has passed. The event occurs only while the page is visible and a timer counts. */
+  /**
+   * A second has passed. The event occurs only while the page is visible. If no timer counts, it occurs once a minute.
+   */
   tick: undefined;
   /**
    * One of the user's timers, which may be a stopped one, or the calendar has changed. The event also occurs when changes may have been missed. The manager refreshes its own state.
