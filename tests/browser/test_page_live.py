@@ -65,7 +65,7 @@ def running(
     ann_elsewhere: Callable[..., Any],
     browser_errors: BrowserErrors,
 ) -> Timesheet:
-    """Open Ann's Time page at noon, with a running timer, a clock that tests can set, and no live connection."""
+    """Open Ann's Time page at noon, with a running timer, a settable clock, and no live connection."""
     ann_elsewhere("start/", {"github_repo": REPO, "github_issue_number": 7})
     page = open_page(**IN_BERLIN | {"timezone_id": noon_zone()})
     browser_errors.allow(OFFLINE)
