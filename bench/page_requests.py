@@ -3,7 +3,7 @@
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -162,6 +162,7 @@ def _act(page: Page, person: _Person, action: str | None) -> None:
     if action in {"start", "stop"}:
         person.act(action)
     else:
-        press: Callable[..., None] = page.get_by_role("button", name=action).first.click
-        press()
+        is_own = page.url.startswith(person.url)
+        button = Present(page).button(action) if is_own else Widget(page).button(action)
+        button.first.click()
     page.wait_for_timeout(_SETTLE_MS)
