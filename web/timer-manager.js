@@ -441,8 +441,7 @@ export class TimerManager extends EventTarget {
     this.#poller.stop();
     clearTimeout(this.#tickTimer);
     if (document.hidden) return;
-    if (this.isLive) this.#schedulePoll();
-    else this.refresh();
+    this.refresh();
     if (this.state.phase === "ready") this.#tick();
   }
 

@@ -75,11 +75,13 @@ test("after the first list, a page connects with a ticket and asks for the list 
   assert.equal(hints, 0);
 });
 
-test("an idle page makes no requests for an hour and a half", async () => {
+test("an idle page makes no requests for 39 minutes", async () => {
   page.server.start(7);
   await connect();
-  await page.browser.pass(90 * MINUTE_MS);
+  await page.browser.pass(39 * MINUTE_MS);
   assert.deepEqual(requests(), []);
+  await page.browser.pass(2 * MINUTE_MS);
+  assert.deepEqual(requests(), [LIST]);
 });
 
 test("a change shows at once, with a new total of today", async () => {
@@ -216,7 +218,7 @@ test("a connection is renewed before it ends, and overlaps with the next one", a
     if (String(state) !== String(states.at(-1))) states.push(state);
   }
   assert.deepEqual(states, [["open"], ["open", "open"], ["closed", "open"]]);
-  assert.deepEqual(requests(), [POST_TICKET, LIST]);
+  assert.deepEqual(requests(), [LIST, LIST, POST_TICKET, LIST]);
   assert.equal(hints, 0);
 });
 
@@ -389,7 +391,7 @@ test("a hidden page keeps the connection while another tab is visible, and passe
   assert.deepEqual(FakeSocket.open, []);
 });
 
-test("a page that is visible again soon makes no request, but checks an old connection", async () => {
+test("a page that is visible again soon makes one request, and checks an old connection", async () => {
   await connect();
   const [socket] = FakeSocket.open;
   FakeSocket.isReplying = false;
@@ -397,12 +399,12 @@ test("a page that is visible again soon makes no request, but checks an old conn
   await page.browser.pass(30_000);
   page.browser.setHidden(false);
   await page.browser.pass(1_000);
-  assert.deepEqual([requests(), socket.sent], [[], []]);
+  assert.deepEqual([requests(), socket.sent], [[LIST], []]);
   page.browser.setHidden(true);
   await page.browser.pass(3 * MINUTE_MS);
   page.browser.setHidden(false);
   await flush();
-  assert.deepEqual([requests(), socket.sent], [[], ['{"type":"ping"}']]);
+  assert.deepEqual([requests(), socket.sent], [[LIST], ['{"type":"ping"}']]);
   await page.browser.pass(11_000);
   assert.deepEqual(
     FakeSocket.all.map(({ state }) => state),
@@ -417,7 +419,7 @@ test("a page neither connects nor polls while another tab is connected", async (
   const tab = page.browser.openLiveTab();
   tab.onmessage = ({ data }) => data.type === "check" && postConnection(tab, true);
   await connect();
-  await page.browser.pass(90 * MINUTE_MS);
+  await page.browser.pass(39 * MINUTE_MS);
   assert.deepEqual([requests(), FakeSocket.all], [[], []]);
   tab.postMessage(CHANGED);
   await flush();

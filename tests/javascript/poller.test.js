@@ -31,8 +31,8 @@ async function expectPollAfter(ms, { isLive = false, extra, latest } = {}) {
 
 test("the server is polled every 15 seconds", () => expectPollAfter(15_000));
 
-test("a server that sends hints of changes is polled every two hours", () =>
-  expectPollAfter(7_200_000, { isLive: true }));
+test("a server that sends hints of changes is polled every forty minutes", () =>
+  expectPollAfter(2_400_000, { isLive: true }));
 
 test("an extra delay is added to the interval", () => expectPollAfter(17_000, { extra: 2_000 }));
 

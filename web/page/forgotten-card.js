@@ -132,8 +132,7 @@ export class ForgottenCard {
     this.#isDue = true;
     this.#tickedAt = Date.now();
     // Without a connection, ask when there is one again.
-    const isCurrent = this.#manager.isLive || (await this.#manager.refresh());
-    if (!isCurrent || !this.#isDue || this.#isBusy) return;
+    if (!(await this.#manager.refresh()) || !this.#isDue || this.#isBusy) return;
     this.#isDue = false;
     this.forgetUndo();
     const { phase, timers, waiting } = this.#manager.state;

@@ -1,7 +1,7 @@
-// The interval between polls, and the interval while the server sends hints of changes. Each renewal of the live
-// connection is followed by a poll, too.
+// The interval between polls, and the interval while the server sends hints of changes: a hint may be lost, and there is
+// none of changed settings of the organization.
 const POLL_MS = 15_000;
-const LIVE_POLL_MS = 7_200_000;
+const LIVE_POLL_MS = 2_400_000;
 const MAX_WAIT_MS = 60_000;
 
 /** Decides when to poll the server. */
