@@ -27,6 +27,7 @@ from local_stack.cdn import serve_locally
 from local_stack.front_door import FrontDoor, Target, ViewersCallback
 from local_stack.http_api import allow_origins, create_routes
 from local_stack.ministack import MiniStack
+from local_stack.paths import findable
 
 DEMO_USER_ID, DEMO_LOGIN = PEOPLE[0]
 
@@ -80,6 +81,7 @@ class LocalStack(DeployedStack):
         self.demo_github: DemoSite | None = None
         # Bound to the port while the stack runs.
         self._door: FrontDoor | None = None
+        self._run = contextlib.ExitStack()
         self._report = report
         self._parameters = dict(parameters or {})
         self._with_demo_github = with_demo_github
@@ -125,7 +127,9 @@ class LocalStack(DeployedStack):
             The stack cannot start or be deployed; the message is for the terminal.
         """
         self._door = FrontDoor(self.port, os.environ)
-        self._door.start()
+        self._run.enter_context(self._door)
+        self._run.enter_context(findable(self.port, self.emulator.state_dir))
+        self._run.callback(self.emulator.stop)
         try:
             self._report("Starting MiniStack, the AWS emulator")
             self.emulator.start()
@@ -136,10 +140,8 @@ class LocalStack(DeployedStack):
 
     def stop(self) -> None:
         """Stop the emulator, which saves its state."""
-        if self._door is not None:
-            self._door.stop()
-            self._door = None
-        self.emulator.stop()
+        self._run.close()
+        self._door = None
         self.demo_github = None
 
     def supervise(self) -> None:
