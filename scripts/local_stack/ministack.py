@@ -56,27 +56,19 @@ class _EmulatorSession(boto3.Session):
     def __init__(self, emulator: "MiniStack") -> None:
         super().__init__(region_name=REGION)
         self._emulator = emulator
-        # Clients can be shared by threads, and to create one takes longer than most calls.
-        self._clients: dict[tuple[Access, str], object] = {}
 
     # Hide this method from the type checker, which derives the client's type from boto3's own signature.
     if not TYPE_CHECKING:
 
-        def client(self, service: str, **kwargs: object) -> object:
-            """Create a client, as ``boto3.Session.client`` does, or return the one for the service."""
+        def client(self, *args: object, **kwargs: object) -> object:
+            """Create a client, as ``boto3.Session.client`` does."""
             access = self._emulator.access
-            known = self._clients.get((access, service))
-            if known is not None and not kwargs:
-                return known
             settings = {
                 "endpoint_url": access.endpoint_url,
                 "aws_access_key_id": access.access_key_id,
                 "aws_secret_access_key": access.secret_access_key,
             }
-            client = super().client(service, **settings | kwargs)
-            if not kwargs:
-                self._clients[access, service] = client
-            return client
+            return super().client(*args, **settings | kwargs)
 
 
 class MiniStack:

@@ -42,7 +42,8 @@ _MISSING = {
     *("ValidationError", "ResourceNotFoundException"),
     *("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"),
 }
-_SUPERVISION_SECONDS = 2
+_SUPERVISION_SECONDS = 0.5
+_CHECK_SECONDS = 10.0
 _MINUTE = 60.0
 _READY_SECONDS = 60
 _SERVER_ERROR = 500
@@ -152,14 +153,18 @@ class LocalStack(DeployedStack):
         ToolError
             The emulator has ended twice within a minute; the message names its log.
         """
-        last_end = -_MINUTE
+        last_end, last_check = -_MINUTE, time.monotonic()
         while True:
             time.sleep(_SUPERVISION_SECONDS)
+            now = time.monotonic()
             if not self.emulator.is_running:
-                if time.monotonic() - last_end < _MINUTE:
+                if now - last_end < _MINUTE:
                     raise ToolError(f"MiniStack ended unexpectedly; its log is {self.emulator.log_file}")
-                last_end = time.monotonic()
+                last_end = now
+            elif now - last_check < _CHECK_SECONDS:
+                continue
             self.recover()
+            last_check = time.monotonic()
 
     def recover(self) -> None:
         """Start the emulator again if its process has ended, and deploy anew if it has lost its data."""
