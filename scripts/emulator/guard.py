@@ -121,7 +121,7 @@ async def _serve_viewer(label: str, scope: Scope, receive: Receive, send: Send) 
     set_request_client_ip(client)
     set_request_account_id("")
     set_request_region(ministack.extract_region({}))
-    query = scope["query_string"].decode("latin-1")
+    path, query = scope["raw_path"].decode("ascii"), scope["query_string"].decode("latin-1")
     send = ministack._with_date_header(send)
     distribution = cloudfront.find_distribution_for_label(label)
     if distribution is None:
@@ -136,8 +136,9 @@ async def _serve_viewer(label: str, scope: Scope, receive: Receive, send: Send) 
     status, answered, content = await cloudfront.handle_viewer_request(
         distribution,
         scope["method"],
-        scope["path"],
-        scope["raw_path"].decode("ascii"),
+        # A behavior's pattern is compared with the path as the viewer encoded it.
+        path,
+        path,
         query,
         headers,
         body,

@@ -12,7 +12,7 @@ The functions below change the version that requirements/ministack.txt pins. Unc
 - waits 50 ms after each call of a function that logs nothing,
 - outlives the process that started it,
 - passes cookies among the headers of an event, and only the last of several with one name,
-- ignores the origin groups of a distribution,
+- ignores the origin groups of a distribution, and allows all methods where it names none,
 - refuses a template with an alarm on a computed metric,
 - leaves a staging label of a secret also at its former version,
 - applies policies that refuse requests without TLS, although the local stack has no TLS.
@@ -227,6 +227,20 @@ def fail_over() -> None:
     cloudfront._fetch_from_origin = fetch_with_failover
 
 
+def allow_default_methods() -> None:
+    """Allow GET and HEAD only, unless a behavior names methods (CloudFront's API, "DefaultCacheBehavior")."""
+    parse = cloudfront.parse_distribution_dataplane_config
+
+    def parse_methods(distribution: dict[str, Any]) -> dict[str, Any]:
+        parsed: dict[str, Any] = parse(distribution)
+        for behavior in (parsed["default_behavior"], *parsed["ordered_behaviors"]):
+            if behavior is not None and not behavior["allowed_methods"]:
+                behavior["allowed_methods"] = ["GET", "HEAD"]
+        return parsed
+
+    cloudfront.parse_distribution_dataplane_config = parse_methods
+
+
 def accept_computed_alarms() -> None:
     """Accept alarms on computed metrics. These alarms exist, but never change their state."""
     record: Callable[..., dict[str, Any]] = provisioners._cw_metric_alarm_record
@@ -281,6 +295,7 @@ def main() -> None:
     # The second origin of a group is an API, so its requests pass both functions.
     call_apis()
     fail_over()
+    allow_default_methods()
     accept_computed_alarms()
     move_staging_labels()
     pretend_tls()

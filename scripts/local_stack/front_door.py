@@ -107,8 +107,8 @@ class ViewersCallback(Sequence[str]):
 def cookie_name(name: str, port: int) -> str:
     """Return the name that a cookie of the product has in a browser at ``http://localhost:<port>``.
 
-    Some browsers refuse `__Host-` and `Secure` from localhost over plain HTTP. All ports of a host share cookies,
-    so the name contains the port.
+    Some browsers refuse `__Host-` and `Secure` from localhost over plain HTTP. All ports of a host share
+    cookies, so the name contains the port.
     """
     return name.replace(_TLS_PREFIX.decode(), f"Host-{port}-", 1)
 
@@ -403,7 +403,7 @@ class _Refusal(NamedTuple):
 
 _MISDIRECTED = _Refusal(
     HTTPStatus.MISDIRECTED_REQUEST,
-    "The local stack answers at http://localhost and at this codespace's address; for other names, only the webhook.",
+    "The local stack answers at http://localhost or its codespace's address; elsewhere, only the webhook does.",
 )
 _UNAVAILABLE = _Refusal(
     # Browsers reload the page after two seconds.

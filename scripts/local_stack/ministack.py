@@ -49,8 +49,8 @@ class Access(NamedTuple):
 class _EmulatorSession(boto3.Session):
     """A session whose clients share one endpoint and one access key.
 
-    boto3 has no setting for a session's endpoint. The key is read when a client is created, because it belongs
-    to a run of the emulator.
+    boto3 has no setting for a session's endpoint. The key is read when a client is created, because it
+    belongs to a run of the emulator.
     """
 
     def __init__(self, emulator: "MiniStack") -> None:
@@ -74,8 +74,8 @@ class _EmulatorSession(boto3.Session):
 class MiniStack:
     """An empty AWS on a local port, with its state in a folder.
 
-    The state contains each change that was acknowledged; the next emulator with the same folder loads it. A file
-    in the folder tells the tools of this machine's user the port and the access key.
+    The state contains each change that was acknowledged; the next emulator with the same folder loads it. A
+    file in the folder tells the tools of this machine's user the port and the access key.
 
     Parameters
     ----------
