@@ -604,8 +604,9 @@ class TestRepositoryEvents:
         team.product.process()
         assert [span[2] for span in spans(team, ann)] == [10]
 
+    @pytest.mark.parametrize("failures", [0, 9], ids=["first attempt", "last attempt"])
     def test_an_event_that_arrives_while_a_timer_is_written_is_applied_a_minute_later(
-        self, team: Team, ann: Account, issue: Issue, monkeypatch: pytest.MonkeyPatch
+        self, team: Team, ann: Account, issue: Issue, monkeypatch: pytest.MonkeyPatch, failures: int
     ) -> None:
         clock, handler = Clock(now_ms()), team.product.processor.queued_events
         monkeypatch.setattr(handler, "_clock", clock)
@@ -618,6 +619,8 @@ class TestRepositoryEvents:
         def archive_first(*args: Any, **kwargs: Any) -> list[Timer]:
             if not received:
                 team.send()
+                for message in team.product.queue.waiting:
+                    message.receives = failures
                 received.extend(team.product.process())
             return write(*args, **kwargs)
 
