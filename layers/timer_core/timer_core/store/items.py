@@ -606,7 +606,10 @@ def tombstone(
 
 
 def is_tombstone(item: RawItem) -> bool:
-    """Whether a timer was deleted, given its item or a projection, which has no ``deleted_ms``."""
+    """Whether a timer was deleted, given its item or a projection, which has no ``deleted_ms``.
+
+    Conditions in the table use ``deleted_ms`` instead, because they also hold for items that do not exist.
+    """
     return "version" not in item
 
 
@@ -638,7 +641,7 @@ def locked_until(item: RawItem) -> int:
     A corrected timer locks events up to its old end or its corrected end, whichever is later.
     """
     locked_until_ms = _number(item, "locked_until_ms") or 0
-    if "deleted_ms" in item:
+    if is_tombstone(item):
         return locked_until_ms
     timer = to_timer(item)
     return max(locked_until_ms, timer.end_ms or 0, *(transition.at_ms for transition in timer.history))
