@@ -9,7 +9,6 @@ from pynamodb.connection import Connection
 
 from local_stack import MiniStack
 from tests.support.connection import REGION, connect, environment
-from tests.support.direct_requests import send_directly
 from tests.support.table import create_table, delete_table
 from timer_core.store.table import Table
 
@@ -20,13 +19,6 @@ THREADS = 50
 def endpoint_url(request: pytest.FixtureRequest) -> str:
     back_end: str | MiniStack = request.getfixturevalue(request.param)
     return back_end.endpoint_url if isinstance(back_end, MiniStack) else back_end
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _direct_requests() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        send_directly(patch)
-        yield
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.connection import REGION
-from tests.support.direct_requests import botocore_clients
 from timer_core.store import direct_requests
 from timer_core.store.direct_requests import parse, send_directly
 
@@ -63,9 +62,7 @@ def _client(*, attempts: int, endpoint_url: str | None = None) -> Any:
     session = botocore.session.get_session()
     session.set_credentials("key", "secret", "token")
     config = Config(parameter_validation=False, retries={"mode": "standard", "total_max_attempts": attempts})
-    client = session.create_client("dynamodb", REGION, config=config, endpoint_url=endpoint_url)
-    botocore_clients.add(client)
-    return client
+    return session.create_client("dynamodb", REGION, config=config, endpoint_url=endpoint_url)
 
 
 class Caller:
