@@ -163,16 +163,18 @@ class MoveItem(Model):
 class RepositoryItem(Model):
     """``repo#<id>`` / ``repository``: the name that a repository had at ``named_at``, the latest one known.
 
-    ``joined`` contains all names of the repository, in lower case, whose slots were joined with the slots
-    under the repository's id. ``events_until`` is the time (seconds since the epoch) at which the last event
-    of the repository expires; it does not exist if there was none. The item expires by TTL, long after the
-    last delivery of the repository.
+    ``observed_at`` is the time at which the part of the name after the owner was observed, before
+    ``named_at`` if the owner was renamed since. ``joined`` contains all names of the repository, in lower
+    case, whose slots were joined with the slots under the repository's id. ``events_until`` is the time
+    (seconds since the epoch) at which the last event of the repository expires; it does not exist if there
+    was none. The item expires by TTL, long after the last delivery of the repository.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     full_name = UnicodeAttribute()
     named_at = NumberAttribute()
+    observed_at = NumberAttribute()
     joined = UnicodeSetAttribute(null=True)
     events_until = NumberAttribute(null=True)
     expires_at = NumberAttribute()
