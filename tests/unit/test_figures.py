@@ -16,6 +16,7 @@ NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 DOCUMENTS = [
     ROOT / "template.yaml",
     ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
     *sorted(path for path in (ROOT / "docs").rglob("*.md") if path.name != "cost.md"),
 ]
 WORDS = {1: "one", 2: "two", 10: "ten", 11: "eleven", 12: "twelve", 13: "thirteen", 14: "fourteen"}
@@ -61,3 +62,17 @@ def test_the_documents_have_the_numbers_of_alarms_their_metrics_and_secrets() ->
     assert {name for name, _ in rows} == set(alarms)
     assert sum(int(count) for _, count in rows) == int(metrics)
     assert f"{metrics} metrics in alarms cost" in decision
+
+
+def test_the_sizes_are_those_of_all_packages_and_of_a_release() -> None:
+    (sizes,) = re.findall(
+        "<!-- package-size -->(.*?)<!-- end -->", (ROOT / "docs/performance.md").read_text(), re.DOTALL
+    )
+    zipped_kb = sum(map(float, re.findall(r"([\d.]+) \|$", sizes, re.MULTILINE)))
+    upgrades = (ROOT / "docs/decisions/0009-upgrades.md").read_text()
+    assert f"A release takes {zipped_kb / 1024:.0f} MB" in upgrades
+    packages = [
+        *template().of_type("AWS::Serverless::Function"),
+        *template().of_type("AWS::Serverless::LayerVersion"),
+    ]
+    assert re.findall(r"^\| (\w+) \| \d", sizes, re.MULTILINE) == sorted(packages)
