@@ -454,32 +454,39 @@ def timer_item(timer: Timer) -> RawItem:
     """
     if timer.is_projection:
         raise ValueError("A timer that was read from an index must be read again before it is written.")
-    item = TimerItem(
-        pk=user_pk(timer.user_id),
-        sk=timer_sk(timer.ulid),
-        schema_version=TIMER_SCHEMA_VERSION,
-        start_ms=timer.start_ms,
-        clock_ms=timer.clock_ms,
-        changed_ms=timer.changed_ms,
-        start_key=start_sk(timer.start_ms, timer.ulid) if timer.start_ms != ulid_ms(timer.ulid) else None,
-        end_key=end_key(timer.start_ms, None if timer.is_open else timer.reach.until_ms),
-        version=timer.version,
-        last_pause_ms=timer.last_pause_ms,
-        paused_by=timer.paused_by,
-        end_ms=timer.end_ms,
-        history=encode_history(timer.ulid, timer.history),
-        causes=encode_causes(timer.ulid, timer.history),
-        confirmed_span=encode_span(timer.confirmed_span) if timer.confirmed_span else None,
-        locked_until_ms=timer.locked_until_ms,
-        about=_encode_about(timer),
-    )
-    if timer.issue is not None:
-        item.full_name, item.number = timer.issue.full_name, timer.issue.number
-        item.repo_key = timer.issue.repo_key
-    if timer.end_ms is None:
-        item.open_shard = open_shard(timer.ulid)
+    issue = timer.issue
+    values: dict[str, str | int | list[str] | None] = {
+        "pk": user_pk(timer.user_id),
+        "sk": timer_sk(timer.ulid),
+        "schema_version": TIMER_SCHEMA_VERSION,
+        "start_ms": timer.start_ms,
+        "clock_ms": timer.clock_ms,
+        "changed_ms": timer.changed_ms,
+        "start_key": start_sk(timer.start_ms, timer.ulid) if timer.start_ms != ulid_ms(timer.ulid) else None,
+        "end_key": end_key(timer.start_ms, None if timer.is_open else timer.reach.until_ms),
+        "version": timer.version,
+        "last_pause_ms": timer.last_pause_ms,
+        "paused_by": timer.paused_by,
+        "end_ms": timer.end_ms,
+        "full_name": issue.full_name if issue else None,
+        "number": issue.number if issue else None,
+        "repo_key": issue.repo_key if issue else None,
+        "open_shard": open_shard(timer.ulid) if timer.end_ms is None else None,
+        "history": encode_history(timer.ulid, timer.history),
+        "causes": encode_causes(timer.ulid, timer.history),
+        "confirmed_span": encode_span(timer.confirmed_span) if timer.confirmed_span else None,
+        "locked_until_ms": timer.locked_until_ms,
+        "about": _encode_about(timer),
+    }
     unknown = {name: value for name, value in timer.unknown_attributes.items() if name != "about"}
-    return {**unknown, **raw(item)}
+    return unknown | {name: _encoded(value) for name, value in values.items() if value is not None}
+
+
+def _encoded(value: str | int | list[str]) -> dict[str, Any]:
+    """Return a value in the format of DynamoDB's API."""
+    if isinstance(value, list):
+        return {"L": [{"S": element} for element in value]}
+    return {"S": value} if isinstance(value, str) else {"N": str(value)}
 
 
 def to_timer(item: RawItem) -> Timer:
