@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from local_stack.oauth_flow import OAuthError, OAuthFlow, hidden_inputs, is_same
+from fake_github.oauth_flow import OAuthError, OAuthFlow, hidden_inputs, is_same
 
 # GitHub's client ids never have this prefix; they begin with Iv or Ov, or are hexadecimal.
 _CLIENT_ID_PREFIX = "demo-"
@@ -43,7 +43,7 @@ class DemoSite:
     Parameters
     ----------
     base_url
-        The address of this application, without a slash at its end: the parameters GitHubUrl and GitHubApiUrl.
+        The address of this application, without a slash at its end.
     state_file
         The file that keeps the demo's state over a restart.
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import settings
 from urllib3 import Timeout
 
+from fake_github import FakeGitHub, faults
+from fake_github.model import Issue
 from tests.support import direct_requests
-from tests.support.fake_github import FakeGitHub, faults
-from tests.support.fake_github.model import Issue
 from tests.support.network import Killed
 from tests.support.product import TOKEN, MemoryQueue, Product, Team, ago, new_team, product
 from timer_core.domain.issues import Issue as Named
