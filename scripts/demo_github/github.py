@@ -47,10 +47,13 @@ class DemoGitHub(FakeGitHub):
     ----------
     on_change
         Called by any thread after each change of the state.
+    comparison
+        The issues of the last comparison of orders of deliveries.
     """
 
     def __init__(self, base_url: str, state_file: Path) -> None:
         self.on_change: Callable[[], None] = lambda: None
+        self.comparison: list[Issue] = []
         self._state_file = state_file
         self._saving = threading.Lock()
         self._fixed_time: datetime | None = None
@@ -109,6 +112,7 @@ class DemoGitHub(FakeGitHub):
         that their timers stop.
         """
         with self.acting():
+            self.comparison = []
             planned = {(one.repository.id, one.number): one for one in team.ISSUES}
             for issue in self.all_issues:
                 plan = planned.get((issue.repository.id, issue.number))
