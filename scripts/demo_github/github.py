@@ -18,7 +18,7 @@ from fake_github.model import Addresses, PullRequest
 from fake_github.saved import dump, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from fake_github.model import Account, Issue, Project, Repository
@@ -133,6 +133,9 @@ class DemoGitHub(FakeGitHub):
             load(self, json.loads(self._state_file.read_text()))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return False
+        # The port may be another one.
+        for account in self.accounts.values():
+            account.addresses = self.addresses
         return True
 
     def _build(self) -> None:
@@ -157,9 +160,8 @@ class DemoGitHub(FakeGitHub):
             self.app.client_secret = secrets.token_urlsafe(32)
             self.install_app(organization.login)
             self.add_hook(self.app, "", secrets.token_urlsafe(32), events=EVENTS, auto=True)
-            # The ping was sent before the local stack had its address.
+            # The ping has no receiver before the local stack has its address.
             self.outbox.clear()
-            self._to_send = queue.SimpleQueue()
 
     def _reset_issue(self, issue: Issue, plan: team.Issue) -> None:
         """Give an issue its initial members, without an event."""
@@ -235,16 +237,18 @@ class DemoGitHub(FakeGitHub):
             unsent = [delivery for delivery in self.outbox if self.is_untried(delivery)]
         self.save()
         if self._sender is None:
+            self._to_send = queue.SimpleQueue()
+            if self.hook.auto:
+                self._send([(delivery, False) for delivery in unsent])
             self._sender = threading.Thread(target=self._send_all, name="demo deliveries", daemon=True)
             self._sender.start()
-        if self.hook.auto:
-            self._send([(delivery, False) for delivery in unsent])
 
     def disconnect(self) -> None:
         """Stop sending deliveries; the unsent ones are kept."""
         if self._sender:
             self._to_send.put(None)
             self._sender.join(1)
+            self._sender = None
 
     def attempts_of(self, delivery: Delivery) -> list[Attempt]:
         """Return the attempts to deliver, oldest first."""
@@ -301,6 +305,7 @@ class DemoGitHub(FakeGitHub):
             self.hook.attempts[:] = [one for one in self.hook.attempts if one.delivery not in old]
 
 
-def is_demo(credential: Mapping[str, str]) -> bool:
-    """Whether a credential, for signing in or for the API, is the demo's and not GitHub's."""
-    return credential.get("client_id", credential.get("app_id", "")).startswith(_CLIENT_ID_PREFIX)
+def is_demo(credential_text: str) -> bool:
+    """Whether a stored credential, for signing in or for the API, is the demo's and not GitHub's."""
+    credential = json.loads(credential_text)
+    return str(credential.get("client_id", credential.get("app_id", ""))).startswith(_CLIENT_ID_PREFIX)

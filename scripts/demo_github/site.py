@@ -131,7 +131,7 @@ class DemoSite:
 
     @callback_urls.setter
     def callback_urls(self, urls: Sequence[str]) -> None:
-        self.github.app.callback_urls = tuple(urls)
+        self.github.app.callback_urls = urls
 
     def connect(self, *, webhook_url: str, webhook_secret: str) -> None:
         """Send deliveries to this address, signed with this secret."""

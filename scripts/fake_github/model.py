@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
 
@@ -285,7 +286,7 @@ class App(Thing):
     created_at: datetime
     permissions: dict[str, str]
     events: tuple[str, ...]
-    callback_urls: tuple[str, ...] = ()
+    callback_urls: Sequence[str] = ()
     allows_any_path_below: ClassVar = False
     installations: list[Installation] = field(default_factory=list)
 

@@ -1,6 +1,6 @@
 """The state of a fake GitHub as JSON, so that a file can keep it.
 
-Credentials of people and of installations are not part of it: they end with the process.
+The tokens of people and of installations, and the Apps' callback URLs, are not part of it.
 """
 
 from __future__ import annotations
@@ -115,6 +115,8 @@ class _Writer:
 
     def _members(self, value: Any) -> dict[str, Any]:
         members = {one.name: getattr(value, one.name) for one in fields(value)}
+        # The callback URLs depend on where the product is at the next start.
+        members |= {"callback_urls": ()} if "callback_urls" in members else {}
         # A payload is JSON already.
         return {
             name: {"json": member} if name == "payload" else self.encode(member)
