@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import json
+import re
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -103,6 +104,8 @@ _templates.filters.update(
     about=_about,
     iso=datetime.isoformat,
     reaction=lambda content: _REACTIONS.get(content, content),
+    # GitHub shows no HTML comments; the product marks its replies with one.
+    visible=lambda text: re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL).strip(),
     pretty=lambda payload: json.dumps(payload, indent=2),
 )
 _templates.tests.update(

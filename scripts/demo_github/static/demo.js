@@ -77,7 +77,12 @@ function place(part, element) {
   const item = element.closest("[id], [data-delivery]");
   const within = item && item !== part && part.contains(item) ? item : part;
   const selector = element.matches("details") ? "details" : FOCUSABLE;
-  const name = within === part ? null : within.id ? `#${CSS.escape(within.id)}` : `[data-delivery="${within.dataset.delivery}"]`;
+  const name =
+    within === part
+      ? null
+      : within.id
+        ? `#${CSS.escape(within.id)}`
+        : `[data-delivery="${within.dataset.delivery}"]`;
   return { name, selector, index: [...within.querySelectorAll(selector)].indexOf(element) };
 }
 

@@ -17,7 +17,7 @@ export function letCardsBeDragged({ onBegin, onEnd, onMove }) {
   board.addEventListener("pointerdown", (event) => {
     const card = event.target.closest(".issue");
     const isHandle = event.target.closest(".handle");
-    if (!card || event.button !== 0 || event.target.closest("button:not(.handle), summary, .panel")) return;
+    if (!card || event.button !== 0 || event.target.closest("button, summary, .panel")) return;
     if (event.pointerType !== "mouse" && !isHandle) return;
     drag(card, event);
   });

@@ -49,7 +49,14 @@ async function showTimersOf(element) {
   results.reverse();
   element.replaceChildren(results.length ? table(results) : note("No timer."));
   if (compared === undefined) return null;
-  return results.map((one) => [one.start_time, one.end_time, one.status, one.active_duration, one.pauses, one.source]);
+  return results.map((one) => [
+    one.start_time,
+    one.end_time,
+    one.status,
+    one.active_duration,
+    one.pauses,
+    one.source,
+  ]);
 }
 
 function note(text) {
@@ -73,7 +80,9 @@ function table(timers) {
     const row = body.insertRow();
     const state = timer.stopped_by ? `${timer.status} by ${timer.stopped_by}` : timer.status;
     const seconds = Math.round(timer.active_duration);
-    const time = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((part) => `${Math.floor(part)}`.padStart(2, "0"));
+    const time = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((part) =>
+      `${Math.floor(part)}`.padStart(2, "0"),
+    );
     for (const text of [new Date(timer.start_time).toLocaleTimeString(), state, time.join(":")]) {
       row.insertCell().textContent = text;
     }
