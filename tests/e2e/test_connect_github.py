@@ -41,7 +41,7 @@ def forget_the_connection(site: Site) -> Iterator[None]:
 
 
 def command(site: Site, *arguments: str) -> list[str]:
-    return [sys.executable, str(SCRIPT), "--port", str(site.stack.emulator.port), *arguments]
+    return [sys.executable, str(SCRIPT), "--port", str(site.stack.port), *arguments]
 
 
 def run(site: Site, *arguments: str, stdin: str = "") -> str:

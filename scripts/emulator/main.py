@@ -2,9 +2,14 @@
 
 The functions below change the version that requirements/ministack.txt pins. Unchanged, MiniStack
 
-- saves its state only when it stops,
+- answers everybody (guard.py),
+- saves its state only when it stops (journal.py),
+- gives functions an access key that everybody knows,
+- puts its own port into the URLs of queues, so that its state belongs to that port,
+- has no origin of a distribution for its own APIs,
 - starts one more worker process for each concurrent call of a function, without a limit,
 - unpacks a function and its layers again for each worker process, which takes longer than to start it,
+- waits 50 ms after each call of a function that logs nothing,
 - outlives the process that started it,
 - passes cookies among the headers of an event, and only the last of several with one name,
 - ignores the origin groups of a distribution,
@@ -13,64 +18,44 @@ The functions below change the version that requirements/ministack.txt pins. Unc
 - applies policies that refuse requests without TLS, although the local stack has no TLS.
 """
 
+import asyncio
 import hashlib
-import logging
 import os
+import re
+import select
 import signal
+import sys
 import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote
+
+# The interpreter of this environment knows the packages of MiniStack only.
+sys.path.append(str(Path(__file__).parents[1]))
 
 from ministack import app as ministack
 from ministack.core import iam_evaluator, lambda_runtime
-from ministack.core.persistence import save_all
-from ministack.services import apigateway, cloudfront, lambda_svc, secretsmanager
+from ministack.services import cloudfront, lambda_svc, secretsmanager
 from ministack.services.cloudformation import provisioners
 
-_SAVE_SECONDS = 2.0
+from emulator.guard import Guard
+from emulator.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 # More workers would only wait for the processors.
 _MAX_WORKERS = 4 * (os.cpu_count() or 1)
 _unpacking = threading.Lock()
-# The prefix of cookie names that browsers accept over TLS only (RFC 6265bis, section 4.1.3.2), and its
-# replacement.
-_TLS_PREFIX, _PREFIX = "__Host-", "Host-"
-
-
-class ChangeWatch:
-    """ASGI middleware that records whether a request may have changed the state.
-
-    The filter is coarse, because nearly every AWS call is a POST. It keeps an idle emulator from saving.
-    """
-
-    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
-        self._app = app
-        self.changed = threading.Event()
-
-    async def __call__(self, scope: dict[str, Any], receive: object, send: object) -> None:
-        """Serve one request."""
-        await self._app(scope, receive, send)
-        if scope.get("method") not in {None, "GET", "HEAD", "OPTIONS"}:
-            self.changed.set()
-
-
-def save_while_running(watch: ChangeWatch) -> None:
-    """Save the state shortly after each change, so that a crash loses only the latest changes."""
-    logging.getLogger("persistence").setLevel(logging.WARNING)
-    pause = _SAVE_SECONDS
-    while True:
-        watch.changed.wait()
-        time.sleep(pause)
-        watch.changed.clear()
-        started = time.monotonic()
-        save_all(ministack._build_persistence_save_dict())
-        # Save a large state less often, so that saving takes at most a tenth of the time.
-        pause = max(_SAVE_SECONDS, 10 * (time.monotonic() - started))
+# CloudFront's default of 30 s is too short while many workers of a function start on few cores.
+_ORIGIN_READ_SECONDS = 120
+_LOG_SECONDS = 0.25
+_API_HOST = re.compile(r"([a-z0-9]+)\.execute-api\.[a-z0-9-]+\.amazonaws\.com")
 
 
 def stop_with_parent() -> None:
@@ -128,29 +113,37 @@ def unpack_once() -> None:
     lambda_runtime.zipfile = SimpleNamespace(ZipFile=UnpackedOnce, **errors)
 
 
+def collect_logs_at_once() -> None:
+    """Collect a call's log as soon as its pipe is empty; the worker writes the log before its response."""
+
+    def drain(worker: Any, **_limits: float) -> str:
+        deadline, quiet = time.monotonic() + _LOG_SECONDS, 0
+        while quiet < 2 and time.monotonic() < deadline:
+            pipe = worker._proc.stderr if worker._proc else None
+            # A thread moves the lines from the pipe to a queue, one after another.
+            quiet = 0 if pipe and select.select([pipe], [], [], 0)[0] else quiet + 1
+            time.sleep(0.001)
+        log: str = worker._drain_stderr()
+        return log
+
+    lambda_runtime.Worker._drain_stderr_bounded = drain
+
+
 def pass_cookies() -> None:
-    """Pass cookies as API Gateway does, and in a form that browsers accept without TLS.
+    """Pass cookies as API Gateway does.
 
     Payload format 2.0 has a field for the request's cookies ("Create AWS Lambda proxy integrations for HTTP
     APIs").
     """
-    execute, invoke = lambda_svc._execute_function_with_config_scope, apigateway._invoke_lambda_proxy
+    execute = lambda_svc._execute_function_with_config_scope
 
     def execute_with_cookies(function: object, event: Any) -> object:
         is_request = isinstance(event, dict) and event.get("version") == "2.0" and "routeKey" in event
         if is_request and "cookie" in event["headers"]:
-            sent = event["headers"].pop("cookie").split(";")
-            event["cookies"] = [_named_for_tls(cookie.strip()) for cookie in sent]
+            event["cookies"] = [cookie.strip() for cookie in event["headers"].pop("cookie").split(";")]
         return execute(function, event)
 
-    async def invoke_without_tls(*args: object, **kwargs: object) -> tuple[int, dict[str, Any], bytes]:
-        status, headers, body = await invoke(*args, **kwargs)
-        if isinstance(headers.get("Set-Cookie"), list):
-            headers["Set-Cookie"] = [_without_tls(cookie) for cookie in headers["Set-Cookie"]]
-        return status, headers, body
-
     lambda_svc._execute_function_with_config_scope = execute_with_cookies
-    apigateway._invoke_lambda_proxy = invoke_without_tls
     cloudfront._event_cookies_from_header = _cookies_by_name
 
 
@@ -167,18 +160,43 @@ def _cookies_by_name(header: str) -> dict[str, dict[str, str]]:
     return {name: {"value": f"; {name}=".join(found)} for name, found in values.items()}
 
 
-def _named_for_tls(cookie: str) -> str:
-    return f"__{cookie}" if cookie.startswith(_PREFIX) else cookie
+def call_apis() -> None:
+    """Let a distribution request its origin ``<API>.execute-api.<region>.amazonaws.com`` from MiniStack."""
+    fetch = cloudfront._fetch_from_origin
+
+    async def fetch_from_api(origin: dict[str, Any], method: str, uri: str, *args: Any) -> tuple[Any, ...]:
+        api = _API_HOST.fullmatch(origin["domain_name"])
+        if api is None:
+            answer: tuple[Any, ...] = await fetch(origin, method, uri, *args)
+            return answer
+        query, viewer_headers, body, _is_https, client_ip, forwarded_for, _arn = args
+        headers = cloudfront._origin_request_headers(origin, viewer_headers, client_ip, forwarded_for)
+        path = f"/_aws/execute-api/{api[1]}/$default{uri}"
+        call = ministack._handle_execute_api_request(
+            origin["domain_name"],
+            unquote(path),
+            method,
+            {name.lower(): value for name, value in headers.items()},
+            body,
+            parse_qs(query, keep_blank_values=True),
+            raw_path=path,
+            raw_query_string=query,
+        )
+        try:
+            status, answered, content = await asyncio.wait_for(call, _ORIGIN_READ_SECONDS)
+        except TimeoutError as error:
+            raise cloudfront.OriginTimeout(str(error)) from error
+        return status, "", {name.lower(): value for name, value in answered.items()}, content
+
+    cloudfront._fetch_from_origin = fetch_from_api
 
 
-def _without_tls(cookie: str) -> str:
-    """Return a Set-Cookie header's value without the parts that require TLS.
-
-    Chromium accepts cookies with these parts from localhost over plain HTTP, but some other browsers do not.
-    """
-    pair, *attributes = cookie.split(";")
-    kept = [attribute for attribute in attributes if attribute.strip().lower() != "secure"]
-    return ";".join([pair.replace(_TLS_PREFIX, _PREFIX, 1) if pair.startswith(_TLS_PREFIX) else pair, *kept])
+def share_access_key() -> None:
+    """Give functions the run's access key, which this process has in its own environment."""
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    credentials = {name: os.environ[name] for name in names} | {"AWS_SESSION_TOKEN": ""}
+    for module in (lambda_runtime, lambda_svc):
+        module.execution_credentials = lambda _config: credentials
 
 
 def fail_over() -> None:
@@ -244,15 +262,28 @@ def pretend_tls() -> None:
 
 def main() -> None:
     """Serve until SIGTERM, or until the parent process ends."""
-    ministack.app = watch = ChangeWatch(ministack.app)
+    port, state_dir = os.environ["EMULATOR_PORT"], Path(os.environ["STATE_DIR"])
+    # GATEWAY_PORT, which URLs contain, is the same for each start.
+    ministack._resolve_port = lambda: port
+    Journal(state_dir / "journal").install()
+    ministack.app = Guard(
+        ministack.app,
+        hosts=frozenset({f"127.0.0.1:{port}", f"localhost:{port}"}),
+        access_key_id=os.environ["AWS_ACCESS_KEY_ID"],
+        # Functions inherit the environment, and the front door's secret is none of their business.
+        secret=os.environ.pop("EMULATOR_SECRET"),
+    )
     queue_for_workers()
     unpack_once()
+    collect_logs_at_once()
+    share_access_key()
     pass_cookies()
+    # The second origin of a group is an API, so its requests pass both functions.
+    call_apis()
     fail_over()
     accept_computed_alarms()
     move_staging_labels()
     pretend_tls()
-    threading.Thread(target=save_while_running, args=(watch,), daemon=True).start()
     threading.Thread(target=stop_with_parent, daemon=True).start()
     ministack.main()
 
