@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Route
 
+    from fake_github.model import Account
     from tests.browser.conftest import BrowserErrors, OpenAs
     from tests.e2e.conftest import Site
-    from tests.support.fake_github.model import Account
 
 
 class Day:

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import pytest
 from pynamodb.connection import Connection
 
+from fake_github import FakeGitHub
 from tests.support.app import KEY, App, open_app
 from tests.support.connection import REGION, connect, environment
-from tests.support.fake_github import FakeGitHub
 from tests.support.gateway import Client
 from tests.support.handlers import Clock, loaded
 from tests.support.permissions import enforce_policies, guard

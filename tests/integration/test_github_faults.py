@@ -9,8 +9,8 @@ import pytest
 from hypothesis import settings
 from urllib3 import Timeout
 
-from tests.support.fake_github import FakeGitHub, faults
-from tests.support.fake_github.model import Issue
+from fake_github import FakeGitHub, faults
+from fake_github.model import Issue
 from tests.support.network import Killed, Network
 from tests.support.product import TOKEN, MemoryQueue, Product, Team, ago, new_team, product
 from timer_core.domain.issues import Issue as Named

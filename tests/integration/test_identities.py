@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from fake_github import FakeGitHub
+from fake_github.model import Account, Issue
+from fake_github.model import Repository as GitHubRepository
 from tests.support.app import App, open_app
-from tests.support.fake_github import FakeGitHub
-from tests.support.fake_github.model import Account, Issue
-from tests.support.fake_github.model import Repository as GitHubRepository
 from tests.support.handlers import Clock
 from tests.support.network import Killed
 from tests.support.product import Message, Product, Team, ago, new_team

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.fake_github import FakeGitHub
+from fake_github import FakeGitHub
 from tests.support.gateway import Client
 from tests.support.handlers import loaded
 from tests.support.network import Network, refusal

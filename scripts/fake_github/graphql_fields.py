@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from graphql import GraphQLEnumType, GraphQLError, GraphQLResolveInfo, get_named_type
 
-from tests.support.fake_github import payloads
-from tests.support.fake_github.graphql_pages import Page, page
-from tests.support.fake_github.model import (
+from fake_github import payloads
+from fake_github.graphql_pages import Page, page
+from fake_github.model import (
     Account,
     Card,
     Comment,
@@ -25,7 +25,7 @@ from tests.support.fake_github.model import (
 )
 
 if TYPE_CHECKING:
-    from tests.support.fake_github.access import Access, Viewer
+    from fake_github.access import Access, Viewer
 
 # The maximum number of node ids in one query.
 MAX_IDS = 100
@@ -185,11 +185,6 @@ def _state_reason(issue: Issue, _: Context, *, enable_duplicate: bool) -> str | 
 @_field("Issue.assignees")
 def _assignees(issue: Issue, _: Context, **arguments: Any) -> Page:
     return page([one for one in issue.assignees if one.type == "User"], **arguments)
-
-
-@_field("Issue.assignedActors")
-def _assigned_actors(issue: Issue, _: Context, **arguments: Any) -> Page:
-    return page(issue.assignees, **arguments)
 
 
 @_field("Issue.labels")

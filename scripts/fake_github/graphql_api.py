@@ -1,4 +1,4 @@
-"""The GraphQL API, which validates queries with GitHub's public schema and supports a part of it.
+"""The GraphQL API, which validates queries with the part of GitHub's public schema in schema.graphql.
 
 Invalid queries are refused as at GitHub. A valid query that the fake does not support fails the test (see
 `FakeGitHub.mistakes`).
@@ -7,6 +7,7 @@ Invalid queries are refused as at GitHub. A valid query that the fake does not s
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphql import (
@@ -14,22 +15,21 @@ from graphql import (
     ExecutionResult,
     GraphQLError,
     GraphQLSchema,
-    build_ast_schema,
+    build_schema,
     execute,
     parse,
     validate,
 )
 
-from tests.support.fake_github import graphql_pages
-from tests.support.fake_github.graphql_fields import Context, resolve
-from tests.support.fake_github.messages import Answer, ApiError
-from tests.support.install_github_schema import graphql_schema
+from fake_github import graphql_pages
+from fake_github.graphql_fields import Context, resolve
+from fake_github.messages import Answer, ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.support.fake_github.access import Access
-    from tests.support.fake_github.messages import Request
+    from fake_github.access import Access
+    from fake_github.messages import Request
 
 # GitHub's codes for invalid queries, by the beginning of graphql-core's message.
 _CODES = {
@@ -87,8 +87,8 @@ def answer(github: Access, request: Request, mistakes: list[Exception]) -> Answe
 
 @cache
 def schema() -> GraphQLSchema:
-    """Return the schema; the first call takes half a second."""
-    return build_ast_schema(parse(graphql_schema().read_text(), no_location=True), assume_valid=True)
+    """Return the part of the schema that the fake supports."""
+    return build_schema(Path(__file__).with_name("schema.graphql").read_text())
 
 
 @lru_cache(maxsize=256)

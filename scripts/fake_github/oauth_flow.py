@@ -1,6 +1,6 @@
 """The provider's side of OAuth's authorization code flow with PKCE, as GitHub implements it.
 
-`DemoGitHub` (`make run`) and the tests' fake GitHub both use it. It follows GitHub's documentation:
+It follows GitHub's documentation:
 "Authorizing OAuth apps", "Generating a user access token for a GitHub App", "Troubleshooting authorization
 request errors".
 """

@@ -1,6 +1,6 @@
 """The pages and endpoints for signing in to other sites, and for registering Apps.
 
-`local_stack.oauth_flow` implements the OAuth flow. Apps are registered as in GitHub's documentation,
+`fake_github.oauth_flow` implements the OAuth flow. Apps are registered as in GitHub's documentation,
 "Registering a GitHub App from a manifest".
 """
 
@@ -15,17 +15,18 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from local_stack.oauth_flow import OAuthError, hidden_inputs, redirect
-from tests.support.fake_github import payloads
-from tests.support.fake_github.accounts import new_private_key
-from tests.support.fake_github.messages import Answer, ApiError
-from tests.support.fake_github.model import App
-from tests.support.fake_github.rest import Call, Routes
+from fake_github import payloads
+from fake_github.accounts import new_private_key
+from fake_github.messages import Answer, ApiError
+from fake_github.model import App
+from fake_github.oauth_flow import OAuthError, hidden_inputs, redirect
+from fake_github.rest import Call, Routes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.support.fake_github.model import Account, OAuthApp
+    from fake_github.access import Access
+    from fake_github.model import Account, OAuthApp
 
 MANIFEST_LIFETIME = timedelta(hours=1)
 # The lifetimes of a GitHub App's user access token and of its refresh token (seconds).
@@ -57,11 +58,9 @@ class Manifest:
 @routes.endpoint("GET", "/login/oauth/authorize")
 def show_authorization(call: Call) -> Answer:
     query = call.request.query
-    client = _client(call, query)
-    try:
-        call.github.oauth.check(client, query)
-    except OAuthError as error:
-        return _redirect(redirect(client.callback_urls[0], query, error=str(error)))
+    client = client_of(call.github, query)
+    if refused := refusal(call.github, client, query):
+        return _redirect(refused)
     name, login = escape(client.name), escape(call.github.signed_in.login)
     return Answer(200, _PAGE.format(name=name, login=login, hidden=hidden_inputs(query)))
 
@@ -69,11 +68,9 @@ def show_authorization(call: Call) -> Answer:
 @routes.endpoint("POST", "/login/oauth/authorize")
 def authorize(call: Call) -> Answer:
     form = call.request.members
-    client = _client(call, form)
-    try:
-        call.github.oauth.check(client, form)
-    except OAuthError as error:
-        return _redirect(redirect(client.callback_urls[0], form, error=str(error)))
+    client = client_of(call.github, form)
+    if refused := refusal(call.github, client, form):
+        return _redirect(refused)
     user = call.github.signed_in if form.get("authorize") == "1" else None
     return _redirect(call.github.oauth.authorize(client, user, form))
 
@@ -81,7 +78,7 @@ def authorize(call: Call) -> Answer:
 @routes.endpoint("POST", "/login/oauth/access_token")
 def redeem_code(call: Call) -> Answer:
     form = call.request.members | call.request.query
-    client = _find_client(call, form)
+    client = _find_client(call.github, form)
     try:
         grant = call.github.oauth.redeem(client, form)
     except OAuthError as error:
@@ -108,16 +105,32 @@ def redeem_code(call: Call) -> Answer:
     )
 
 
-def _find_client(call: Call, members: Mapping[str, str]) -> OAuthApp | App | None:
-    clients: list[OAuthApp | App] = [*call.github.oauth_apps, *call.github.apps]
-    return next((one for one in clients if one.client_id == members.get("client_id")), None)
+def client_of(github: Access, query: Mapping[str, str]) -> OAuthApp | App:
+    """Return the App that requests a person's authorization.
 
-
-def _client(call: Call, members: Mapping[str, str]) -> OAuthApp | App:
-    client = _find_client(call, members)
+    Raises
+    ------
+    ApiError
+        404 if there is no such App, or if it does not sign people in.
+    """
+    client = _find_client(github, query)
     if client is None or not client.callback_urls:
         raise ApiError(404, "Not Found")
     return client
+
+
+def refusal(github: Access, client: OAuthApp | App, query: Mapping[str, str]) -> str:
+    """Return the redirect with which a wrong request for authorization is refused; empty if it is correct."""
+    try:
+        github.oauth.check(client, query)
+    except OAuthError as error:
+        return redirect(client.callback_urls[0], query, error=str(error))
+    return ""
+
+
+def _find_client(github: Access, members: Mapping[str, str]) -> OAuthApp | App | None:
+    clients: list[OAuthApp | App] = [*github.oauth_apps, *github.apps]
+    return next((one for one in clients if one.client_id == members.get("client_id")), None)
 
 
 def _redirect(location: str) -> Answer:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.support.fake_github.fake import FakeGitHub
-    from tests.support.fake_github.webhooks import Delivery
+    from fake_github.fake import FakeGitHub
+    from fake_github.webhooks import Delivery
 
 
 def deliveries_of_everything(github: FakeGitHub) -> list[Delivery]:

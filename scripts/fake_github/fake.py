@@ -7,7 +7,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
-from tests.support.fake_github import (
+from fake_github import (
     graphql_api,
     rest,
     rest_accounts,
@@ -15,16 +15,17 @@ from tests.support.fake_github import (
     rest_issues,
     sign_in,
 )
-from tests.support.fake_github.access import Access
-from tests.support.fake_github.messages import Answer, ApiError, Drop, RecordedRequest, Request
-from tests.support.fake_github.server import Server
+from fake_github.access import Access
+from fake_github.messages import Answer, ApiError, Drop, RecordedRequest, Request
+from fake_github.model import Addresses
+from fake_github.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
-    from tests.support.fake_github.faults import Fault
+    from fake_github.faults import Fault
 
 _ROUTES = [*rest_issues.routes, *rest_deliveries.routes, *rest_accounts.routes, *sign_in.routes]
 _POLL_S = 0.01
@@ -39,7 +40,7 @@ class FakeGitHub(Access):
     Attributes
     ----------
     url
-        The base URL of the REST API, of the pages and of ``/graphql``.
+        The base URL of the REST API, of the pages and of ``/graphql``; payloads contain `addresses`.
     requests
         All requests, oldest first.
     faults
@@ -62,15 +63,13 @@ class FakeGitHub(Access):
 
     url: str
 
-    def __init__(self) -> None:
+    def __init__(self, addresses: Addresses | None = None) -> None:
         self.mistakes: list[Exception] = []
         self._active_faults: list[Fault] = []
-        super().__init__()
+        super().__init__(addresses or Addresses())
 
     def __enter__(self) -> Self:
-        # Load the schema now. Otherwise the first query would exceed the product's time-out.
-        graphql_api.schema()
-        self._server = Server(self._handle)
+        self._server = Server(self.handle)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(_POLL_S,), daemon=True).start()
         return self
@@ -108,7 +107,14 @@ class FakeGitHub(Access):
         if mistakes:
             raise ExceptionGroup("The fake GitHub does not support all requests of the test", mistakes)
 
-    def _handle(self, request: Request) -> Answer:
+    def handle(self, request: Request) -> Answer:
+        """Answer a request.
+
+        Raises
+        ------
+        Drop
+            If the connection is to be closed without an answer.
+        """
         with self.lock:
             self.requests.append(RecordedRequest(request.method, request.target, request.body))
             fault = next((one for one in self.faults if one.is_for(request)), None)

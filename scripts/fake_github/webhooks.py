@@ -12,18 +12,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import count
+from time import perf_counter
 from typing import TYPE_CHECKING, TypeAlias
 
 import urllib3
 
-from tests.support.fake_github import payloads
-from tests.support.fake_github.model import Account, App, Repository, Thing
+from fake_github import payloads
+from fake_github.model import Account, Addresses, App, Repository, Thing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from tests.support.fake_github.model import Installation
-    from tests.support.fake_github.payloads import JSON
+    from fake_github.model import Installation
+    from fake_github.payloads import JSON
 
 # A URL, or a function that receives headers and body and returns the status of the response.
 Receiver: TypeAlias = str | Callable[[Mapping[str, str], bytes], int]
@@ -119,7 +120,15 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A recorded attempt to deliver; ``id`` identifies it in the REST API."""
+    """A recorded attempt to deliver.
+
+    Attributes
+    ----------
+    id
+        The attempt's id in the REST API.
+    duration_s
+        The time until the response (seconds); 0 if nothing was sent.
+    """
 
     id: int
     delivery: Delivery
@@ -127,6 +136,27 @@ class Attempt:
     redelivery: bool
     status_code: int
     status: str
+    duration_s: float
+
+
+class Numbers:
+    """An iterator over new numbers.
+
+    Attributes
+    ----------
+    last
+        The last number that was used.
+    """
+
+    def __init__(self) -> None:
+        self.last = 0
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        self.last += 1
+        return self.last
 
 
 class Webhooks:
@@ -134,6 +164,8 @@ class Webhooks:
 
     Attributes
     ----------
+    addresses
+        The addresses in payloads and answers.
     lock
         The lock that protects all objects; it is released while deliveries are sent.
     hooks
@@ -142,12 +174,13 @@ class Webhooks:
         All deliveries, in the order of their events.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, addresses: Addresses) -> None:
+        self.addresses = addresses
         self.lock = threading.RLock()
         self._depth = 0
         self._http = urllib3.PoolManager(retries=False)
         # These counters continue after a reset, so that ids are never reused.
-        self._numbers = count(1)
+        self.numbers = Numbers()
         self._nodes = count(0x0242AC110002)
         self.reset()
 
@@ -187,8 +220,7 @@ class Webhooks:
             due = []
             if not self._depth:
                 due, self._due = self._due, []
-        for delivery, redelivery in due:
-            self._transmit(delivery, redelivery=redelivery)
+        self._send(due)
 
     def send(self, delivery: Delivery) -> int:
         """Send a delivery, even if it was sent before, and return the status of the response.
@@ -247,7 +279,7 @@ class Webhooks:
             self._queue(Delivery(guid, event, action, own, hook, self.now, repository, installation))
 
     def _ping(self, hook: Hook, sender: Account) -> None:
-        where = f"{payloads.API}/hooks/{hook.id}"
+        where = f"{self.addresses.api}/hooks/{hook.id}"
         payload: JSON = {
             "zen": "Keep it logically awesome.",
             "hook_id": hook.id,
@@ -286,13 +318,18 @@ class Webhooks:
         if delivery.hook.auto:
             self._due.append((delivery, False))
 
+    def _send(self, due: Sequence[tuple[Delivery, bool]]) -> None:
+        """Send deliveries, each of them with whether it is a redelivery."""
+        for delivery, redelivery in due:
+            self._transmit(delivery, redelivery=redelivery)
+
     def _transmit(self, delivery: Delivery, *, redelivery: bool) -> int:
-        receiver = delivery.hook.receiver
+        receiver, begin = delivery.hook.receiver, perf_counter()
         if callable(receiver):
             status = receiver(delivery.headers, delivery.body)
         else:
             status = self._post(receiver, delivery)
-        self._record(delivery, status, redelivery=redelivery)
+        self._record(delivery, status, redelivery=redelivery, duration_s=perf_counter() - begin)
         return status
 
     def _post(self, url: str, delivery: Delivery) -> int:
@@ -311,12 +348,18 @@ class Webhooks:
             return BAD_GATEWAY
         return answer.status
 
-    def _record(self, delivery: Delivery, status: int, *, redelivery: bool) -> None:
+    def _record(self, delivery: Delivery, status: int, *, redelivery: bool, duration_s: float = 0) -> None:
         shown = "OK" if status < 400 else f"Invalid HTTP Response: {status}"
         shown = {BAD_GATEWAY: "failed to connect", GATEWAY_TIMEOUT: "timed out"}.get(status, shown)
         with self.lock:
             attempt = Attempt(
-                _FIRST_ATTEMPT + next(self._numbers), delivery, self.now, redelivery, status, shown
+                _FIRST_ATTEMPT + next(self.numbers),
+                delivery,
+                self.now,
+                redelivery,
+                status,
+                shown,
+                duration_s,
             )
             delivery.hook.attempts.append(attempt)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tests.support.fake_github import payloads
-from tests.support.fake_github.access import InstallationToken
-from tests.support.fake_github.messages import Answer, ApiError
-from tests.support.fake_github.rest import Call, Routes, page
+from fake_github import payloads
+from fake_github.access import InstallationToken
+from fake_github.messages import Answer, ApiError
+from fake_github.rest import Call, Routes, page
 
 if TYPE_CHECKING:
-    from tests.support.fake_github.access import Token
-    from tests.support.fake_github.model import Account
+    from fake_github.access import Token
+    from fake_github.model import Account
 
 routes = Routes()
 
@@ -47,7 +47,8 @@ def create_installation_token(call: Call) -> Answer:
 
 @routes.endpoint("GET", "/user")
 def get_user(call: Call) -> Answer:
-    return Answer(200, payloads.account(_person(call).user))
+    user = _person(call).user
+    return Answer(200, {**payloads.account(user), "name": user.name or None})
 
 
 @routes.endpoint("GET", "/user/orgs")

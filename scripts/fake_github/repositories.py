@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.support.fake_github import payloads
-from tests.support.fake_github.accounts import Accounts
-from tests.support.fake_github.model import Comment, Event, Issue, Label, Reaction, Repository
-from tests.support.fake_github.webhooks import Hook
+from fake_github import payloads
+from fake_github.accounts import Accounts
+from fake_github.model import Comment, Event, Issue, Label, PullRequest, Reaction, Repository
+from fake_github.webhooks import Hook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.support.fake_github.model import Account, App
-    from tests.support.fake_github.webhooks import Receiver
+    from fake_github.model import Account, App
+    from fake_github.webhooks import Receiver
 
 _FIRST_HOOK = 500_000_000
 
@@ -56,19 +56,31 @@ class Repositories(Accounts):
         with self.acting():
             if isinstance(target, str):
                 target = self.app if target == "app" else self._target(target)
-            hook_id = _FIRST_HOOK + next(self._numbers)
+            hook_id = _FIRST_HOOK + next(self.numbers)
             hook = Hook(hook_id, target, receiver, secret, frozenset(events), auto)
             self.hooks[hook.id] = hook
             self._ping(hook, self.maintainer)
             return hook
 
-    def new_repository(self, full_name: str) -> Repository:
+    def new_repository(
+        self,
+        full_name: str,
+        *,
+        id: int | None = None,  # noqa: A002
+        description: str | None = None,
+    ) -> Repository:
         """Return a new repository; create an organization if the owner does not exist."""
         with self.acting():
             login, _, name = full_name.partition("/")
             owner = self._owner(login)
             repository = self.nodes.new(
-                Repository, name=name, owner=owner, created_at=self.now, updated_at=self.now
+                Repository,
+                id=id,
+                name=name,
+                owner=owner,
+                created_at=self.now,
+                updated_at=self.now,
+                description=description,
             )
             self._names[full_name.lower()] = repository
             self.repositories[repository.id] = repository
@@ -142,14 +154,41 @@ class Repositories(Accounts):
                 self._announce("organization", "renamed", members, sender=by or self.maintainer, owner=owner)
 
     def new_issue(
-        self, repository: Repository | str, title: str = "Something is wrong", *, by: Account | None = None
+        self,
+        repository: Repository | str,
+        title: str = "Something is wrong",
+        *,
+        by: Account | None = None,
+        id: int | None = None,  # noqa: A002
     ) -> Issue:
         with self.acting():
             if isinstance(repository, str):
                 repository = self.repository(repository) or self.new_repository(repository)
-            issue = self._add_issue(repository, title, by or self.maintainer)
+            issue = self._add_issue(repository, title, by or self.maintainer, id)
             self._announce_issue("opened", issue, by)
             return issue
+
+    def open_pull_request(
+        self, repository: Repository, title: str, closes: Iterable[Issue], *, by: Account | None = None
+    ) -> PullRequest:
+        """Open a pull request. Hooks receive no events of pull requests: no App subscribes to them."""
+        with self.acting():
+            return self._add_pull_request(repository, title, by or self.maintainer, closes)
+
+    def merge(self, pull: PullRequest, *, by: Account | None = None) -> None:
+        """Merge a pull request, and close the issues that it names."""
+        with self.acting():
+            if pull.state == "open":
+                pull.merged_at = self.now
+                self._set_pull_state(pull, "closed")
+                for issue in pull.closes:
+                    self.close(issue, by=by)
+
+    def close_pull_request(self, pull: PullRequest, *, closed: bool = True) -> None:
+        """Close a pull request without merging it, or reopen it."""
+        with self.acting():
+            if pull.merged_at is None:
+                self._set_pull_state(pull, "closed" if closed else "open")
 
     def assign(self, issue: Issue, user: Account, *, by: Account | None = None) -> None:
         with self.acting():
@@ -183,14 +222,26 @@ class Repositories(Accounts):
     def label(self, issue: Issue, name: str, *, by: Account | None = None) -> None:
         """Add a label; create it if the repository has no label of this name (case-insensitive)."""
         with self.acting():
-            labels = issue.repository.labels
-            label = labels.get(name.lower())
-            if label is None:
-                label = labels[name.lower()] = self.nodes.new(Label, name=name, repository=issue.repository)
+            label = issue.repository.labels.get(name.lower()) or self.new_label(issue.repository, name)
             if label not in issue.labels:
                 issue.labels.append(label)
                 self._happened("LabeledEvent", issue, by, label=label)
                 self._announce_issue("labeled", issue, by, label=payloads.label(label))
+
+    def new_label(
+        self,
+        repository: Repository,
+        name: str,
+        *,
+        color: str = "ededed",
+        description: str | None = None,
+    ) -> Label:
+        """Return a new label of a repository."""
+        with self.acting():
+            label = repository.labels[name.lower()] = self.nodes.new(
+                Label, name=name, repository=repository, color=color, description=description
+            )
+            return label
 
     def unlabel(self, issue: Issue, name: str, *, by: Account | None = None) -> None:
         with self.acting():
@@ -299,19 +350,39 @@ class Repositories(Accounts):
         repository.name, repository.owner, repository.updated_at = name, owner, self.now
         self._names[repository.full_name.lower()] = repository
 
-    def _add_issue(self, repository: Repository, title: str, user: Account) -> Issue:
-        repository.last_number += 1
-        issue = self.nodes.new(
-            Issue,
-            repository=repository,
-            number=repository.last_number,
-            title=title,
-            user=user,
-            created_at=self.now,
-            updated_at=self.now,
-        )
+    def _add_issue(
+        self,
+        repository: Repository,
+        title: str,
+        user: Account,
+        id: int | None = None,  # noqa: A002
+    ) -> Issue:
+        issue = self.nodes.new(Issue, id=id, **self._numbered(repository, title, user))
         repository.issues[issue.number] = issue
         return issue
+
+    def _add_pull_request(
+        self, repository: Repository, title: str, user: Account, closes: Iterable[Issue]
+    ) -> PullRequest:
+        pull = self.nodes.new(PullRequest, closes=list(closes), **self._numbered(repository, title, user))
+        repository.pulls[pull.number] = pull
+        return pull
+
+    def _numbered(self, repository: Repository, title: str, user: Account) -> dict[str, Any]:
+        """Return the attributes of the repository's next issue or pull request."""
+        repository.last_number += 1
+        return {
+            "repository": repository,
+            "number": repository.last_number,
+            "title": title,
+            "user": user,
+            "created_at": self.now,
+            "updated_at": self.now,
+        }
+
+    def _set_pull_state(self, pull: PullRequest, state: str) -> None:
+        pull.state, pull.updated_at = state, self.now
+        pull.closed_at = self.now if state == "closed" else None
 
     def _remove_issue(self, issue: Issue) -> None:
         del issue.repository.issues[issue.number]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.support.fake_github.model import Account, App, Installation, OAuthApp
-from tests.support.fake_github.nodes import Nodes
-from tests.support.fake_github.webhooks import Webhooks
+from fake_github.model import Account, App, Installation, OAuthApp
+from fake_github.nodes import Nodes
+from fake_github.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,23 +57,38 @@ class Accounts(Webhooks):
         with self.lock:
             super().reset()
             self.accounts: dict[str, Account] = {}
-            self.nodes = Nodes(self._numbers)
+            self.nodes = Nodes(self.numbers)
             self.apps: list[App] = []
             self.oauth_apps: list[OAuthApp] = []
             self.maintainer = self.new_user("maintainer")
             self.app = self.new_app("issue-timer", private_key=_shared_private_key())
 
-    def new_user(self, login: str, *, type: str = "User") -> Account:  # noqa: A002
+    def new_user(
+        self,
+        login: str,
+        *,
+        type: str = "User",  # noqa: A002
+        id: int | None = None,  # noqa: A002
+        name: str = "",
+    ) -> Account:
         """Return a new account, by default a person's."""
         with self.acting():
-            account = self.nodes.new(Account, login=login, type=type)
+            account = self.nodes.new(
+                Account, id=id, login=login, type=type, addresses=self.addresses, name=name
+            )
             self.accounts[login.lower()] = account
             return account
 
-    def new_organization(self, login: str, members: Mapping[Account, str] | None = None) -> Account:
+    def new_organization(
+        self,
+        login: str,
+        members: Mapping[Account, str] | None = None,
+        *,
+        id: int | None = None,  # noqa: A002
+    ) -> Account:
         """Return a new organization; the maintainer is its admin."""
         with self.acting():
-            account = self.new_user(login, type="Organization")
+            account = self.new_user(login, type="Organization", id=id)
             account.members.update({self.maintainer: "admin", **(members or {})})
             return account
 
@@ -88,7 +103,7 @@ class Accounts(Webhooks):
         callback_urls: Iterable[str] = (),
     ) -> App:
         with self.acting():
-            number = next(self._numbers)
+            number = next(self.numbers)
             app = self.nodes.new(
                 App,
                 slug=slug,
@@ -108,7 +123,7 @@ class Accounts(Webhooks):
 
     def new_oauth_app(self, callback_url: str, name: str = "Issue Timer") -> OAuthApp:
         with self.acting():
-            number = next(self._numbers)
+            number = next(self.numbers)
             app = OAuthApp(name, f"Ov23li{number:014}", f"{number:040x}", (callback_url,))
             self.oauth_apps.append(app)
             return app

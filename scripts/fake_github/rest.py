@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import urlencode
 
-from tests.support.fake_github.messages import Answer, ApiError
+from fake_github.messages import Answer, ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tests.support.fake_github.access import Access, Viewer
-    from tests.support.fake_github.messages import Request
-    from tests.support.fake_github.model import App, Repository
+    from fake_github.access import Access, Viewer
+    from fake_github.messages import Request
+    from fake_github.model import App, Repository
 
 PAGE_SIZE, MAX_PAGE_SIZE = 30, 100
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tests.support.fake_github import payloads
-from tests.support.fake_github.messages import Answer, ApiError
-from tests.support.fake_github.rest import Call, Routes, in_repository, page
+from fake_github import payloads
+from fake_github.messages import Answer, ApiError
+from fake_github.rest import Call, Routes, in_repository, page
 
 if TYPE_CHECKING:
-    from tests.support.fake_github.model import Issue
+    from fake_github.model import Issue
 
 routes = Routes()
 

@@ -12,12 +12,12 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tests.support.fake_github.messages import Answer, ApiError, Drop
+from fake_github.messages import Answer, ApiError, Drop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.fake_github.messages import Request
+    from fake_github.messages import Request
 
 # A function that returns the answer to a request. Its second argument executes the request and returns the
 # normal answer.

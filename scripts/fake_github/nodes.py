@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tests.support.fake_github.model import (
+from fake_github.model import (
     Account,
     App,
     Card,
@@ -17,6 +17,7 @@ from tests.support.fake_github.model import (
     Issue,
     Label,
     Project,
+    PullRequest,
     Reaction,
     Repository,
 )
@@ -33,6 +34,7 @@ _KINDS: dict[type, tuple[int, str]] = {
     Repository: (186_000_000, "R"),
     Label: (1_300_000_000, "LA"),
     Issue: (3_500_000_000, "I"),
+    PullRequest: (3_550_000_000, "PR"),
     Event: (20_000_000_000, "EV"),
     Comment: (3_600_000_000, "IC"),
     Reaction: (300_000_000, "REA"),
@@ -54,9 +56,9 @@ class Nodes(dict[str, Any]):
         self._numbers = numbers
 
     def new(self, kind: type[T], **attributes: Any) -> T:
-        """Return a new object with a new id and node id."""
+        """Return a new object with a new node id and a new id, unless the id is among the attributes."""
         first, prefix = _KINDS[kind]
-        number = first + next(self._numbers)
+        number = attributes.pop("id", None) or first + next(self._numbers)
         node_id = f"{prefix}_kwDO{number:012x}"
         thing = self[node_id] = kind(id=number, node_id=node_id, **attributes)  # type: ignore[call-arg]
         return thing

@@ -9,9 +9,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-WEB = "https://github.com"
+
+@dataclass(frozen=True)
+class Addresses:
+    """The base addresses of the pages and the API, and the address of an account's picture."""
+
+    web: str = "https://github.com"
+    api: str = "https://api.github.com"
+    avatar: str = "https://avatars.githubusercontent.com/u/{id}?v=4"
 
 
 class Thing:
@@ -35,6 +43,8 @@ class Account(Thing):
     node_id: str
     login: str
     type: str
+    addresses: Addresses
+    name: str = ""
     members: dict[Account, str] = field(default_factory=dict)
 
     @property
@@ -43,7 +53,11 @@ class Account(Thing):
 
     @property
     def url(self) -> str:
-        return f"{WEB}/{self.login}"
+        return f"{self.addresses.web}/{self.login}"
+
+    @property
+    def avatar_url(self) -> str:
+        return self.addresses.avatar.format(id=self.id)
 
 
 @dataclass(eq=False, repr=False)
@@ -53,12 +67,17 @@ class Label(Thing):
     name: str
     repository: Repository
     color: str = "ededed"
+    description: str | None = None
     typename: ClassVar = "Label"
 
 
 @dataclass(eq=False, repr=False)
 class Repository(Thing):
-    """A private repository; ``transferred`` and ``deleted`` contain the numbers of its former issues."""
+    """A private repository.
+
+    Issues and pull requests have one sequence of numbers; ``transferred`` and ``deleted`` contain the numbers
+    of former issues.
+    """
 
     id: int
     node_id: str
@@ -66,8 +85,10 @@ class Repository(Thing):
     owner: Account
     created_at: datetime
     updated_at: datetime
+    description: str | None = None
     archived: bool = False
     issues: dict[int, Issue] = field(default_factory=dict)
+    pulls: dict[int, PullRequest] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)
     transferred: dict[int, Issue] = field(default_factory=dict)
     deleted: set[int] = field(default_factory=set)
@@ -80,7 +101,11 @@ class Repository(Thing):
 
     @property
     def url(self) -> str:
-        return f"{WEB}/{self.full_name}"
+        return f"{self.owner.url}/{self.name}"
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.owner.addresses.api}/repos/{self.full_name}"
 
 
 @dataclass(eq=False, repr=False)
@@ -111,6 +136,19 @@ class Issue(Thing):
     @property
     def url(self) -> str:
         return f"{self.repository.url}/issues/{self.number}"
+
+
+@dataclass(eq=False, repr=False)
+class PullRequest(Issue):
+    """A pull request, which is an issue in GitHub's REST API; merging it closes the issues in ``closes``."""
+
+    closes: list[Issue] = field(default_factory=list)
+    merged_at: datetime | None = None
+    typename: ClassVar = "PullRequest"
+
+    @property
+    def url(self) -> str:
+        return f"{self.repository.url}/pull/{self.number}"
 
 
 @dataclass(eq=False, repr=False)
@@ -169,7 +207,7 @@ class Project(Thing):
 
     @property
     def url(self) -> str:
-        return f"{WEB}/orgs/{self.owner.login}/projects/{self.number}"
+        return f"{self.owner.addresses.web}/orgs/{self.owner.login}/projects/{self.number}"
 
 
 @dataclass(eq=False, repr=False)
@@ -248,13 +286,13 @@ class App(Thing):
     created_at: datetime
     permissions: dict[str, str]
     events: tuple[str, ...]
-    callback_urls: tuple[str, ...] = ()
+    callback_urls: Sequence[str] = ()
     allows_any_path_below: ClassVar = False
     installations: list[Installation] = field(default_factory=list)
 
     @property
     def url(self) -> str:
-        return f"{WEB}/apps/{self.slug}"
+        return f"{self.owner.addresses.web}/apps/{self.slug}"
 
 
 @dataclass(eq=False)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tests.support.fake_github.model import WEB, Draft
+from fake_github.model import Draft, PullRequest
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tests.support.fake_github.model import (
+    from fake_github.model import (
         Account,
         App,
         Card,
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 JSON: TypeAlias = dict[str, Any]
 
-API = "https://api.github.com"
 REACTIONS = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
 
 _ACCOUNT_URLS = {
@@ -95,12 +94,12 @@ def time(at: datetime) -> str:
 
 
 def account(who: Account) -> JSON:
-    base = f"{API}/users/{who.login}"
+    base = f"{who.addresses.api}/users/{who.login}"
     return {
         "login": who.login,
         "id": who.id,
         "node_id": who.node_id,
-        "avatar_url": f"https://avatars.githubusercontent.com/u/{who.id}?v=4",
+        "avatar_url": who.avatar_url,
         "gravatar_id": "",
         **{name: base + path for name, path in _ACCOUNT_URLS.items()},
         "html_url": who.url,
@@ -111,19 +110,19 @@ def account(who: Account) -> JSON:
 
 
 def organization(who: Account) -> JSON:
-    base = f"{API}/orgs/{who.login}"
+    base = f"{who.addresses.api}/orgs/{who.login}"
     return {
         "login": who.login,
         "id": who.id,
         "node_id": who.node_id,
         **{name: base + path for name, path in _ORGANIZATION_URLS.items()},
-        "avatar_url": f"https://avatars.githubusercontent.com/u/{who.id}?v=4",
+        "avatar_url": who.avatar_url,
         "description": "",
     }
 
 
 def repository(repo: Repository) -> JSON:
-    base = f"{API}/repos/{repo.full_name}"
+    base = repo.api_url
     open_issues = sum(issue.state == "open" for issue in repo.issues.values())
     return {
         "id": repo.id,
@@ -133,7 +132,7 @@ def repository(repo: Repository) -> JSON:
         "private": True,
         "owner": account(repo.owner),
         "html_url": repo.url,
-        "description": None,
+        "description": repo.description,
         "fork": False,
         **{name: base + path for name, path in _REPOSITORY_URLS.items()},
         "created_at": time(repo.created_at),
@@ -177,16 +176,16 @@ def label(what: Label) -> JSON:
     return {
         "id": what.id,
         "node_id": what.node_id,
-        "url": f"{API}/repos/{what.repository.full_name}/labels/{what.name}",
+        "url": f"{what.repository.api_url}/labels/{what.name}",
         "name": what.name,
         "color": what.color,
         "default": False,
-        "description": None,
+        "description": what.description,
     }
 
 
 def issue(what: Issue) -> JSON:
-    base = f"{API}/repos/{what.repository.full_name}"
+    base = what.repository.api_url
     own = f"{base}/issues/{what.number}"
     assignees = [account(who) for who in what.assignees]
     return {
@@ -218,15 +217,27 @@ def issue(what: Issue) -> JSON:
         "reactions": _reactions([], own),
         "performed_via_github_app": None,
         "state_reason": what.state_reason,
+        **({"draft": False, "pull_request": _pull_request(what)} if isinstance(what, PullRequest) else {}),
+    }
+
+
+def _pull_request(what: PullRequest) -> JSON:
+    return {
+        "url": f"{what.repository.api_url}/pulls/{what.number}",
+        "html_url": what.url,
+        "diff_url": f"{what.url}.diff",
+        "patch_url": f"{what.url}.patch",
+        "merged_at": time(what.merged_at) if what.merged_at else None,
     }
 
 
 def comment(what: Comment) -> JSON:
-    own = f"{API}/repos/{what.issue.repository.full_name}/issues/comments/{what.id}"
+    base = what.issue.repository.api_url
+    own = f"{base}/issues/comments/{what.id}"
     return {
         "url": own,
         "html_url": what.url,
-        "issue_url": f"{API}/repos/{what.issue.repository.full_name}/issues/{what.issue.number}",
+        "issue_url": f"{base}/issues/{what.issue.number}",
         "id": what.id,
         "node_id": what.node_id,
         "user": account(what.user),
@@ -294,13 +305,14 @@ def app(what: App) -> JSON:
 
 def installation(what: Installation) -> JSON:
     kind = "organizations" if what.account.type == "Organization" else "users"
+    web, api = what.account.addresses.web, what.account.addresses.api
     return {
         "id": what.id,
         "account": account(what.account),
         "repository_selection": "all",
-        "access_tokens_url": f"{API}/app/installations/{what.id}/access_tokens",
-        "repositories_url": f"{API}/installation/repositories",
-        "html_url": f"{WEB}/{kind}/{what.account.login}/settings/installations/{what.id}",
+        "access_tokens_url": f"{api}/app/installations/{what.id}/access_tokens",
+        "repositories_url": f"{api}/installation/repositories",
+        "html_url": f"{web}/{kind}/{what.account.login}/settings/installations/{what.id}",
         "app_id": what.app.id,
         "app_slug": what.app.slug,
         "target_id": what.account.id,

@@ -12,16 +12,16 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from local_stack.oauth_flow import OAuthFlow
-from tests.support.fake_github.messages import ApiError
-from tests.support.fake_github.projects import Projects
+from fake_github.messages import ApiError
+from fake_github.oauth_flow import OAuthFlow
+from fake_github.projects import Projects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.support.fake_github.messages import Request
-    from tests.support.fake_github.model import Account, App, Installation
-    from tests.support.fake_github.sign_in import Manifest
+    from fake_github.messages import Request
+    from fake_github.model import Account, App, Installation
+    from fake_github.sign_in import Manifest
 
 INSTALLATION_TOKEN_LIFETIME_S = 3600
 MAX_JWT_LIFETIME_S = 600

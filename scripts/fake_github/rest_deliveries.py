@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.support.fake_github import payloads
-from tests.support.fake_github.messages import Answer, ApiError
-from tests.support.fake_github.rest import Call, Routes, in_repository, link, page_size
+from fake_github import payloads
+from fake_github.messages import Answer, ApiError
+from fake_github.rest import Call, Routes, in_repository, link, page_size
 
 if TYPE_CHECKING:
-    from tests.support.fake_github.model import Account, Repository
-    from tests.support.fake_github.webhooks import Attempt, Hook
+    from fake_github.model import Account, Repository
+    from fake_github.webhooks import Attempt, Hook
 
 routes = Routes()
 
@@ -94,7 +94,7 @@ def _attempt(attempt: Attempt) -> payloads.JSON:
         "guid": delivery.guid,
         "delivered_at": payloads.time(attempt.at),
         "redelivery": attempt.redelivery,
-        "duration": 0.27,
+        "duration": round(attempt.duration_s, 2),
         "status": attempt.status,
         "status_code": attempt.status_code,
         "event": delivery.event,

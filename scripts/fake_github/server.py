@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tests.support.fake_github.messages import Answer, Drop, Request
+from fake_github.messages import Answer, Drop, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.support.fake_github import payloads
-from tests.support.fake_github.model import Card, Draft, Field, FieldValue, Issue, Option, Project
-from tests.support.fake_github.repositories import Repositories
+from fake_github import payloads
+from fake_github.model import Card, Draft, Field, FieldValue, Issue, Option, Project
+from fake_github.repositories import Repositories
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
-    from tests.support.fake_github.model import Account, Repository
+    from fake_github.model import Account, Repository
 
 STATUSES = ("Todo", "In Progress", "Done")
 PRIORITIES = ("High", "Medium", "Low")
@@ -20,17 +21,19 @@ PRIORITIES = ("High", "Medium", "Low")
 class Projects(Repositories):
     """Actions on projects; only hooks of organizations and of Apps receive their events."""
 
-    def new_project(self, organization: str, title: str = "Board") -> Project:
+    def new_project(
+        self, organization: str, title: str = "Board", *, statuses: Iterable[str] = STATUSES
+    ) -> Project:
         """Return a new project, with the single-select fields Status and Priority."""
         with self.acting():
             owner = self._owner(organization)
-            project = self.nodes.new(Project, number=next(self._numbers), title=title, owner=owner)
-            for name, options in (("Status", STATUSES), ("Priority", PRIORITIES)):
+            project = self.nodes.new(Project, number=next(self.numbers), title=title, owner=owner)
+            for name, options in (("Status", statuses), ("Priority", PRIORITIES)):
                 project.fields[name] = self.nodes.new(
                     Field,
                     name=name,
                     project=project,
-                    options=tuple(Option(f"{next(self._numbers):08x}", option) for option in options),
+                    options=tuple(Option(f"{next(self.numbers):08x}", option) for option in options),
                 )
             return project
 
@@ -74,19 +77,7 @@ class Projects(Repositories):
             if before == after:
                 return
             card.updated_at = self.now
-            if after is None:
-                del card.values[field]
-            elif value:
-                value.option, value.updated_at = after, self.now
-            else:
-                card.values[field] = self.nodes.new(
-                    FieldValue,
-                    card=card,
-                    field=chosen,
-                    option=after,
-                    created_at=self.now,
-                    updated_at=self.now,
-                )
+            self.set_field(card, chosen, after)
             changed: dict[str, Any] = {"field_node_id": chosen.node_id, "field_type": "single_select"}
             if not old_payloads:
                 changed |= {
@@ -96,6 +87,23 @@ class Projects(Repositories):
                     "to": payloads.option(after),
                 }
             self._announce_card("edited", card, by, changes={"field_value": changed})
+
+    def set_field(self, card: Card, chosen: Field, option: Option | None) -> None:
+        """Set a field of a card without an event."""
+        value = card.values.get(chosen.name)
+        if option is None:
+            card.values.pop(chosen.name, None)
+        elif value:
+            value.option, value.updated_at = option, self.now
+        else:
+            card.values[chosen.name] = self.nodes.new(
+                FieldValue,
+                card=card,
+                field=chosen,
+                option=option,
+                created_at=self.now,
+                updated_at=self.now,
+            )
 
     def archive_card(self, card: Card, *, by: Account | None = None) -> None:
         """Archive a card, which keeps its status."""
