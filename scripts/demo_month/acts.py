@@ -139,3 +139,8 @@ class Confirmed:
 
 OnIssue: TypeAlias = Happened | Pressed | EndCorrected | PauseInserted
 Act: TypeAlias = OnIssue | Added | HoursChosen | DayOff | Confirmed
+
+
+def issue_of(act: Act) -> Issue | None:
+    """Return the issue of an act; None if it has none."""
+    return None if isinstance(act, HoursChosen | DayOff | Confirmed) else act.issue

@@ -121,7 +121,7 @@ class Recorder:
     def _press(self, act: Pressed) -> None:
         user_id, now_ms = act.person.id, act.known_ms
         if act.button == "start":
-            timer, _ = self._timers.start(user_id=user_id, now_ms=now_ms, issue=_issue(act.issue))
+            timer, _ = self._timers.start(user_id=user_id, now_ms=now_ms, issue=product_issue(act.issue))
             self._note([timer])
             return
         ulid, cause = self._ulid(act), _cause(act)
@@ -140,7 +140,7 @@ class Recorder:
                 start_ms=act.since_ms,
                 end_ms=act.until_ms,
                 now_ms=act.known_ms,
-                issue=None if act.issue is None else _issue(act.issue),
+                issue=None if act.issue is None else product_issue(act.issue),
                 description=act.description,
             )
         )
@@ -177,7 +177,7 @@ class Recorder:
                 self._latest[timer.user_id, timer.issue.key] = timer.ulid
 
     def _ulid(self, act: OnIssue) -> str:
-        return self._latest[act.person.id, _issue(act.issue).key]
+        return self._latest[act.person.id, product_issue(act.issue).key]
 
 
 class _DerivedTimesheets(Timesheets):
@@ -197,7 +197,8 @@ def week_of(person: Person) -> Week:
     return parse_week(person.time_zone, person.working_hours)
 
 
-def _issue(issue: TeamIssue) -> Issue:
+def product_issue(issue: TeamIssue) -> Issue:
+    """Return an issue as the product names it."""
     return Issue.of(issue.repository.full_name, issue.number, repo_id=issue.repository.id)
 
 
