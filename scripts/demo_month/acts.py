@@ -26,7 +26,7 @@ Kind: TypeAlias = Literal[
     "comment.resume",
     "comment.log",
 ]
-Button: TypeAlias = Literal["start", "pause", "resume", "focus"]
+Button: TypeAlias = Literal["start", "pause", "resume", "focus", "stop"]
 
 
 @dataclass(frozen=True, slots=True)

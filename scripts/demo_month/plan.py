@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from demo_github.team import ISSUES, PEOPLE, Issue, Person
+from demo_github.team import ISSUES, PEOPLE, QUICK_FIX, Issue, Person
 from demo_month.acts import (
     Act,
     Added,
@@ -85,6 +85,9 @@ class _PersonMonth:
         self._open: dict[Issue, bool] = {}
         self._confirmed_until = self._today - DAYS * _DAY
         self._random = random.Random()  # noqa: S311 - not for secrets
+        # Quick fixes to come, and the one of the day before, which may be reopened.
+        self._small: list[Issue] = []
+        self._closed: Issue | None = None
 
     def acts(self) -> Iterator[Act]:
         """Yield the acts that are known now."""
@@ -128,6 +131,8 @@ class _PersonMonth:
         current = [issue for issue in own if issue.status in ("In progress", "In review")]
         self._random.seed(f"{self._person.login} {self._today - DAYS * _DAY}")
         self._random.shuffle(done)
+        self._small = [issue for issue in done if QUICK_FIX in issue.labels]
+        done = [issue for issue in done if issue not in self._small]
         earlier, later = workdays[:-_CURRENT_DAYS], workdays[-_CURRENT_DAYS:]
         shares = [self._random.uniform(0.6, 1.4) for _ in done]
         mains: dict[date, Issue] = {}
@@ -148,13 +153,20 @@ class _PersonMonth:
         self._tidy(day, begin, past)
         is_last = following != main and main.status == "Done"
         closes = windows[-1].until - self._random.randint(20, 85) if is_last else None
-        side = self._side(day, main)
+        side, closed = self._side(day, main), self._closed
+        self._closed = None
         breaks = self._random.randint(0, habits.breaks)
         for number, (since, until) in enumerate(windows):
             minute = (begin + 12 if number == 0 else since) + self._random.randint(15, 50)
             while minute + 55 < (closes if closes and number == len(windows) - 1 else until):
-                if side is not None and self._random.random() < 0.6:
-                    minute = self._work_aside(day, minute, min(until, closes or until) - 8, side, main)
+                latest = min(until, closes or until) - 8
+                if closed is not None and self._random.random() < 0.25:
+                    minute = self._help(day, minute, latest, closed, "reopened")
+                    closed = None
+                elif self._small and self._random.random() < 0.13:
+                    minute = self._help(day, minute, latest, self._small.pop(), "assigned")
+                elif side is not None and self._random.random() < 0.6:
+                    minute = self._work_aside(day, minute, latest, side, main)
                     side = None
                 elif breaks and self._random.random() < 0.6:
                     minute = self._take_break(day, minute, main)
@@ -213,6 +225,16 @@ class _PersonMonth:
         self._press(day, end + self._random.randint(1, 3), main, "focus")
         return end
 
+    def _help(self, day: date, minute: int, latest: int, small: Issue, kind: Kind) -> int:
+        """Fix something small for a colleague; the main issue's timer waits, and counts again then."""
+        self._happen(day, minute, small, kind, actor=self._colleague())
+        begin = minute + self._random.randint(1, 9)
+        self._press(day, begin, small, "focus")
+        end = min(begin + self._random.randint(20, 75), latest)
+        self._happen(day, end, small, "closed")
+        self._closed = small if kind == "assigned" else None
+        return end
+
     def _take_break(self, day: date, minute: int, main: Issue) -> int:
         end = minute + self._random.randint(8, 22)
         self._pause(day, minute, main)
@@ -236,6 +258,8 @@ class _PersonMonth:
         evening = self._random.random() < habits.evenings
         if main.status == "In review" and self._random.random() < 0.7:
             self._happen(day, until - 5, main, "project.pause")
+        elif habits.starts_by == "page" and not evening and self._random.random() < 0.6:
+            self._press(day, until - self._random.randint(1, 8), main, "stop")
         elif habits.starts_by in ("page", "command") and self._random.random() < 0.9:
             self._pause(day, until - self._random.randint(1, 8), main)
         if habits.starts_by == "command" and self._random.random() < 0.25:
@@ -279,9 +303,11 @@ class _PersonMonth:
         elif self._random.random() < 0.5:
             self._happen(day, minute, issue, "assigned")
         else:
-            colleague = self._random.choice([person for person in PEOPLE if person != self._person])
-            self._happen(day, minute, issue, "assigned", actor=colleague)
+            self._happen(day, minute, issue, "assigned", actor=self._colleague())
             self._press(day, minute + 1, issue, "focus")
+
+    def _colleague(self) -> Person:
+        return self._random.choice([person for person in PEOPLE if person != self._person])
 
     def _pause(self, day: date, minute: int, issue: Issue) -> None:
         if self._person.habits.starts_by == "command":
@@ -325,6 +351,12 @@ class _PersonMonth:
         local = datetime(day.year, day.month, day.day, hours, minutes, second, tzinfo=self._zone)
         return int(local.astimezone(UTC).timestamp()) * 1000
 
+    def _is_within(self, at_ms: int) -> bool:
+        """Whether an instant is within the working hours, days off aside."""
+        local = datetime.fromtimestamp(at_ms / 1000, self._zone)
+        minute = 60 * local.hour + local.minute
+        return any(window.since <= minute < window.until for window in self._windows(local.date()))
+
     # ------------------------------------------------------------------ now
 
     def _with_scene(self) -> Iterable[Act]:
@@ -355,6 +387,8 @@ class _PersonMonth:
             scene.append(pressed(waits, "resume", 50))
         button: Button = "resume" if counts in open_issues else "start"
         scene.append(pressed(counts, "focus" if open_issues.get(counts) else button, 48))
+        if not self._is_within(minute_ms - _MINUTE_MS):
+            scene.append(pressed(counts, "focus", 1))
         return [*before, *scene]
 
 
@@ -372,7 +406,7 @@ def _follow(timers: dict[Issue, bool], act: Act) -> None:
     if not isinstance(act, Happened | Pressed):
         return
     name = act.kind if isinstance(act, Happened) else act.button
-    if name in ("closed", "project.stop"):
+    if name in ("stop", "closed", "project.stop"):
         timers.pop(act.issue, None)
     elif name.endswith("pause"):
         timers[act.issue] = False

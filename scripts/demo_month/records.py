@@ -127,10 +127,9 @@ class Recorder:
         ulid, cause = self._ulid(act), _cause(act)
         if act.button == "focus":
             self._timers.focus(user_id, ulid, now_ms=now_ms, cause=cause)
-        elif act.button == "pause":
-            self._timers.pause(user_id, ulid, now_ms=now_ms, by=MANUAL, cause=cause)
-        else:
-            self._timers.resume(user_id, ulid, now_ms=now_ms, by=MANUAL, cause=cause)
+            return
+        press = {"pause": self._timers.pause, "resume": self._timers.resume, "stop": self._timers.stop}
+        press[act.button](user_id, ulid, now_ms=now_ms, by=MANUAL, cause=cause)
 
     def _add(self, act: Added) -> None:
         self._timers.add(

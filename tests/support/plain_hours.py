@@ -35,7 +35,7 @@ _DAY = timedelta(days=1)
 _MINUTE_MS, _DAY_MS = 60_000, 86_400_000
 _OVERTIME_MS = 4 * 3_600_000
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_STOPS = {"closed", "project.stop"}
+_STOPS = {"stop", "closed", "project.stop"}
 _PAUSES = {"pause", "project.pause", "comment.pause"}
 _NO_TRANSITIONS = {"commented", "comment.log"}
 # Acts by hand that open overtime outside of working hours.
