@@ -48,8 +48,6 @@ _SCENE = tuple(
         "Chargebacks are counted twice in the report",
     )
 )
-# The delivery of this issue's closing is late, and its day is confirmed before it arrives.
-_LATE = next(issue for issue in ISSUES if issue.title == "Cart loses items after signing in")
 # The last workdays, on which people work on the issues that are in progress today.
 _CURRENT_DAYS = 5
 
@@ -82,19 +80,21 @@ class _PersonMonth:
         self._now_ms = now_ms
         self._today = datetime.fromtimestamp(now_ms / 1000, self._zone).date()
         self._acts: list[Act] = []
+        self._days_off: set[date] = set()
         self._open: dict[Issue, bool] = {}
         self._confirmed_until = self._today - DAYS * _DAY
         self._random = random.Random()  # noqa: S311 - not for secrets
         # Quick fixes to come, and the one of the day before, which may be reopened.
         self._small: list[Issue] = []
         self._closed: Issue | None = None
+        self._has_late = False
 
     def acts(self) -> Iterator[Act]:
         """Yield the acts that are known now."""
         first = self._today - DAYS * _DAY
         self._acts.append(HoursChosen(self._person, first, self._at(first, 0)))
-        days_off = self._days_off(first)
-        workdays = [day for day in self._dates(first) if self._windows(day) and day not in days_off]
+        self._days_off = self._choose_days_off(first)
+        workdays = [day for day in self._dates(first) if self._works(day)]
         mains = self._distribute(workdays)
         past: list[date] = []
         for day, following in zip(workdays, [*workdays[1:], workdays[-1]], strict=True):
@@ -112,7 +112,10 @@ class _PersonMonth:
         hours = self._person.working_hours.get(_WEEKDAYS[day.weekday()], ())
         return [_Window(_minutes(since), _minutes(until)) for since, until in hours]
 
-    def _days_off(self, first: date) -> set[date]:
+    def _works(self, day: date) -> bool:
+        return bool(self._windows(day)) and day not in self._days_off
+
+    def _choose_days_off(self, first: date) -> set[date]:
         """Choose one or two days off, and announce each the evening before."""
         chosen: set[date] = set()
         for day in self._dates(first + 3 * _DAY):
@@ -243,9 +246,11 @@ class _PersonMonth:
 
     def _close(self, day: date, minute: int, main: Issue, following: Issue) -> None:
         kind: Kind = "project.stop" if self._person.habits.starts_by == "card" else "closed"
-        is_late = main == _LATE
+        # One delivery of the month is late: it arrives after its day was confirmed.
+        is_late = self._person == PEOPLE[0] and not self._has_late and self._works(day + _DAY)
         at_ms = self._happen(day, minute, main, kind, late=is_late)
         if is_late:
+            self._has_late = True
             return
         if self._random.random() < 0.25:
             earlier_ms = at_ms - self._random.randint(10, 25) * _MINUTE_MS

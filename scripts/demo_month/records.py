@@ -114,7 +114,8 @@ class Recorder:
 
     def _choose_hours(self, act: HoursChosen) -> None:
         person = act.person
-        self._people.register(person.id, person.login, name=person.name, now_ms=act.known_ms)
+        if self._people.profile(person.id) is None:
+            self._people.register(person.id, person.login, name=person.name, now_ms=act.known_ms)
         version = ScheduleVersion(act.valid_from, week_of(person))
         self._calendars.change(person.id, lambda own: own.with_version(version), now_ms=act.known_ms)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from itertools import groupby
@@ -172,9 +172,9 @@ def _confirmed_days(items: Mapping[str, RawItem], ours: Set[str]) -> list[date]:
 
 def _without_choices(person: Person, own: OwnCalendar) -> OwnCalendar:
     """Return a calendar without the working hours and days off that the demo chose."""
-    for version in own.versions:
-        if version.week == week_of(person):
-            own = own.without_version(version.valid_from)
+    others = tuple(version for version in own.versions if version.week != week_of(person))
+    if others != own.versions:
+        own = replace(own, versions=others, chosen=bool(others))
     days_off = [day for day, exception in own.exceptions.items() if exception.reason in REASONS]
     return own.with_exceptions(dict.fromkeys(days_off))
 

@@ -1,5 +1,7 @@
 """The demo's team and its month of acts."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from demo_github.team import ISSUES, LABELS, PEOPLE, REPOSITORIES, STATUSES, Issue, Person
 from demo_month.acts import Act, Happened, Pressed
 from demo_month.plan import DAYS, month
+from deployed_stack.paths import ROOT
 from timer_core.domain.weeks import parse_week
 
 # Working days and weekends, days and nights, and months in which clocks change.
@@ -107,3 +110,10 @@ def test_timers_are_open_on_issues_that_are_not_done() -> None:
                 running.add(act.issue)
     assert running
     assert all(issue.status in ("In progress", "In review") for issue in running)
+
+
+def test_a_stack_in_aws_is_refused() -> None:
+    command = [sys.executable, str(ROOT / "scripts/fill_demo.py"), "--stack", "issue-timer-prod"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == "The demo is for the local stack only, not for one in AWS: omit STACK.\n"
