@@ -22,8 +22,8 @@ from threading import Thread
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from fake_github.oauth_flow import OAuthError, OAuthFlow, hidden_inputs, is_same
 from local_stack.ministack import HOST
-from local_stack.oauth_flow import OAuthError, OAuthFlow, hidden_inputs, is_same
 
 _AUTHORIZE = "/login/oauth/authorize"
 _ACCESS_TOKEN = "/login/oauth/access_token"  # noqa: S105

@@ -403,7 +403,7 @@ class _Refusal(NamedTuple):
 
 _MISDIRECTED = _Refusal(
     HTTPStatus.MISDIRECTED_REQUEST,
-    "The local stack answers at http://localhost or its codespace's address; elsewhere, only the webhook does.",
+    "The local stack answers at localhost or its codespace's address; elsewhere, only the webhook does.",
 )
 _UNAVAILABLE = _Refusal(
     # Browsers reload the page after two seconds.
