@@ -4,7 +4,7 @@ The demo GitHub shows them on its board, and `make demo` makes a month of work o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 # The intervals of each weekday's working hours, as in the API: {"mon": [["09:00", "17:00"]]}.
@@ -56,7 +56,7 @@ class Person:
     login: str
     name: str
     time_zone: str
-    working_hours: WorkingHours
+    working_hours: WorkingHours = field(hash=False)
     habits: Habits
 
 
@@ -113,7 +113,7 @@ ORGANIZATION = "octo-demo"
 ORGANIZATION_ID = 90_000_000_000
 PROJECT = "Octo Demo roadmap"
 
-# The ids of made-up people are larger than those of all accounts at GitHub. The first person is the assignee in
+# Ids of made-up people are larger than those of all accounts at GitHub. The first person is the assignee in
 # the sample events of events/.
 PEOPLE = (
     Person(
@@ -193,6 +193,7 @@ REPOSITORIES = (
 )
 _STOREFRONT, _PAYMENTS, _MOBILE, _INFRASTRUCTURE, _HANDBOOK = REPOSITORIES
 
+QUICK_FIX = "quick fix"
 LABELS = (
     Label("bug", "d73a4a", "Something is not working"),
     Label("enhancement", "a2eeef", "New feature or request"),
@@ -201,6 +202,7 @@ LABELS = (
     Label("performance", "fbca04", "Too slow, or too large"),
     Label("accessibility", "5319e7", "People cannot use it with every device or sense"),
     Label("customer", "0e8a16", "A customer asked for it"),
+    Label(QUICK_FIX, "bfdadc", "Done within an hour"),
     Label("tech debt", "c5def5", "Makes later changes easier"),
 )
 
@@ -234,6 +236,10 @@ ISSUES = (
         ("Recommend accessories in the cart", "Feature", "Todo", ("enhancement",), ()),
         ("Remember the chosen store", "Feature", "Todo", ("customer",), (_CODY,)),
         ("Dark colours for the account pages", "Feature", "Todo", ("enhancement",), ()),
+        ("Typo in the confirmation e-mail", "Bug", "Done", ("bug", QUICK_FIX), (_CODY,)),
+        ("Sale badge covers the product's name", "Bug", "Done", ("bug", QUICK_FIX), (_ADA,)),
+        ("Sitemap lists deleted products", "Bug", "Done", ("bug", QUICK_FIX), (_OCTO,)),
+        ("Postcode with a space is refused", "Bug", "Done", ("bug", "customer", QUICK_FIX), (_CODY,)),
     ),
     *_issues(
         _PAYMENTS,
@@ -249,6 +255,10 @@ ISSUES = (
         ("Webhook signature is not compared in constant time", "Bug", "Done", ("security",), (_TOM,)),
         ("Instalments for orders above 500 EUR", "Feature", "Todo", ("enhancement",), (_RAFAEL,)),
         ("Reminder before a card expires", "Feature", "Todo", ("customer",), ()),
+        ("Wrong decimal sign on Swiss invoices", "Bug", "Done", ("bug", "customer", QUICK_FIX), (_CHIDI,)),
+        ("Receipt shows the wrong shop address", "Bug", "Done", ("bug", QUICK_FIX), (_CODY,)),
+        ("Refund e-mail names no order", "Bug", "Done", ("customer", QUICK_FIX), (_RAFAEL,)),
+        ("Bank holidays are missing in the due date", "Bug", "Done", ("bug", QUICK_FIX), (_CHIDI,)),
     ),
     *_issues(
         _MOBILE,
@@ -263,6 +273,9 @@ ISSUES = (
         ("Tablet layout for the catalogue", "Feature", "Done", ("enhancement",), (_ADA,)),
         ("Large text cuts off buttons", "Bug", "Todo", ("accessibility",), (_MEI,)),
         ("Widget with the parcel's location", "Feature", "Todo", ("enhancement",), ()),
+        ("Icon is blurred on tablets", "Bug", "Done", ("bug", QUICK_FIX), (_MEI,)),
+        ("Swipe deletes without asking", "Bug", "Done", ("bug", "customer", QUICK_FIX), (_MEI,)),
+        ("Crash report contains no version", "Bug", "Done", ("bug", QUICK_FIX), (_RAFAEL,)),
     ),
     *_issues(
         _INFRASTRUCTURE,
@@ -277,6 +290,9 @@ ISSUES = (
         ("Costs of each service on a dashboard", "Feature", "In review", ("enhancement",), (_TOM,)),
         ("Deploy without a maintenance page", "Feature", "Todo", ("customer",), ()),
         ("Delete unused machine images", "Task", "Todo", ("tech debt",), (_PRIYA,)),
+        ("Disk of the build server is full", "Bug", "Done", ("bug", QUICK_FIX), (_TOM,)),
+        ("Staging shows yesterday's data", "Bug", "Done", ("bug", QUICK_FIX), (_PRIYA,)),
+        ("Alarm at night for a test server", "Bug", "Done", ("bug", QUICK_FIX), (_TOM,)),
     ),
     *_issues(
         _HANDBOOK,
@@ -288,7 +304,9 @@ ISSUES = (
         ("Weekly planning", "Task", "In progress", (), (_CODY, _OCTO, _ADA, _CHIDI)),
         ("Travel expenses: which receipts count", "Task", "Todo", ("documentation",), ()),
         ("Template for incident reviews", "Task", "Todo", ("documentation",), (_OCTO,)),
-        ("Interview questions for the design role", "Task", "Done", (), (_ADA, _OCTO)),
+        ("Interview questions for the design role", "Task", "Done", (), (_ADA,)),
         ("Remove links to the old wiki", "Bug", "Done", ("documentation", "tech debt"), (_RAFAEL,)),
+        ("Phone list has a wrong number", "Bug", "Done", ("documentation", QUICK_FIX), (_ADA,)),
+        ("Photo of the new office", "Task", "Done", (QUICK_FIX,), (_OCTO,)),
     ),
 )

@@ -8,9 +8,9 @@ The addresses of the emulator's own are not reachable through the door, whatever
 guard passes the door's requests to the distribution only.
 
 Viewers may use any name of this machine's loopback interface, with any port, because the port may be
-forwarded over SSH; and in a codespace its own address. Other names in the Host header are refused, because they
-may belong to a web site whose name resolves to this machine (DNS rebinding). Tunnels have other names; through
-them, only the webhook answers, whose deliveries are signed.
+forwarded over SSH; and in a codespace its own address. Other names in the Host header are refused, because
+they may belong to a web site whose name resolves to this machine (DNS rebinding). Tunnels have other names;
+through them, only the webhook answers, whose deliveries are signed.
 """
 
 import asyncio

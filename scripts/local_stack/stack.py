@@ -28,6 +28,7 @@ from local_stack.cdn import serve_locally
 from local_stack.front_door import FrontDoor, Target, ViewersCallback
 from local_stack.http_api import allow_origins, create_routes
 from local_stack.ministack import MiniStack
+from local_stack.paths import findable
 
 DEMO_USER_ID, DEMO_LOGIN = PEOPLE[0].id, PEOPLE[0].login
 
@@ -81,6 +82,7 @@ class LocalStack(DeployedStack):
         self.demo_github: DemoSite | None = None
         # Bound to the port while the stack runs.
         self._door: FrontDoor | None = None
+        self._run = contextlib.ExitStack()
         self._report = report
         self._parameters = dict(parameters or {})
         self._with_demo_github = with_demo_github
@@ -126,7 +128,9 @@ class LocalStack(DeployedStack):
             The stack cannot start or be deployed; the message is for the terminal.
         """
         self._door = FrontDoor(self.port, os.environ)
-        self._door.start()
+        self._run.enter_context(self._door)
+        self._run.enter_context(findable(self.port, self.emulator.state_dir))
+        self._run.callback(self.emulator.stop)
         try:
             self._report("Starting MiniStack, the AWS emulator")
             self.emulator.start()
@@ -137,13 +141,11 @@ class LocalStack(DeployedStack):
 
     def stop(self) -> None:
         """Stop the emulator, which saves its state."""
-        if self._door is not None:
-            self._door.stop()
-            self._door = None
+        self._run.close()
+        self._door = None
         if self.demo_github is not None:
             self.demo_github.close()
             self.demo_github = None
-        self.emulator.stop()
 
     def supervise(self) -> None:
         """Recover the stack whenever that is necessary; never return.
@@ -317,11 +319,12 @@ class LocalStack(DeployedStack):
     def _open_door(self) -> None:
         if self._door is None:
             return
-        if self.demo_github:
-            self._connect_demo(self._door, self.demo_github)
         self._door.target = Target(
             self.emulator.access, self.outputs["DistributionDomainName"], self.resources.get("LiveApi")
         )
+        # The demo sends what it could not send before, so the webhook has to be reachable.
+        if self.demo_github:
+            self._connect_demo(self._door, self.demo_github)
 
     def _forget_description(self) -> None:
         for name in ("resources", "outputs", "parameters", "_description", "webhook_pair"):
