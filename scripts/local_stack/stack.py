@@ -141,11 +141,11 @@ class LocalStack(DeployedStack):
 
     def stop(self) -> None:
         """Stop the emulator, which saves its state."""
-        self._run.close()
-        self._door = None
         if self.demo_github is not None:
             self.demo_github.close()
             self.demo_github = None
+        self._run.close()
+        self._door = None
 
     def supervise(self) -> None:
         """Recover the stack whenever that is necessary; never return.

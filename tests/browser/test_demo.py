@@ -127,7 +127,7 @@ def test_a_card_is_moved_with_the_keyboard(page: Page, github: DemoGitHub) -> No
     expect(
         page.locator(".column[data-status='In progress']").locator(card(page, "mobile-app#11"))
     ).to_be_visible()
-    expect(page.get_by_role("status")).to_have_text("mobile-app#11 is in In progress.")
+    expect(page.locator("#status")).to_have_text("mobile-app#11 is in In progress.")
     assert [one.action for one in github.outbox[-1:]] == ["edited"]
     # The focus stays on the card.
     expect(card(page, "mobile-app#11").locator(":focus")).to_have_count(1)
@@ -161,7 +161,7 @@ def test_held_deliveries_are_reordered_and_repeated_and_the_timers_converge(page
     page.get_by_role("button", name="Hold back").click()
     for action in ("Assign", "Unassign", "Assign"):
         page.get_by_role("button", name=f"{action} {ADA.name}", exact=True).click()
-        expect(page.get_by_role("status")).to_contain_text("assigned to")
+        expect(page.locator("#status")).to_contain_text("assigned to")
         # Events of GitHub have times in whole seconds.
         page.wait_for_timeout(1100)
     page.get_by_role("button", name="Close issue").click()
