@@ -29,8 +29,8 @@ class Impossible(Exception):
 
 
 @dataclass(frozen=True)
-class Act:
-    """An action of a person, with the values of its form."""
+class Submission:
+    """A form that a person has sent."""
 
     github: DemoGitHub
     me: Account
@@ -111,7 +111,7 @@ class Act:
 
 
 # An action returns what it did, for the status message.
-Action: TypeAlias = Callable[[Act], str]
+Action: TypeAlias = Callable[[Submission], str]
 ACTIONS: dict[str, Action] = {}
 
 
@@ -124,204 +124,203 @@ def _action(action: Action) -> Action:
 
 
 @_action
-def assign(act: Act) -> str:
+def assign(sent: Submission) -> str:
     """Assign a person."""
-    act.github.assign(act.issue, act.person, by=act.me)
-    return f"{_shown(act.issue)} is assigned to {act.person.login}."
+    sent.github.assign(sent.issue, sent.person, by=sent.me)
+    return f"{_shown(sent.issue)} is assigned to {sent.person.login}."
 
 
 @_action
-def unassign(act: Act) -> str:
+def unassign(sent: Submission) -> str:
     """Remove a person from the assignees."""
-    act.github.unassign(act.issue, act.person, by=act.me)
-    return f"{_shown(act.issue)} is no longer assigned to {act.person.login}."
+    sent.github.unassign(sent.issue, sent.person, by=sent.me)
+    return f"{_shown(sent.issue)} is no longer assigned to {sent.person.login}."
 
 
 @_action
-def label(act: Act) -> str:
+def label(sent: Submission) -> str:
     """Add a label."""
-    name = act.choice("label", {one.name: one.name for one in team.LABELS})
-    act.github.label(act.issue, name, by=act.me)
-    return f"{_shown(act.issue)} has the label {name}."
+    name = sent.choice("label", {one.name: one.name for one in team.LABELS})
+    sent.github.label(sent.issue, name, by=sent.me)
+    return f"{_shown(sent.issue)} has the label {name}."
 
 
 @_action
-def unlabel(act: Act) -> str:
+def unlabel(sent: Submission) -> str:
     """Remove a label."""
-    name = act.choice("label", {one.name: one.name for one in team.LABELS})
-    act.github.unlabel(act.issue, name, by=act.me)
-    return f"{_shown(act.issue)} has lost the label {name}."
+    name = sent.choice("label", {one.name: one.name for one in team.LABELS})
+    sent.github.unlabel(sent.issue, name, by=sent.me)
+    return f"{_shown(sent.issue)} has lost the label {name}."
 
 
 @_action
-def move(act: Act) -> str:
+def move(sent: Submission) -> str:
     """Move an issue's card to another column."""
-    status = act.choice("status", {one: one for one in team.STATUSES})
-    for card in act.issue.cards:
-        act.github.move_card(card, status, by=act.me)
-    return f"{_shown(act.issue)} is in {status}."
+    status = sent.choice("status", {one: one for one in team.STATUSES})
+    for card in sent.issue.cards:
+        sent.github.move_card(card, status, by=sent.me)
+    return f"{_shown(sent.issue)} is in {status}."
 
 
 @_action
-def comment(act: Act) -> str:
+def comment(sent: Submission) -> str:
     """Comment on an issue or a pull request."""
-    act.github.comment(act.issue_or_pull, act.me, act.text("comment", _MAX_COMMENT))
-    return f"Commented on {_shown(act.issue_or_pull)}."
+    sent.github.comment(sent.issue_or_pull, sent.me, sent.text("comment", _MAX_COMMENT))
+    return f"Commented on {_shown(sent.issue_or_pull)}."
 
 
 @_action
-def close(act: Act) -> str:
+def close(sent: Submission) -> str:
     """Close an issue."""
-    act.github.close(act.issue, by=act.me)
-    return f"{_shown(act.issue)} is closed."
+    sent.github.close(sent.issue, by=sent.me)
+    return f"{_shown(sent.issue)} is closed."
 
 
 @_action
-def reopen(act: Act) -> str:
+def reopen(sent: Submission) -> str:
     """Reopen an issue."""
-    act.github.reopen(act.issue, by=act.me)
-    return f"{_shown(act.issue)} is open again."
+    sent.github.reopen(sent.issue, by=sent.me)
+    return f"{_shown(sent.issue)} is open again."
 
 
 @_action
-def open_issue(act: Act) -> str:
+def open_issue(sent: Submission) -> str:
     """Open an issue."""
-    return (
-        f"Opened {_shown(act.github.open_issue(act.repository, act.text('title', _MAX_TITLE), by=act.me))}."
-    )
+    issue = sent.github.open_issue(sent.repository, sent.text("title", _MAX_TITLE), by=sent.me)
+    return f"Opened {_shown(issue)}."
 
 
 # ---------------------------------------------------------------------- pull requests
 
 
 @_action
-def open_pull(act: Act) -> str:
+def open_pull(sent: Submission) -> str:
     """Open a pull request that closes an issue when it is merged."""
-    title = act.text("title", _MAX_TITLE)
-    pull = act.github.open_pull_request(act.repository, title, [act.issue], by=act.me)
+    title = sent.text("title", _MAX_TITLE)
+    pull = sent.github.open_pull_request(sent.repository, title, [sent.issue], by=sent.me)
     return f"Opened the pull request {_shown(pull)}."
 
 
 @_action
-def merge(act: Act) -> str:
+def merge(sent: Submission) -> str:
     """Merge a pull request."""
-    if act.pull.state != "open":
+    if sent.pull.state != "open":
         raise Impossible("This pull request is not open.")
-    act.github.merge(act.pull, by=act.me)
-    return f"Merged {_shown(act.pull)}."
+    sent.github.merge(sent.pull, by=sent.me)
+    return f"Merged {_shown(sent.pull)}."
 
 
 @_action
-def close_pull(act: Act) -> str:
+def close_pull(sent: Submission) -> str:
     """Close a pull request without merging it."""
-    act.github.close_pull_request(act.pull)
-    return f"{_shown(act.pull)} is closed."
+    sent.github.close_pull_request(sent.pull)
+    return f"{_shown(sent.pull)} is closed."
 
 
 @_action
-def reopen_pull(act: Act) -> str:
+def reopen_pull(sent: Submission) -> str:
     """Reopen a pull request that was not merged."""
-    act.github.close_pull_request(act.pull, closed=False)
-    return f"{_shown(act.pull)} is open again."
+    sent.github.close_pull_request(sent.pull, closed=False)
+    return f"{_shown(sent.pull)} is open again."
 
 
 # ---------------------------------------------------------------------- deliveries
 
 
 @_action
-def hold(act: Act) -> str:
+def hold(sent: Submission) -> str:
     """Hold deliveries back from now on."""
-    act.github.hold(on=True)
+    sent.github.hold(on=True)
     return "Deliveries are held back."
 
 
 @_action
-def release(act: Act) -> str:
+def release(sent: Submission) -> str:
     """Send a held delivery."""
-    act.github.release([act.held])
-    return f"Sent {_name(act.delivery)}."
+    sent.github.release([sent.held])
+    return f"Sent {_name(sent.delivery)}."
 
 
 @_action
-def release_twice(act: Act) -> str:
+def release_twice(sent: Submission) -> str:
     """Send a held delivery twice, as a network may."""
-    act.github.release([act.held, act.held])
-    return f"Sent {_name(act.delivery)} twice."
+    sent.github.release([sent.held, sent.held])
+    return f"Sent {_name(sent.delivery)} twice."
 
 
 @_action
-def release_all(act: Act) -> str:
+def release_all(sent: Submission) -> str:
     """Send all held deliveries, in an order that the form chooses; later ones are held back again."""
-    held = act.github.held
-    order = act.choice("order", {one: one for one in ("shown", "reverse", "shuffled")})
+    held = sent.github.held
+    order = sent.choice("order", {one: one for one in ("shown", "reverse", "shuffled")})
     if order == "reverse":
         held.reverse()
     elif order == "shuffled":
         random.shuffle(held)
-    act.github.release(held)
+    sent.github.release(held)
     return f"Sent {len(held)} held deliveries."
 
 
 @_action
-def hold_no_more(act: Act) -> str:
+def hold_no_more(sent: Submission) -> str:
     """Send all held deliveries as they are shown, and later ones immediately."""
-    act.github.hold(on=False)
+    sent.github.hold(on=False)
     return "Deliveries are sent immediately."
 
 
 @_action
-def earlier(act: Act) -> str:
+def earlier(sent: Submission) -> str:
     """Move a held delivery up."""
-    act.github.shift(act.held, -1)
-    return f"Moved {_name(act.delivery)} up."
+    sent.github.shift(sent.held, -1)
+    return f"Moved {_name(sent.delivery)} up."
 
 
 @_action
-def later(act: Act) -> str:
+def later(sent: Submission) -> str:
     """Move a held delivery down."""
-    act.github.shift(act.held, 1)
-    return f"Moved {_name(act.delivery)} down."
+    sent.github.shift(sent.held, 1)
+    return f"Moved {_name(sent.delivery)} down."
 
 
 @_action
-def drop(act: Act) -> str:
+def drop(sent: Submission) -> str:
     """Lose a held delivery without a record."""
-    shown = _name(act.held)
-    act.github.lose(act.held)
+    shown = _name(sent.held)
+    sent.github.lose(sent.held)
     return f"Dropped {shown}. `make sweep` finds what never arrived."
 
 
 @_action
-def fail(act: Act) -> str:
+def fail(sent: Submission) -> str:
     """Record a held delivery as failed."""
-    act.github.fail(act.held)
-    return f"{_name(act.delivery)} has failed. The product requests failed deliveries again every hour."
+    sent.github.fail(sent.held)
+    return f"{_name(sent.delivery)} has failed. The product requests failed deliveries again every hour."
 
 
 @_action
-def redeliver(act: Act) -> str:
+def redeliver(sent: Submission) -> str:
     """Send a delivery again."""
-    attempts = act.github.attempts_of(act.delivery)
+    attempts = sent.github.attempts_of(sent.delivery)
     if not attempts:
         raise Impossible("This delivery has not been sent yet.")
-    act.github.redeliver(attempts[-1])
-    return f"Sent {_name(act.delivery)} again."
+    sent.github.redeliver(attempts[-1])
+    return f"Sent {_name(sent.delivery)} again."
 
 
 @_action
-def compare(act: Act) -> str:
+def compare(sent: Submission) -> str:
     """Give three new issues the same history, and deliver it in three orders."""
-    github, repository = act.github, act.repository
+    github, repository = sent.github, sent.repository
     with github.acting():
         begin = github.now - timedelta(seconds=_HISTORY[-1][0])
         is_auto, github.hook.auto = github.hook.auto, False
         first = len(github.outbox)
         with github.at(begin):
-            issues = [github.new_issue(repository, f"Delivered {one}", by=act.me) for one in _ORDERS]
+            issues = [github.new_issue(repository, f"Delivered {one}", by=sent.me) for one in _ORDERS]
         for seconds, name in _HISTORY:
             with github.at(begin + timedelta(seconds=seconds)):
                 for issue in issues:
-                    _HISTORY_ACTIONS[name](github, issue, act.me)
+                    _HISTORY_ACTIONS[name](github, issue, sent.me)
         mine = github.outbox[first:]
         github.hook.auto = is_auto
         histories = [[one for one in mine if one.payload["issue"]["id"] == issue.id] for issue in issues]
@@ -341,9 +340,9 @@ _HISTORY_ACTIONS: dict[str, Callable[[DemoGitHub, Issue, Account], None]] = {
 
 
 @_action
-def start_over(act: Act) -> str:
+def start_over(sent: Submission) -> str:
     """Return everything to its initial state."""
-    act.github.start_over()
+    sent.github.start_over()
     return "Everything is as in the beginning."
 
 

@@ -27,7 +27,7 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from demo_github import pages, team
-from demo_github.actions import ACTIONS, Act, Impossible
+from demo_github.actions import ACTIONS, Impossible, Submission
 from demo_github.changes import Changes
 from demo_github.github import DemoGitHub
 from fake_github import Drop, messages
@@ -258,7 +258,7 @@ class DemoSite:
         if me is None or action is None or not _is_own(request):
             return self._refuse(request)
         try:
-            message = await run_sync(action, Act(self.github, me, form))
+            message = await run_sync(action, Submission(self.github, me, form))
         except Impossible as error:
             if _wants_json(request):
                 return JSONResponse({"message": str(error)}, HTTPStatus.CONFLICT, headers=_SAFE)

@@ -13,7 +13,8 @@ from typing import Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from demo_github.site import PEOPLE, DemoSite, is_demo
+from demo_github import DemoSite, is_demo
+from demo_github.team import PEOPLE
 from deployed_stack import DeployedStack
 from deployed_stack.deliveries import WEBHOOK_PATH
 from deployed_stack.errors import ToolError
@@ -29,7 +30,7 @@ from local_stack.http_api import allow_origins, create_routes
 from local_stack.ministack import MiniStack
 from local_stack.paths import findable
 
-DEMO_USER_ID, DEMO_LOGIN = PEOPLE[0]
+DEMO_USER_ID, DEMO_LOGIN = PEOPLE[0].id, PEOPLE[0].login
 
 # The defaults of these parameters. Without explicit values, CloudFormation would keep the previous values.
 _REAL_GITHUB = {"GitHubUrl": "https://github.com", "GitHubApiUrl": "https://api.github.com"}
@@ -141,9 +142,11 @@ class LocalStack(DeployedStack):
 
     def stop(self) -> None:
         """Stop the emulator, which saves its state."""
+        if self.demo_github is not None:
+            self.demo_github.close()
+            self.demo_github = None
         self._run.close()
         self._door = None
-        self.demo_github = None
 
     def supervise(self) -> None:
         """Recover the stack whenever that is necessary; never return.
@@ -259,8 +262,9 @@ class LocalStack(DeployedStack):
         """Choose the site where people sign in: GitHub if the stack has credentials for it, else a demo."""
         # The SSM parameters in which the template expects GitHub's credentials.
         api, oauth = self.recall("github"), self.recall("oauth")
-        is_left_by_demo = oauth is not None and is_demo(oauth)
-        if api is None and (oauth is None or is_left_by_demo):
+        stored = {name: text for name, text in (("github", api), ("oauth", oauth)) if text is not None}
+        left_by_demo = [name for name, text in stored.items() if is_demo(text)]
+        if len(left_by_demo) == len(stored):
             demo_url = f"{self.url}{_DEMO_PATH}"
             # The demo keeps its sign-ins while the emulator restarts.
             self.demo_github = self.demo_github or DemoSite(
@@ -268,20 +272,25 @@ class LocalStack(DeployedStack):
             )
             self._parameters |= {"GitHubUrl": demo_url, "GitHubApiUrl": demo_url}
             return
-        if is_left_by_demo:
-            self.aws.client("ssm").delete_parameter(Name=f"/{_NAME}/oauth")
+        for name in left_by_demo:
+            self.aws.client("ssm").delete_parameter(Name=f"/{_NAME}/{name}")
         self._parameters |= _REAL_GITHUB
 
     def _connect_demo(self, door: FrontDoor, demo: DemoSite) -> None:
         demo.callback_urls = ViewersCallback()
         demo.connect(webhook_url=self.url + WEBHOOK_PATH, webhook_secret=self.webhook_secret())
         door.mounted[_DEMO_PATH] = demo
-        self.aws.client("ssm").put_parameter(
-            Name=self.outputs["OAuthCredentialName"],
-            Value=json.dumps({"client_id": demo.client_id, "client_secret": demo.client_secret}),
-            Type="SecureString",
-            Overwrite=True,
-        )
+        credentials = {
+            "OAuthCredentialName": {"client_id": demo.client_id, "client_secret": demo.client_secret},
+            "GitHubCredentialName": demo.api_credential,
+        }
+        for output, credential in credentials.items():
+            self.aws.client("ssm").put_parameter(
+                Name=self.outputs[output],
+                Value=json.dumps(credential),
+                Type="SecureString",
+                Overwrite=True,
+            )
 
     @property
     def _deployment_mark(self) -> Path:
@@ -315,11 +324,12 @@ class LocalStack(DeployedStack):
     def _open_door(self) -> None:
         if self._door is None:
             return
-        if self.demo_github:
-            self._connect_demo(self._door, self.demo_github)
         self._door.target = Target(
             self.emulator.access, self.outputs["DistributionDomainName"], self.resources.get("LiveApi")
         )
+        # The demo sends what it could not send before, so the webhook has to be reachable.
+        if self.demo_github:
+            self._connect_demo(self._door, self.demo_github)
 
     def _forget_description(self) -> None:
         for name in ("resources", "outputs", "parameters", "_description", "webhook_pair"):
