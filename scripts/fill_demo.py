@@ -35,9 +35,7 @@ def main() -> int:
     if filled.removed.timers:
         print(f"This replaces the {filled.removed.timers} timers of an earlier run.")
     for issue in sorted(filled.removed.in_use, key=lambda issue: issue.id):
-        print(
-            f"{issue.repository.full_name}#{issue.number} is omitted: people have other timers there."
-        )
+        print(f"{issue.repository.full_name}#{issue.number} is omitted: people have other timers there.")
     print(
         f"{len(filled.acts)} acts on {len(filled.issues)} issues, with {filled.confirmed} confirmed days, "
         f"in {time.monotonic() - began_s:.0f} s."

@@ -18,7 +18,7 @@ MEI = next(person for person in PEOPLE if person.login == "octo-mei")
 
 def make_demo(site: Site, *options: str) -> str:
     command = [sys.executable, str(ROOT / "scripts/fill_demo.py"), *options]
-    command += ["--port", str(site.stack.emulator.port)]
+    command += ["--port", str(site.stack.port)]
     return subprocess.run(
         command, env=site.stack.environment, capture_output=True, text=True, check=True
     ).stdout
