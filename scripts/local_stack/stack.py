@@ -18,7 +18,7 @@ from deployed_stack.web import deploy_web
 from local_stack.build import build, run_sam, sources_digest
 from local_stack.cdn import local_url, serve_locally
 from local_stack.demo_github import PEOPLE, DemoGitHub, is_demo
-from local_stack.http_api import allow_origins, create_routes
+from local_stack.http_api import allow_origins, create_pong, create_routes
 from local_stack.ministack import MiniStack
 
 DEMO_USER_ID, DEMO_LOGIN = PEOPLE[0]
@@ -214,6 +214,7 @@ class LocalStack(DeployedStack):
 
     def _deploy_changes(self) -> None:
         deployed = self.recall("deployed")
+        self._parameters["ConnectionsUrl"] = f"{self.endpoint_url}/_aws/execute-api"
         if deployed is not None:
             self._parameters = json.loads(deployed)["parameters"] | self._parameters
         wanted = json.dumps({"sources": sources_digest(), "parameters": self._parameters}, sort_keys=True)
@@ -251,3 +252,4 @@ class LocalStack(DeployedStack):
         self.__dict__.pop("resources", None)
         create_routes(self, "HttpApi")
         allow_origins(self, "HttpApi")
+        create_pong(self)

@@ -348,7 +348,7 @@ class TestTokens:
         network = Network(app.auth.shared.table.connection)
 
         def sign_out(_operation: str, send: Send) -> Any:
-            revoke_access(app.sessions, app.tokens, ann.id, now_ms=app.clock.ms + 1)
+            revoke_access(app.sessions, app.tokens, app.auth.shared.live, ann.id, now_ms=app.clock.ms + 1)
             return send()
 
         network.next_writes = [sign_out]

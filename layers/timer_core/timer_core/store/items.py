@@ -366,7 +366,7 @@ class UserTokenItem(Model):
 
 
 class StateItem(Model):
-    """``state#<hash>`` / ``used``: a completed sign-in. The item expires by TTL."""
+    """``state#<hash>`` / ``used``: a completed sign-in, or a used ticket. The item expires by TTL."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -382,6 +382,18 @@ class WritesItem(Model):
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     changes = NumberAttribute()
+    expires_at = NumberAttribute()
+
+
+class ConnectionsItem(Model):
+    """``user#<id>`` / ``live``: a person's live connections, see `timer_core.store.connections`.
+
+    ``connections`` contains one text for each. The item expires by TTL after the last one.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    connections = UnicodeSetAttribute(null=True)
     expires_at = NumberAttribute()
 
 
