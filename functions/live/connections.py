@@ -19,6 +19,7 @@ from timer_core.observability import make_logger
 from timer_core.services.live import LiveConnections
 from timer_core.settings import settings
 from timer_core.store.connections import (
+    KEPT_S,
     Connection,
     ConnectionStore,
     session_credential,
@@ -74,7 +75,10 @@ def _open(text: str, connection_id: str) -> tuple[int, Connection]:
     credential = session_credential(ticket.session_id)
     if ticket.token_id is not None:
         credential = token_credential(ticket.token_id)
-    connection = Connection(now, ticket.until_s, credential, connection_id)
+    until_s = now // 1000 + KEPT_S
+    if ticket.end_s is not None:
+        until_s = min(until_s, ticket.end_s)
+    connection = Connection(now, until_s, credential, connection_id)
     live.close(connections.add(user_id, connection))
     try:
         # Check this after the connection was added: a sign-out ends the connections that it finds, and those

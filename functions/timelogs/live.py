@@ -8,7 +8,6 @@ from timer_core.api.replies import Reply
 from timer_core.api.request_guard import sessions
 from timer_core.api.requests import Request
 from timer_core.api.sessions import LIFE_S, TICKET_S
-from timer_core.store.connections import KEPT_S
 
 # API Gateway closes a connection without messages after ten minutes, and any other after two hours (AWS,
 # "Quotas for configuring and running a WebSocket API"). CloudFront closes one over which the client received
@@ -24,15 +23,14 @@ def get_ticket(request: Request) -> Reply:
     """Return the address of a live connection, which can be opened once within a minute."""
     caller, now_s = request.caller, request.now_ms // 1000
     end_s = _end_of(caller, now_s)
-    until_s, renew_after_s = now_s + KEPT_S, RENEW_AFTER_S
+    renew_after_s = RENEW_AFTER_S
     if end_s is not None:
-        until_s = min(until_s, end_s)
         renew_after_s = min(renew_after_s, max(_LEAST_S, end_s - _BEFORE_END_S - now_s))
     ticket = sessions().issue_ticket(
         caller.user_id,
         session=caller.session,
         token_id=caller.person.token_id,
-        until_s=until_s,
+        end_s=end_s,
         now_s=now_s,
     )
     # The scheme of WebSockets is ws, or wss over TLS (RFC 6455, section 3).

@@ -78,8 +78,8 @@ class Ticket(NamedTuple):
         The id of the API token with which the ticket was requested; None if it was a session.
     session_id, signed_in_ms
         The session with which the ticket was requested (see `Session`).
-    until_s
-        When the connection ends at the latest (seconds since the epoch).
+    end_s
+        When the session or token expires (seconds since the epoch); None if it never does.
     """
 
     user_id: int
@@ -87,7 +87,7 @@ class Ticket(NamedTuple):
     token_id: str | None
     session_id: str
     signed_in_ms: int
-    until_s: int
+    end_s: int | None
 
 
 class Sessions:
@@ -150,16 +150,16 @@ class Sessions:
         return SealedSignIn(claims["content"], claims["exp"])
 
     def issue_ticket(
-        self, user_id: int, *, session: Session | None, token_id: str | None, until_s: int, now_s: int
+        self, user_id: int, *, session: Session | None, token_id: str | None, end_s: int | None, now_s: int
     ) -> str:
-        """Return a ticket for a connection of a caller, which ends at ``until_s`` at the latest."""
+        """Return a ticket for a connection of a caller whose credentials expire at ``end_s``."""
         claims = {
             "sub": str(user_id),
             "jti": secrets.token_urlsafe(12),
             "tid": token_id,
             "sid": session.session_id if session else "",
             "auth_time": session.signed_in_ms / 1000 if session else 0,
-            "until": until_s,
+            "end": end_s,
             "iat": now_s,
             "exp": now_s + TICKET_S,
         }
@@ -182,7 +182,7 @@ class Sessions:
             token_id=claims["tid"],
             session_id=claims["sid"],
             signed_in_ms=round(claims["auth_time"] * 1000),
-            until_s=claims["until"],
+            end_s=claims["end"],
         )
 
     def _issue(self, session: Session) -> tuple[Session, str]:

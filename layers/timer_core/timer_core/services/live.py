@@ -119,5 +119,6 @@ class LiveConnections:
 
 def _is_gone(error: BaseException | None) -> bool:
     """Whether a connection is closed already (AWS, "Use @connections commands in your backend service")."""
-    response: Mapping[str, Any] = getattr(error, "response", {})
+    # The attribute of an error without a response may be None.
+    response: Mapping[str, Any] = getattr(error, "response", None) or {}
     return bool(response.get("ResponseMetadata", {}).get("HTTPStatusCode") == HTTPStatus.GONE)

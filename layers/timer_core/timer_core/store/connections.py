@@ -9,9 +9,10 @@ import contextlib
 from collections.abc import Collection
 from typing import NamedTuple, Self
 
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.expressions.condition import Condition, size
+from pynamodb.models import Model
 
-from timer_core.store.items import ConnectionsItem
 from timer_core.store.keys import CONNECTIONS_SK, user_pk
 from timer_core.store.table import ConditionFailed, RawItem, Table, Write, retry_on_conflict
 
@@ -20,6 +21,19 @@ MAX_CONNECTIONS = 10
 # API Gateway closes a connection after two hours (AWS, "Quotas for configuring and running a WebSocket API").
 # The rest is for clocks that differ.
 KEPT_S = 130 * 60
+
+
+# Few functions need this item, so it is not in `timer_core.store.items`.
+class ConnectionsItem(Model):
+    """``user#<id>`` / ``live``: a person's live connections.
+
+    ``connections`` contains one text for each, see `Connection.entry`. The item expires by TTL.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    connections = UnicodeSetAttribute(null=True)
+    expires_at = NumberAttribute()
 
 
 class Connection(NamedTuple):

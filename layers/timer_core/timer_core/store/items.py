@@ -385,18 +385,6 @@ class WritesItem(Model):
     expires_at = NumberAttribute()
 
 
-class ConnectionsItem(Model):
-    """``user#<id>`` / ``live``: a person's live connections, see `timer_core.store.connections`.
-
-    ``connections`` contains one text for each. The item expires by TTL after the last one.
-    """
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    connections = UnicodeSetAttribute(null=True)
-    expires_at = NumberAttribute()
-
-
 class DayItem(Model):
     """``deliveries`` / ``day#<date>``: the numbers of processed and of failed deliveries."""
 
