@@ -43,19 +43,10 @@ def is_silent(connection: ClientConnection, seconds: float) -> bool:
 
 
 @pytest.fixture
-def opened(site: Site) -> Iterator[Opener]:
+def opened() -> Iterator[Opener]:
     """A function that opens the connection of a ticket's address."""
-    api = site.stack.resources["LiveApi"]
-    base = site.stack.endpoint_url.replace("http", "ws", 1)
-
     with ExitStack() as connections:
-
-        def open_one(url: str) -> ClientConnection:
-            query = url.partition("?")[2]
-            address = f"{base}/_aws/execute-api/{api}/live?{query}"
-            return connections.enter_context(connect(address, open_timeout=60))
-
-        yield open_one
+        yield lambda url: connections.enter_context(connect(url, open_timeout=60))
 
 
 def test_the_address_of_a_ticket_is_on_the_host_of_the_page(site: Site) -> None:
@@ -82,9 +73,9 @@ def test_a_ping_is_answered(site: Site, opened: Opener) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "ticket=", "ticket=x", "ticket=a.b.c"])
-def test_without_a_valid_ticket_there_is_no_connection(opened: Opener, query: str) -> None:
+def test_without_a_valid_ticket_there_is_no_connection(site: Site, opened: Opener, query: str) -> None:
     with pytest.raises(InvalidHandshake):
-        opened(f"ws://localhost/live?{query}")
+        opened(f"{site.url.replace('http', 'ws', 1)}/live?{query}")
 
 
 def test_a_ticket_opens_one_connection(site: Site, opened: Opener) -> None:
@@ -121,7 +112,7 @@ def test_a_revoked_token_ends_its_connections(site: Site, opened: Opener) -> Non
     unused = ticket(site, token)
     person = f"user#{BOB[0]}"
     (token_id,) = (one["sk"]["S"] for one in site.items(person) if one.get("name", {}).get("S") == "live")
-    tool = [sys.executable, ROOT / "scripts/manage_people.py", "--port", str(site.stack.emulator.port)]
+    tool = [sys.executable, ROOT / "scripts/manage_people.py", "--port", str(site.stack.port)]
     revoke = [*tool, "token", "revoke", "--user", str(BOB[0]), "--id", token_id.partition("#")[2]]
     subprocess.run(revoke, env=site.stack.environment, check=True)
     with pytest.raises(ConnectionClosed):

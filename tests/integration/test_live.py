@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import ModuleType
 
+    from fake_github import FakeGitHub
     from tests.support.browser import Browser
-    from tests.support.fake_github import FakeGitHub
     from tests.support.gateway import Answer
     from timer_core.domain.timers import Timer
     from timer_core.store.connections import Connection
