@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import statistics
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -15,7 +17,7 @@ from tests.browser.present import Present
 from tests.browser.seed import days_ago, finished_timer, put_timers
 from tests.browser.timesheet import IN_BERLIN, Timesheet
 from tests.browser.widget import OFFLINE, REPO, Widget
-from tests.e2e.conftest import eventually
+from tests.e2e.conftest import eventually, payload
 from tests.support.live_server import LiveServer
 
 if TYPE_CHECKING:
@@ -23,10 +25,10 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import BrowserContext, Page, Request
 
+    from fake_github import FakeGitHub
+    from fake_github.model import Account
     from tests.browser.conftest import BrowserErrors, NewContext, OtherSites
     from tests.e2e.conftest import Site
-    from tests.support.fake_github import FakeGitHub
-    from tests.support.fake_github.model import Account
 
 ISSUE = {"github_repo": REPO, "github_issue_number": 7}
 LIST = "end_time__isnull=true&page_size=100"
@@ -150,9 +152,9 @@ def test_without_tickets_a_page_polls(
     page = ann_browser.new_page()
     page.clock.install()
     widget = Widget(page)
-    widget.open()
+    with page.expect_response("**/api/live/ticket/"):
+        widget.open()
     widget.expect_ready()
-    assert eventually(lambda: len(live.tickets) == 1)
     ann_elsewhere("start/", ISSUE)
     page.clock.fast_forward(15_000)
     widget.expect_state("Counting")
@@ -175,9 +177,9 @@ def test_a_page_whose_policy_forbids_the_connection_polls(
     page = context.new_page()
     page.clock.install()
     widget = Widget(page)
-    widget.open()
+    with page.expect_response("**/api/live/ticket/"):
+        widget.open()
     widget.expect_ready()
-    assert eventually(lambda: len(live.tickets) == 1)
     ann_elsewhere("start/", ISSUE)
     page.clock.fast_forward(15_000)
     widget.expect_state("Counting")
@@ -319,3 +321,46 @@ def test_an_idle_page_makes_no_request_for_half_an_hour(
     assert requests.sent == []
     assert Present(page).seconds() >= 30 * 60
     assert live.connections == 1
+
+
+# ------------------------------------------------------------------ the stack's own connections
+
+
+def test_a_change_on_github_shows_within_a_second(ann_widget: Widget, site: Site, ann: Account) -> None:
+    expect_live(ann_widget)
+    site.backdate_registration(ann.id)
+    seconds = []
+    for number in range(101, 108):
+        at = datetime.now(UTC)
+        event = payload("issues.assigned", REPO, number)
+        event["issue"]["updated_at"] = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        for person in (event["assignee"], event["issue"]["assignee"], *event["issue"]["assignees"]):
+            person |= {"id": ann.id, "login": ann.login}
+        began = time.monotonic()
+        site.deliver("issues", event)
+        expect(ann_widget.clock(number)).to_be_visible()
+        seconds.append(time.monotonic() - began)
+    assert statistics.median(seconds) < 1, seconds
+
+
+def test_a_schedule_that_is_changed_on_another_device_shows_in_the_day(
+    sheet: Timesheet, site: Site, ann: Account
+) -> None:
+    token = site.stack.mint_token(ann.id, login=ann.login)
+    sheet.page.wait_for_load_state("networkidle")
+    body = {"intervals": [], "reason": "Holiday"}
+    path = f"/api/schedule/exceptions/{days_ago(0)}/"
+    assert site.send("PUT", path, body, token=token).status == 200
+    expect(sheet.page.locator("#day-exception")).not_to_be_empty(timeout=10_000)
+
+
+def test_a_confirmation_on_another_device_shows(sheet: Timesheet, site: Site, ann: Account) -> None:
+    token = site.stack.mint_token(ann.id, login=ann.login)
+    date = days_ago(1)
+    sheet.page.goto(f"/?day={date}")
+    sheet.expect_ready()
+    sheet.page.wait_for_load_state("networkidle")
+    (day,) = site.get(f"/api/timesheets/?from={date}&to={date}", token)["days"]
+    path = f"/api/timesheets/{date}/confirm/"
+    assert site.send("POST", path, token=token, If_Match=day["etag"]).status == 200
+    expect(sheet.page.locator("#day-state-badge")).to_have_text("Confirmed", timeout=10_000)

@@ -365,6 +365,23 @@ test("a hidden page keeps the connection for five minutes, and connects when it 
   assert.deepEqual([FakeSocket.open.length, page.shown], [1, ["7 running"]]);
 });
 
+test("a hidden page without a connection does not try to connect", async () => {
+  await connect();
+  page.browser.setHidden(true);
+  FakeSocket.open[0].drop();
+  await page.browser.pass(10 * MINUTE_MS);
+  assert.deepEqual(requests(), []);
+  page.browser.setHidden(false);
+  await page.browser.pass(1_000);
+  assert.equal(page.manager.isLive, true);
+  FakeSocket.isAccepting = false;
+  FakeSocket.open[0].drop();
+  page.browser.setHidden(true);
+  requests();
+  await page.browser.pass(10 * MINUTE_MS);
+  assert.deepEqual(requests(), []);
+});
+
 test("a hidden page keeps the connection while another tab is visible, and passes changes on", async () => {
   await connect();
   const tab = page.browser.openLiveTab();

@@ -98,7 +98,7 @@ export class Live {
       this.#checkAt = Date.now();
       this.#check();
       if (this.#socket && Date.now() - this.#receivedAt > CHECK_MS) this.#ping();
-    } else if (this.#isLeader) this.#wait("check", HIDDEN_MS, () => this.#leaveUnlessWatched());
+    } else if (this.#socket) this.#wait("check", HIDDEN_MS, () => this.#leaveUnlessWatched());
     else this.#leave();
   }
 
@@ -263,6 +263,8 @@ export class Live {
 
   /** @param {number} [retryAfter] seconds that the server asked to wait */
   #retryLater(retryAfter = 0) {
+    // A visible tab, if there is one, connects instead.
+    if (document.hidden) return this.#leave();
     const wait = Math.min(RETRY_MS * 2 ** this.#failures, MAX_RETRY_MS) * (0.75 + Math.random() / 2);
     this.#failures += 1;
     const ms = Math.max(wait, retryAfter * 1_000);
