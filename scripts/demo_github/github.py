@@ -307,5 +307,10 @@ class DemoGitHub(FakeGitHub):
 
 def is_demo(credential_text: str) -> bool:
     """Whether a stored credential, for signing in or for the API, is the demo's and not GitHub's."""
-    credential = json.loads(credential_text)
+    try:
+        credential = json.loads(credential_text)
+    except ValueError:
+        credential = None
+    if not isinstance(credential, dict):
+        return False
     return str(credential.get("client_id", credential.get("app_id", ""))).startswith(_CLIENT_ID_PREFIX)

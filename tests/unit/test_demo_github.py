@@ -714,6 +714,8 @@ def test_credentials_differ_from_githubs(demo: Demo, tmp_path: Path) -> None:
     assert is_demo(json.dumps(demo.site.api_credential))
     for real in ({"client_id": "Iv1.8a61f9b3a7aba766"}, {"token": "github_pat_x"}, {"app_id": 1}):
         assert not is_demo(json.dumps(real))
+    assert not is_demo("no JSON")
+    assert not is_demo('["demo-"]')
 
 
 def test_the_deployed_code_does_not_mention_the_demo() -> None:

@@ -13,6 +13,7 @@ const FOCUSABLE = "a[href], button, summary, input, select, textarea";
 let isDragging = false;
 let isStale = false;
 let statusTimeout = 0;
+let updates = 0;
 
 /** @param {string} message */
 function report(message) {
@@ -46,8 +47,13 @@ async function update() {
     isStale = true;
     return;
   }
-  const answer = await fetch(location.href);
-  const present = new DOMParser().parseFromString(await answer.text(), "text/html");
+  updates += 1;
+  const own = updates;
+  const answer = await fetch(location.href).catch(() => null);
+  const text = await answer?.text();
+  // A later update has newer content.
+  if (!answer?.ok || own !== updates) return;
+  const present = new DOMParser().parseFromString(text, "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {
     const now = present.querySelector(`[data-live="${part.dataset.live}"]`);
     if (now) replaceContent(part, now);
