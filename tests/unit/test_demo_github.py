@@ -263,9 +263,8 @@ def test_a_pull_request_that_is_closed_without_merging_keeps_its_issue(demo: Dem
     demo.act("close_pull", pull)
     assert demo.browser.post("/demo/actions/merge", data=pull, headers=JSON).status_code == 409
     demo.act("reopen_pull", pull)
-    assert (
-        demo.github.find("storefront", int(NEXT)).state == demo.github.find("storefront", 11).state == "open"
-    )  # type: ignore[union-attr]
+    found = [demo.github.find("storefront", number) for number in (int(NEXT), 11)]
+    assert [one and one.state for one in found] == ["open", "open"]
     assert demo.webhook.received == []
 
 
