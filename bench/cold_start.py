@@ -49,6 +49,7 @@ LOADS = {
     "webhook.receive": ("WebhookReceiveFunction", "handler.sqs"),
     "webhook.process": ("WebhookProcessFunction", _CLIENT),
     "timesheets.refresh": ("TimesheetsFunction", _CLIENT),
+    "live.connections": ("LiveFunction", _CLIENT),
     "stale_sweeper.sweep": ("StaleSweeperFunction", _CLIENT),
 }
 # The widget's request (LIST in web/timer-manager.js).

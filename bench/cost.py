@@ -6,13 +6,22 @@ Change the numbers here and run ``python -m bench cost``.
 import mimetypes
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Route, sync_playwright
 
-from bench.round_trips import STORE_A_DAY, STORE_NOTHING, SWEEP, Count, operations
+from bench.round_trips import (
+    CLOSE_LIVE,
+    OPEN_LIVE,
+    STORE_A_DAY,
+    STORE_NOTHING,
+    SWEEP,
+    TICKET,
+    Count,
+    operations,
+)
 from bench.stage import stage
 from deployed_stack.paths import ROOT
 from deployed_stack.web import served
@@ -39,7 +48,12 @@ class Assumptions:
     pauses: float = _assumed(2, "pauses of a person a day, each resumed, in the same shares")
     corrections: float = _assumed(0.3, "timers that a person corrects, deletes or adds a day")
     widget_minutes: float = _assumed(120, "minutes a day in which a person's widget is visible")
-    polls_per_minute: float = _assumed(4, "polls a minute of a visible widget; fewer without activity")
+    polls_per_minute: float = _assumed(4, "polls a minute of a visible widget that cannot connect")
+    without_live: float = _assumed(0.05, "share of the time in which a visible widget cannot connect")
+    connections: float = _assumed(8, "live connections of a person a day, with those that replace another")
+    hidden_minutes: float = _assumed(5, "minutes for which a connection stays open without a visible widget")
+    ping_minutes: float = _assumed(9, "minutes between two pings of a connection")
+    live_poll_minutes: float = _assumed(40, "minutes between two polls of a connected widget without hints")
     totals: float = _assumed(12, "requests for totals and pages of history of a person a day")
     page_views: float = _assumed(3, "views of the page a day")
     ignored_deliveries: float = _assumed(30, "deliveries that change no timer, for each person a day")
@@ -95,6 +109,8 @@ _PRICES = {
     ),
     "restore": Price(_SNAPSTART, "GB restored", 0.0001397998, 1, "GB", 0, "AWSNegotiations, May 2026"),
     "request": Price("API Gateway", "HTTP API requests", 1.00, _MILLION, "million", 0, _AWS),
+    "message": Price("API Gateway", "WebSocket messages", 1.00, _MILLION, "million", 0, "Amnic"),
+    "connected": Price("API Gateway", "WebSocket connection minutes", 0.25, _MILLION, "million", 0, "Amnic"),
     "queue": Price("SQS", "FIFO requests", 0.50, _MILLION, "million", _MILLION, "FactualMinds"),
     "cdn_request": Price(
         "CloudFront", "HTTPS requests", 1.00, _MILLION, "million", 10 * _MILLION, "Kinda Technical"
@@ -147,13 +163,17 @@ def measure() -> str:
     counts = _counts()
     assumptions = Assumptions()
     files = _revalidated_files()
-    bills = {users: _bill(_use(users, counts, assumptions, files)) for users in _USERS}
+    polling = replace(assumptions, without_live=1)
+    bills, before = (
+        {users: _bill(_use(users, counts, of, files)) for users in _USERS} for of in (assumptions, polling)
+    )
     return "\n\n".join(
         [
             _assumption_table(assumptions, files),
             _operation_table(counts, assumptions),
             _price_table(),
             _bill_table(bills),
+            _comparison(before, bills),
         ]
     )
 
@@ -216,7 +236,8 @@ def _revalidated_files() -> int:
 def _a_day(a: Assumptions) -> dict[str, float]:
     """Return how often each operation happens for a person on a working day."""
     manual, by_github = 1 - a.by_github, a.by_github
-    changes = 2 * a.timers + 2 * a.pauses + a.corrections + a.forgotten
+    changes, live = _changes(a), 1 - a.without_live
+    polls = a.widget_minutes * (a.without_live * a.polls_per_minute + live / a.live_poll_minutes)
     return {
         "start": a.timers * manual,
         "stop": a.timers * manual,
@@ -225,7 +246,11 @@ def _a_day(a: Assumptions) -> dict[str, float]:
         "patch of the description": a.corrections / 3,
         "delete": a.corrections / 3,
         "add": a.corrections / 3,
-        "list, open timers": a.widget_minutes * a.polls_per_minute,
+        # A page lists its timers after a hint, and after it has connected.
+        "list, open timers": polls + live * (a.connections + changes),
+        TICKET: live * a.connections,
+        OPEN_LIVE: live * a.connections,
+        CLOSE_LIVE: live * a.connections,
         "list, page of 50": a.totals,
         "process one delivery: assigned": a.timers * by_github,
         "process one delivery: closed": a.timers * by_github,
@@ -237,6 +262,11 @@ def _a_day(a: Assumptions) -> dict[str, float]:
     }
 
 
+def _changes(a: Assumptions) -> float:
+    """Return how many changes of a person's timers happen on a working day."""
+    return 2 * a.timers + 2 * a.pauses + a.corrections + a.forgotten
+
+
 def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions, files: int) -> dict[str, float]:
     """Return the monthly usage for a number of people, in the unit of each price."""
     days = users * a.working_days
@@ -244,7 +274,12 @@ def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions, files: in
     processed = sum(number for name, number in times.items() if name.startswith("process"))
     storing = {name: times[name] for name in _STORING}
     stored_days = sum(storing.values())
-    from_people = sum(times.values()) - processed - stored_days
+    live_calls = times[OPEN_LIVE] + times[CLOSE_LIVE]
+    from_people = sum(times.values()) - processed - stored_days - live_calls
+    live = 1 - a.without_live
+    connected = live * (a.widget_minutes + a.connections * a.hidden_minutes) * days
+    # Each ping has a reply.
+    messages = 2 * connected / a.ping_minutes + live * _changes(a) * days
     received = processed + a.ignored_deliveries * days
     requests = from_people + received
     views = a.page_views * files * days
@@ -254,7 +289,7 @@ def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions, files: in
     stop = counts["stop"]
     operations_ms = sum(number * counts[name].ms(a) for name, number in times.items() if name not in storing)
     storing_ms = sum(number * counts[name].ms(a, _STORING_GB) for name, number in storing.items())
-    invocations = requests + processed + stored_days + _SWEEPS
+    invocations = requests + processed + stored_days + live_calls + _SWEEPS
     ms = operations_ms + received * _RECEIVE_MS + _SWEEPS * sweep.ms(a) + forgotten * stop.ms(a)
     stored = a.timers * days * (a.kept_months * _TIMER_KB + _EVENTS_KB) * 1000 / _GB
     logged = (invocations * a.log_kb + requests * a.access_log_kb) * 1000 / _GB
@@ -274,8 +309,10 @@ def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions, files: in
         "snapshot": _SNAPSHOTS * _MEMORY_GB * _HOURS * 3600,
         "restore": restores * _MEMORY_GB,
         "request": requests,
+        "message": messages,
+        "connected": connected,
         "queue": processed * _QUEUE_REQUESTS + _IDLE_POLLS,
-        "cdn_request": requests + views,
+        "cdn_request": requests + views + times[OPEN_LIVE],
         "cdn_function": requests,
         "transfer": (requests * a.answer_kb + views * 0.5) * 1000 / _GB,
         "log": logged,
@@ -334,6 +371,26 @@ def _price_table() -> str:
     )
     head = ["| service | what | dollars | for a | free each month | source |"]
     return "\n".join([*head, "| --- | --- | ---: | --- | ---: | --- |", *rows])
+
+
+def _comparison(
+    before: Mapping[int, Mapping[str, tuple[float, float]]],
+    after: Mapping[int, Mapping[str, tuple[float, float]]],
+) -> str:
+    """Return the dollars for each person if all widgets polled, and with live connections."""
+    rows = [
+        "| dollars a month for each person, after what is free | "
+        + " | ".join(f"{users:,} people" for users in after)
+        + " |",
+        "| --- |" + " ---: |" * len(after),
+    ]
+    for label, bills in (("all widgets poll", before), ("**live connections**", after)):
+        each = (
+            sum(of[1] for name, of in bill.items() if _PRICES[name].service != _SNAPSTART) / users
+            for users, bill in bills.items()
+        )
+        rows.append(f"| {label} | {' | '.join(f'{one:,.4f}' for one in each)} |")
+    return "\n".join(rows)
 
 
 def _bill_table(bills: Mapping[int, Mapping[str, tuple[float, float]]]) -> str:

@@ -9,7 +9,9 @@ from uuid import uuid4
 
 from bench.stage import Stage, stage
 from tests.support.gateway import Answer, Client, Context
+from tests.support.live import add_connection, connect_event, disconnect_event
 from tests.support.stream import timer_record
+from timer_core.api.request_guard import TICKET_PATH
 from timer_core.api.times import format_time, to_time
 from timer_core.clock import now_ms
 from timer_core.domain.ids import parse_timer_id
@@ -19,6 +21,9 @@ from timer_core.store.queries import TimerQueries
 SWEEP = "sweep that finds nothing stale"
 STORE_NOTHING = "timesheets function: change of the present"
 STORE_A_DAY = "timesheets function: change of the past"
+TICKET = "ticket of a live connection"
+OPEN_LIVE = "live function: open a connection"
+CLOSE_LIVE = "live function: remove a closed connection"
 
 
 class Count(NamedTuple):
@@ -149,6 +154,11 @@ def operations(on: Stage, *, sweeps: bool = True) -> list[Count]:
         delivery = partial(on.process.handler, _batch(kind, repo, repo_id, user_id), Context())
         count(f"process one delivery: {name}", delivery)
     _count_timesheets(on, count, hours_ago)
+    _, api = on.new_person()
+    api("GET", _NO)
+    ticket = count(TICKET, lambda: api("POST", TICKET_PATH))
+    opened = count(OPEN_LIVE, lambda: on.live.handler(connect_event(ticket.json()["url"]), Context()))
+    count(CLOSE_LIVE, lambda: on.live.handler(disconnect_event(opened), Context()))
     options = {"dry_run": True, "stop_closed": False, "redeliver": False}
     if sweeps:
         count(SWEEP, lambda: on.sweep.handler(options, Context()))
@@ -187,6 +197,8 @@ def _count_timesheets(
 ) -> None:
     """Count the work of the timesheets function for a person with an old entry and an open timer."""
     person, api = on.new_person()
+    # A page of the person is open.
+    add_connection(on.timesheets.table, person.user_id, now_ms=now_ms())
     timers = TimerQueries(on.timelogs.shared.table)
 
     def change(path: str, body: dict[str, Any]) -> Callable[[], Any]:

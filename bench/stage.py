@@ -1,12 +1,14 @@
 """The handlers in this process, on DynamoDB Local, with every call to the database measured."""
 
 import importlib
+import json
 import os
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from itertools import count
 from types import ModuleType
@@ -15,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 from tests.support.connection import connect, environment
 from tests.support.dynamodb_local import DynamoDBLocal
 from tests.support.gateway import Client
+from tests.support.live import ManagementApi
 from tests.support.table import create_table
+from timer_core.api import request_guard
 from timer_core.clock import now_ms
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.tokens import TokenStore
@@ -106,6 +110,7 @@ class Stage:
     process: ModuleType
     sweep: ModuleType
     timesheets: ModuleType
+    live: ModuleType
     meter: Meter
     database: "DynamoDBClient"
     table_name: str
@@ -122,6 +127,14 @@ class Stage:
         return person, Client(self.timelogs.handler, token)
 
 
+class _Keys:
+    """Secrets Manager with a session key."""
+
+    def get_secret_value(self, **_: str) -> dict[str, Any]:
+        keys = {"current": "the key that sessions are signed with, of sixty-four characters."}
+        return {"SecretString": json.dumps(keys), "CreatedDate": datetime.fromtimestamp(0, UTC)}
+
+
 @cache
 def stage() -> Stage:
     """Load the handlers with a new table. Later calls return the same stage, because modules load once."""
@@ -132,9 +145,17 @@ def stage() -> Stage:
     os.environ.update(TIMESHEET_QUEUE_URL="https://queue.example")
     database = connect(db.endpoint_url)
     create_table(database, name)
-    names = ("timelogs.api", "webhook.process", "stale_sweeper.sweep", "timesheets.refresh")
-    timelogs, process, sweep, timesheets = map(importlib.import_module, names)
+    os.environ["LIVE_ENDPOINT"] = ManagementApi().__enter__().url  # ends with this process
+    vars(request_guard)["client"] = lambda _service: _Keys()
+    names = (
+        "timelogs.api",
+        "webhook.process",
+        "stale_sweeper.sweep",
+        "timesheets.refresh",
+        "live.connections",
+    )
+    timelogs, process, sweep, timesheets, live = map(importlib.import_module, names)
     meter = Meter()
-    for module in (timelogs.shared, process, sweep, timesheets):
+    for module in (timelogs.shared, process, sweep, timesheets, live):
         meter.watch(module.table.connection.client)
-    return Stage(timelogs, process, sweep, timesheets, meter, database, name)
+    return Stage(timelogs, process, sweep, timesheets, live, meter, database, name)

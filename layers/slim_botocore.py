@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 OPERATIONS = {
+    "apigatewaymanagementapi": {"DeleteConnection", "PostToConnection"},
     "dynamodb": {
         "BatchGetItem",
         "DeleteItem",

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 
 from deployed_stack.errors import ToolError
@@ -16,10 +17,14 @@ from deployed_stack.tool import run_tool
 from local_stack import LocalStack
 from local_stack.choice import add_stack_options, chosen_stack
 from local_stack.stack import DEMO_LOGIN, DEMO_USER_ID
+from timer_core.clients import connections_client
 from timer_core.clock import now_ms
+from timer_core.observability import make_logger
 from timer_core.services.access import revoke_access
+from timer_core.services.live import LiveConnections
 from timer_core.settings import settings
 from timer_core.store.account_deletion import AccountDeletionStore
+from timer_core.store.connections import ConnectionStore, token_credential
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.sessions import SessionStore
 from timer_core.store.table import Table
@@ -142,6 +147,7 @@ def _list(table: Table, user_id: int) -> int:
 
 def _revoke(table: Table, user_id: int, token_id: str) -> int:
     if TokenStore(table).revoke(user_id, token_id):
+        _live(table).end(user_id, lambda one: one.credential == token_credential(token_id))
         print(f"Token {token_id} is revoked; functions that have cached it accept it for another minute.")
         return 0
     print(f"User {user_id} has no token {token_id}.", file=sys.stderr)
@@ -149,16 +155,23 @@ def _revoke(table: Table, user_id: int, token_id: str) -> int:
 
 
 def _sign_out(table: Table, user_id: int) -> int:
-    revoked = revoke_access(SessionStore(table), TokenStore(table), user_id, now_ms=now_ms())
+    sessions, tokens = SessionStore(table), TokenStore(table)
+    revoked = revoke_access(sessions, tokens, _live(table), user_id, now_ms=now_ms())
     print(f"User {user_id} is signed out, tokens revoked: {revoked}; caches expire within a minute.")
     return 0
 
 
 def _erase(table: Table, user_id: int) -> int:
+    _live(table).end(user_id)
     deletion = AccountDeletionStore(table, track_unregistered=settings().track_unregistered)
     deletion.delete_all(user_id, now_ms=now_ms(), has_time=lambda: True)
     print(f"User {user_id} is deleted; the hourly sweep deletes what is written until caches expire.")
     return 0
+
+
+def _live(table: Table) -> LiveConnections:
+    client = partial(connections_client, settings().live_endpoint)
+    return LiveConnections(ConnectionStore(table), client, make_logger("people"))
 
 
 if __name__ == "__main__":

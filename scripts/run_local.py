@@ -16,9 +16,9 @@ from local_stack.choice import DEFAULT_PORT, add_port_option
 from local_stack.paths import state_dir
 from local_stack.stack import DEMO_LOGIN, DEMO_USER_ID
 
-# `make run` sets these URLs itself: to GitHub's if the stack has credentials for GitHub, and otherwise to the
-# demo's.
-_NOT_SETTABLE = {"GitHubUrl", "GitHubApiUrl"}
+# `make run` sets these URLs itself: those of GitHub to GitHub's if the stack has credentials for GitHub, and
+# otherwise to the demo's, and the last one to the emulator's.
+_NOT_SETTABLE = {"GitHubUrl", "GitHubApiUrl", "ConnectionsUrl"}
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from auth.me import me
-from auth.shared import guard, people, session_store, sign_in
+from auth.shared import guard, live, people, session_store, sign_in
 from auth.sign_in import SignInResponse
 from timer_core.api import pages, requests
 from timer_core.api.auth import Caller
@@ -14,6 +14,7 @@ from timer_core.api.sessions import SESSION_COOKIE, Session, cookie
 from timer_core.api.times import format_ms
 from timer_core.domain.errors import Forbidden, Unauthorized
 from timer_core.settings import settings
+from timer_core.store.connections import is_session_credential, session_credential
 
 END_SESSION_COOKIE = cookie(SESSION_COOKIE, "", max_age_s=0)
 NO_STORE = {"Cache-Control": "no-store"}
@@ -66,11 +67,14 @@ def log_out(request: Request, *, everywhere: bool) -> Reply:
     if everywhere:
         current_session(request)
         session_store.end_all(caller.user_id, now_ms=now)
+        live.end(caller.user_id, lambda connection: is_session_credential(connection.credential))
     elif caller.session is None:
         raise Forbidden("A token cannot be signed out; revoke it instead.")
     else:
         until_ms = caller.session.ends_s * 1000
         session_store.end(caller.user_id, caller.session.session_id, now_ms=now, until_ms=until_ms)
+        credential = session_credential(caller.session.session_id)
+        live.end(caller.user_id, lambda connection: connection.credential == credential)
     guard.authenticator.forget()
     return Reply(HTTPStatus.NO_CONTENT, cookies=[END_SESSION_COOKIE])
 

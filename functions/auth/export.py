@@ -19,6 +19,7 @@ from timer_core.domain.timers import Claim, Timer
 from timer_core.domain.tokens import Token
 from timer_core.domain.weeks import format_intervals, format_week
 from timer_core.store.account_export import ExportPage
+from timer_core.store.connections import Connection
 from timer_core.store.people import Profile
 
 
@@ -302,6 +303,26 @@ class Changes(BaseModel):
     kept_until: Time
 
 
+class LiveConnectionExported(BaseModel):
+    """A connection of an open page, over which it gets hints of changes."""
+
+    opened: Time
+    kept_until: Time
+    credential: Annotated[
+        str,
+        Field(description="The kind and id of the session or token that opened it.", examples=["token:1a2b"]),
+    ]
+
+    @classmethod
+    def of(cls, connection: Connection) -> Self:
+        """Return the representation of a connection."""
+        return cls(
+            opened=to_time(connection.opened_ms),
+            kept_until=to_time(connection.until_s * 1000),
+            credential=connection.credential,
+        )
+
+
 class Export(BaseModel):
     """Everything that is stored about a person, in pages."""
 
@@ -316,6 +337,7 @@ class Export(BaseModel):
         CalendarExported | None, Field(description="Null on other pages, and if nothing was chosen.")
     ]
     confirmed_days: list[ConfirmedDayExported]
+    live_connections: list[LiveConnectionExported]
     next: Annotated[str | None, Field(description="The URL of the next page.")]
 
     @classmethod
@@ -378,6 +400,7 @@ class Export(BaseModel):
             ],
             calendar=None if page.calendar is None else CalendarExported.of(page.calendar),
             confirmed_days=[ConfirmedDayExported.of(day, caller.user_id) for day in page.confirmed_days],
+            live_connections=[LiveConnectionExported.of(one) for one in page.connections],
             next=following,
         )
 

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from pydantic import BaseModel
 
 from auth import account, export, models
-from auth.shared import account_deletion, again, guard, logger, people, table, token_store
+from auth.shared import account_deletion, again, guard, live, logger, people, table, token_store
 from timer_core.api import pages, requests
 from timer_core.api.cursors import decode_cursor, encode_cursor
 from timer_core.api.replies import Reply
@@ -22,6 +22,7 @@ from timer_core.api.times import to_ms
 from timer_core.domain.errors import NotFound
 from timer_core.domain.tokens import new_token
 from timer_core.store.account_export import AccountExport
+from timer_core.store.connections import token_credential
 from timer_core.store.positions import ExportPosition
 from timer_core.store.repositories import PresentNames
 
@@ -75,6 +76,7 @@ def delete_account() -> Response[str]:
     request = _request()
     user_id = account.own_session(request).user_id
     guard.authenticator.forget()
+    live.end(user_id)
 
     def has_time() -> bool:
         return request.context.get_remaining_time_in_millis() >= _RESERVE_MS
@@ -187,8 +189,10 @@ def make_token(request: Annotated[models.TokenRequest, Body()]) -> Response[mode
 )
 def revoke_token(token_id: str) -> Response[str]:
     """Revoke a token; functions that have cached it may accept it for another minute."""
-    if not token_store.revoke(account.current_session(_request()).user_id, token_id):
+    user_id = account.current_session(_request()).user_id
+    if not token_store.revoke(user_id, token_id):
         raise NotFound("This token does not exist.")
+    live.end(user_id, lambda connection: connection.credential == token_credential(token_id))
     guard.authenticator.forget()
     return as_response(Reply(HTTPStatus.NO_CONTENT))
 

@@ -1,16 +1,20 @@
-"""What the routes have in common: the stores, and the sign-in."""
+"""What the routes have in common: the stores, the sign-in, and the live connections."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from auth.github_sign_in import GitHubSignIn
 from auth.sign_in import SignIn
 from timer_core.api import pages
 from timer_core.api.request_guard import RequestGuard, sessions
+from timer_core.clients import connections_client
 from timer_core.github.api.credentials import OAuthParameter
 from timer_core.observability import make_logger
+from timer_core.services.live import LiveConnections
 from timer_core.settings import settings
 from timer_core.store.account_deletion import AccountDeletionStore
+from timer_core.store.connections import ConnectionStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.sessions import SessionStore
 from timer_core.store.table import Table
@@ -24,6 +28,7 @@ session_store = SessionStore(table)
 token_store = TokenStore(table)
 account_deletion = AccountDeletionStore(table, track_unregistered=settings().track_unregistered)
 guard = RequestGuard(table, logger)
+live = LiveConnections(ConnectionStore(table), partial(connections_client, settings().live_endpoint), logger)
 sign_in = SignIn(
     GitHubSignIn(settings().github_url, settings().github_api_url),
     OAuthParameter(settings().oauth_credential),
@@ -31,6 +36,7 @@ sign_in = SignIn(
     people,
     session_store,
     token_store,
+    live,
     logger,
     allowed_orgs=settings().allowed_orgs,
     allowed_origins=settings().allowed_origins,

@@ -28,6 +28,7 @@ from timer_core.domain.errors import Unauthorized
 from timer_core.github.api.credentials import OAuthClient, OAuthParameter
 from timer_core.github.api.errors import GitHubError
 from timer_core.services.access import revoke_access
+from timer_core.services.live import LiveConnections
 from timer_core.store.people import PeopleStore
 from timer_core.store.sessions import SessionStore
 from timer_core.store.tokens import TokenStore
@@ -66,6 +67,7 @@ class SignIn:
         people: PeopleStore,
         session_store: SessionStore,
         token_store: TokenStore,
+        live: LiveConnections,
         logger: Logger,
         *,
         allowed_orgs: Sequence[str],
@@ -77,6 +79,7 @@ class SignIn:
         self._people = people
         self._session_store = session_store
         self._token_store = token_store
+        self._live = live
         self._logger = logger
         self._allowed_orgs = allowed_orgs
         self._allowed_origins = allowed_origins
@@ -231,7 +234,7 @@ class SignIn:
             self._logger.info("Refused an account of no allowed organization")
             text += "Nothing was stored about you."
         else:
-            revoke_access(self._session_store, self._token_store, account.user_id, now_ms=now_ms)
+            revoke_access(self._session_store, self._token_store, self._live, account.user_id, now_ms=now_ms)
             self._logger.info("Refused a former member", extra={"user_id": account.user_id})
             text += (
                 "You are signed out everywhere, and your API tokens are revoked. Your account and your "

@@ -35,4 +35,5 @@ def resolver() -> "Resolver":
 
 
 def _is_public(path: str) -> bool:
-    return not path.startswith(("/api/timelogs/", "/api/timeline/", "/api/timesheets/", "/api/admin/"))
+    authenticated = ("/api/timelogs/", "/api/timeline/", "/api/timesheets/", "/api/live/", "/api/admin/")
+    return not path.startswith(authenticated)

@@ -1,6 +1,6 @@
 """The direct routes: the requests that the widget and the page send most (see `timer_core.api.direct`)."""
 
-from timelogs import operation, reading, timeline, timesheets, transitions
+from timelogs import live, operation, reading, timeline, timesheets, transitions
 from timelogs.shared import TIMER
 from timer_core.api.direct import (
     DirectRoutes,
@@ -16,6 +16,7 @@ from timer_core.api.direct import (
     time,
 )
 from timer_core.api.replies import Reply
+from timer_core.api.request_guard import TICKET_PATH
 from timer_core.api.requests import Request
 from timer_core.domain.issues import MAX_ISSUE_NUMBER
 
@@ -45,6 +46,7 @@ _FOCUS = {"at": time, "overtime": boolean}
 direct = DirectRoutes()
 direct.route("GET", "/api/health/")(operation.get_health)
 direct.route("GET", "/api/openapi.json")(operation.get_specification)
+direct.route("POST", TICKET_PATH)(live.get_ticket)
 
 
 @direct.route("GET", "/api/timelogs/")

@@ -1,4 +1,4 @@
-"""Store the days of people whose timers or calendars have changed.
+"""Send hints to the open pages of people whose timers or calendars have changed, and store their days.
 
 The function reads the table's stream. A record is delivered at least once, and storing a day twice changes
 nothing. If a person's days cannot be stored, the person is queued, so that nobody else waits; if a record
@@ -9,37 +9,43 @@ logged, because it names no people; the sweep stores their days.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from timer_core import startup
-from timer_core.clients import client
+from timer_core.clients import client, connections_client
 from timer_core.clock import now_ms
 from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.timers import LATEST_MS, Timer
 from timer_core.observability import make_logger
+from timer_core.services.live import LiveConnections
 from timer_core.settings import settings
 from timer_core.store.calendars import Calendars
+from timer_core.store.connections import Connection, ConnectionStore, connections_of
 from timer_core.store.items import claims_of, is_tombstone, to_gaps, to_timer
-from timer_core.store.keys import CALENDAR_SK, user_id_of
+from timer_core.store.keys import CALENDAR_SK, CONNECTIONS_SK, user_id_of, user_pk
 from timer_core.store.queries import TimerQueries
-from timer_core.store.stored_days import StoredState
+from timer_core.store.stored_days import StoredState, to_state
 from timer_core.store.table import RawItem, Table
 from timer_core.store.timesheets import Timesheets
 
 # If less time remains, the rest of a batch is queued.
 _RESERVE_MS = 15_000
 _THREADS = 8
+# The attributes of a calendar that result from storing days, or mark days that a changed timer concerns.
+_OF_DAYS = {"stored_until_ms", "carry", "dirty_days", "dirty_changes", "has_moved_starts"}
 
 logger = make_logger("timesheets")
 
 table = Table(settings().table_name)
 timesheets = Timesheets(table, TimerQueries(table), Calendars(table))
+live = LiveConnections(ConnectionStore(table), partial(connections_client, settings().live_endpoint), logger)
 
 
 @cache
@@ -58,7 +64,7 @@ class Change:
 @startup.completes
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Store days for a batch of the stream or of the queue; return the messages that SQS delivers again."""
+    """Handle a batch of the stream or of the queue; return the messages that SQS delivers again."""
     records = event["Records"]
     queued: list[tuple[str, Change]] = []
     failed: list[str] = []
@@ -68,9 +74,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         except (ValueError, TypeError):
             logger.exception("A message is not a change", extra={"message_id": message["messageId"]})
             failed.append(message["messageId"])
-    changes = _changes(record["dynamodb"] for record in records if "dynamodb" in record)
+    images = [record["dynamodb"] for record in records if "dynamodb" in record]
+    changes, seen_by = _changes(images), _seen_by(images)
     pending = _by_person([*(change for _, change in queued), *changes])
-    states = _states(pending)
+    states, connections = _read({*pending, *seen_by})
+    # Nobody waits for the days, but people look at their pages.
+    live.hint({user_id: connections.get(user_id, []) for user_id in seen_by}, now_ms=now_ms())
     with ThreadPoolExecutor(_THREADS) as pool:
         stored = pool.map(
             lambda change: _store(change, states.get(change.user_id), context), pending.values()
@@ -158,13 +167,33 @@ def _timer(item: RawItem | None) -> Timer | None:
     return to_timer(item)
 
 
-def _states(user_ids: Iterable[int]) -> Mapping[int, StoredState]:
-    """Return which days of the people are stored; none if that cannot be read at once."""
+def _seen_by(records: Iterable[Mapping[str, Any]]) -> set[int]:
+    """Return the people whose pages show something else after the changes in records of the stream."""
+    found = set[int]()
+    for images in records:
+        # `_change` reports a record that cannot be read.
+        with suppress(KeyError, TypeError, ValueError):
+            key, old, new = images["Keys"], images.get("OldImage") or {}, images.get("NewImage") or {}
+            changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+            if key["sk"]["S"] != CALENDAR_SK or changed - _OF_DAYS:
+                found.add(user_id_of(key["pk"]["S"]))
+    return found
+
+
+def _read(user_ids: Collection[int]) -> tuple[dict[int, StoredState], dict[int, list[Connection]]]:
+    """Return which days of people are stored, and their connections; nothing if it cannot be read at once."""
     try:
-        return timesheets.states(user_ids)
+        items = table.get_map(
+            (user_pk(user_id), sk) for user_id in sorted(user_ids) for sk in (CALENDAR_SK, CONNECTIONS_SK)
+        )
     except Exception:
         logger.exception("The people of a batch could not be read at once")
-        return {}
+        return {}, {}
+    states = {user_id: to_state(items.get((user_pk(user_id), CALENDAR_SK), {})) for user_id in user_ids}
+    connections = {
+        user_id: connections_of(items.get((user_pk(user_id), CONNECTIONS_SK))) for user_id in user_ids
+    }
+    return states, connections
 
 
 def _store(change: Change, state: StoredState | None, context: LambdaContext) -> bool:

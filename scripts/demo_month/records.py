@@ -26,7 +26,7 @@ from timer_core.domain.schedule import DayException, ScheduleVersion, Span, Week
 from timer_core.domain.state import MANUAL
 from timer_core.domain.timers import Period, Timer, finished, without
 from timer_core.domain.weeks import parse_week
-from timer_core.github.messages import IssueEvent
+from timer_core.github.messages import LOG, IssueEvent
 from timer_core.services.event_handler import EventHandler
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.calendars import Calendars
@@ -65,7 +65,7 @@ class Recorder:
             track_unregistered=True,
             again_after_ms=0,
         )
-        # The latest timer of each person on each issue.
+        # The latest timer of each person on each issue, logged time aside.
         self._latest: dict[tuple[int, str], str] = {}
 
     def record(self, acts: Sequence[Act], done: Callable[[Person], None]) -> None:
@@ -93,7 +93,9 @@ class Recorder:
     def _record(self, act: Act) -> None:
         match act:
             case Happened():
-                self._note(self._events.handle(_event(act), now_ms=act.known_ms).timers)
+                changed = self._events.handle(_event(act), now_ms=act.known_ms).timers
+                if act.kind != LOG:
+                    self._note(changed)
             case Pressed():
                 self._press(act)
             case Added():
@@ -204,7 +206,6 @@ def product_issue(issue: TeamIssue) -> Issue:
 
 def _event(act: Happened) -> IssueEvent:
     concerns_everybody = act.kind in ("closed", "project.stop", "project.pause")
-    is_log = act.kind == "comment.log"
     return IssueEvent(
         delivery=act.delivery,
         kind=act.kind,
@@ -214,7 +215,7 @@ def _event(act: Happened) -> IssueEvent:
         at_ms=act.at_ms,
         users=None if concerns_everybody else (act.person.id,),
         duration_ms=act.minutes * _MINUTE_MS,
-        commented_ms=act.at_ms if is_log else 0,
+        commented_ms=act.at_ms if act.kind == LOG else 0,
         title=act.issue.title,
         actor=act.actor,
     )

@@ -26,7 +26,13 @@ Item = dict[str, Any]
 Key = tuple[str, str]
 
 # The functions that write to the table. The receiver only queues deliveries, so it continues.
-INVOKED_FUNCTIONS = ("TimelogsFunction", "AuthFunction", "ScheduleFunction", "StaleSweeperFunction")
+INVOKED_FUNCTIONS = (
+    "TimelogsFunction",
+    "AuthFunction",
+    "ScheduleFunction",
+    "LiveFunction",
+    "StaleSweeperFunction",
+)
 # The event sources of the functions that read a queue or the table's stream.
 EVENT_SOURCES = {
     "WebhookProcessFunction": ("WebhookProcessFunctionDeliveries",),

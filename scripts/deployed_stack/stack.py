@@ -87,7 +87,11 @@ class DeployedStack:
     @property
     def own_variables(self) -> dict[str, str]:
         """The functions' environment variables, limited to those that operators' tools need."""
-        return {"TABLE_NAME": self.table_name, "TRACK_UNREGISTERED": self.parameters["TrackUnregistered"]}
+        return {
+            "TABLE_NAME": self.table_name,
+            "TRACK_UNREGISTERED": self.parameters["TrackUnregistered"],
+            "LIVE_ENDPOINT": self.outputs["LiveEndpoint"],
+        }
 
     @property
     def make_option(self) -> str:

@@ -1,4 +1,4 @@
-"""The HTTP API's routes, and the origins whose pages may call it.
+"""The HTTP API's routes, the origins whose pages may call it, and the WebSocket API's reply to pings.
 
 SAM declares both in an OpenAPI document inside ``AWS::ApiGatewayV2::Api``. API Gateway imports that document,
 but MiniStack does not; so this module creates routes and origins from the document, with API Gateway's calls.
@@ -107,6 +107,28 @@ def allow_origins(stack: DeployedStack, api: str) -> None:
             "ExposeHeaders": declared["exposeHeaders"],
             "MaxAge": declared["maxAge"],
         },
+    )
+
+
+def create_pong(stack: DeployedStack) -> None:
+    """Create the WebSocket API's reply to pings as in the template.
+
+    MiniStack replies as API Gateway does, but its CloudFormation has no resource for the reply.
+    """
+    template = stack.aws.client("cloudformation").get_template(StackName=stack.name)["TemplateBody"]
+    declared = template["Resources"]["LivePong"]["Properties"]
+    gateway = stack.aws.client("apigatewayv2")
+    api_id, pings = stack.resources["LiveApi"], stack.resources["LivePings"]
+    for former in gateway.get_integration_responses(ApiId=api_id, IntegrationId=pings)["Items"]:
+        former_id = former["IntegrationResponseId"]
+        gateway.delete_integration_response(
+            ApiId=api_id, IntegrationId=pings, IntegrationResponseId=former_id
+        )
+    gateway.create_integration_response(
+        ApiId=api_id,
+        IntegrationId=pings,
+        IntegrationResponseKey=declared["IntegrationResponseKey"],
+        ResponseTemplates=declared["ResponseTemplates"],
     )
 
 

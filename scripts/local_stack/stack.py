@@ -26,7 +26,7 @@ from deployed_stack.web import deploy_web
 from local_stack.build import build, run_sam, sources_digest
 from local_stack.cdn import serve_locally
 from local_stack.front_door import FrontDoor, Target, ViewersCallback
-from local_stack.http_api import allow_origins, create_routes
+from local_stack.http_api import allow_origins, create_pong, create_routes
 from local_stack.ministack import MiniStack
 from local_stack.paths import findable
 
@@ -337,6 +337,7 @@ class LocalStack(DeployedStack):
 
     def _deploy_changes(self) -> None:
         deployed = self.recall("deployed")
+        self._parameters["ConnectionsUrl"] = f"{self.endpoint_url}/_aws/execute-api"
         if deployed is not None:
             self._parameters = json.loads(deployed)["parameters"] | self._parameters
         wanted = json.dumps({"sources": sources_digest(), "parameters": self._parameters}, sort_keys=True)
@@ -374,3 +375,4 @@ class LocalStack(DeployedStack):
         self._forget_description()
         create_routes(self, "HttpApi")
         allow_origins(self, "HttpApi")
+        create_pong(self)

@@ -144,7 +144,8 @@ def _route_settings(old: dict[str, _Resource], new: dict[str, _Resource]) -> Ite
         f"{'ANY' if method == 'x-amazon-apigateway-any-method' else method.upper()} {path}"
         for resource in new.values()
         if resource["Type"] == "AWS::ApiGatewayV2::Api"
-        for path, methods in _at(resource, "/properties/Body")["paths"].items()
+        # A WebSocket API has no body.
+        for path, methods in (_at(resource, "/properties/Body/paths") or {}).items()
         for method in methods
     }
     for stage in new.values():

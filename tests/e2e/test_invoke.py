@@ -81,6 +81,12 @@ def test_webhook_process(site: Site) -> None:
     assert (timer["status"], timer["source"]) == ("running", "assigned")
 
 
+def test_live(site: Site) -> None:
+    [refused] = invoke(site, "LiveFunction.json")
+    (statement,) = refused["policyDocument"]["Statement"]
+    assert statement["Effect"] == "Deny"
+
+
 def test_stale_sweeper(site: Site) -> None:
     [summary] = invoke(site, "StaleSweeperFunction.json")
     assert summary["dry_run"] is True

@@ -27,6 +27,7 @@ from auth.models import TokenShown
 from tests.support.app import ADMIN, DATES, EMBEDDER, ROUTES, WRITES, App, open_app
 from tests.support.browser import ORIGIN
 from tests.support.gateway import Context
+from tests.support.live import add_connection
 from tests.support.network import Network, refusal
 from tests.support.repositories import identified
 from timer_core.api.sessions import SESSION_COOKIE
@@ -43,6 +44,7 @@ from timer_core.services.access import revoke_access
 from timer_core.services.event_handler import EventHandler
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.calendars import Calendars
+from timer_core.store.connections import session_credential
 from timer_core.store.items import (
     CalendarItem,
     ConfirmedDayItem,
@@ -348,7 +350,7 @@ class TestTokens:
         network = Network(app.auth.shared.table.connection)
 
         def sign_out(_operation: str, send: Send) -> Any:
-            revoke_access(app.sessions, app.tokens, ann.id, now_ms=app.clock.ms + 1)
+            revoke_access(app.sessions, app.tokens, app.auth.shared.live, ann.id, now_ms=app.clock.ms + 1)
             return send()
 
         network.next_writes = [sign_out]
@@ -421,6 +423,7 @@ class TestExport:
             "deleted_timers": [],
             "requests": [],
             "confirmed_days": [],
+            "live_connections": [],
             "calendar": None,
             "next": None,
         }
@@ -499,7 +502,10 @@ class TestExport:
             own = working_hours | {"exceptions": [off], "assignment_starts": "self"}
             assert browser("PUT", "/api/schedule/", own).status == 200
             _confirm(app, ann, _date(app, 2))
+            credential = session_credential(app.session(browser).session_id)
+            add_connection(app.table, ann.id, now_ms=app.clock.ms, credential=credential)
             kinds = {
+                "live": "live_connections",
                 "confirmed": "confirmed_days",
                 "timer": "timers",
                 "key": "requests",
@@ -512,6 +518,8 @@ class TestExport:
             stored = [item for item in items if item["pk"]["S"] == f"user#{ann.id}"]
             assert {item["sk"]["S"].partition("#")[0] for item in stored} == kinds.keys()
             exported = browser("GET", EXPORT).json()
+        (connection,) = exported["live_connections"]
+        assert (connection["opened"], connection["credential"]) == (_time(app.clock.ms), credential)
         calendar = exported["calendar"]
         (version,) = calendar["versions"]
         assert (version["time_zone"], version["week"]["mon"]) == ("UTC", [["09:00", "12:30"]])

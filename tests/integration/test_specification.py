@@ -126,8 +126,8 @@ def test_a_path_with_a_slash_at_its_end_invokes_the_function_of_the_route() -> N
 def test_route_settings_name_existing_routes() -> None:
     """API Gateway refuses settings for a missing route, and then the whole deployment fails."""
     source = translated()
-    (stage,) = source.of_type("AWS::ApiGatewayV2::Stage").values()
-    assert stage["RouteSettings"]
+    stages = source.of_type("AWS::ApiGatewayV2::Stage").values()
+    (stage,) = (one for one in stages if "RouteSettings" in one)
     assert stage["RouteSettings"].keys() <= _routes().keys()
 
 
@@ -138,6 +138,7 @@ def test_api_gateway_may_call_the_function_of_each_route() -> None:
             permission["SourceArn"]["Fn::Sub"][0].partition("/${__Stage__}/")[2],
         )
         for permission in translated().of_type("AWS::Lambda::Permission").values()
+        if "${__Stage__}" in str(permission["SourceArn"])
     ]
     for key, function in _routes().items():
         called = key.replace(" ", "")

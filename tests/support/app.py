@@ -23,6 +23,7 @@ from tests.support.gateway import Client
 from tests.support.handlers import Clock, loaded
 from timer_core import secrets
 from timer_core.api import request_guard
+from timer_core.api.request_guard import TICKET_PATH
 from timer_core.api.sessions import SESSION_COOKIE
 from timer_core.clock import now_ms
 from timer_core.store.people import PeopleStore
@@ -56,7 +57,7 @@ ROUTES = [
 ]
 # The dates in the paths of these routes.
 DATES = {"valid_from": "2026-11-30", "date": "2026-12-24"}
-WRITES = [(method, path) for method, path in ROUTES if method != "GET"]
+WRITES = [(method, path) for method, path in ROUTES if method != "GET" and path != TICKET_PATH]
 _numbers = count(1)
 
 
@@ -255,6 +256,8 @@ def open_app(table: Table, github: FakeGitHub, **variables: str) -> Iterator[App
             "GITHUB_API_URL": github.url,
             "ALLOWED_ORIGINS": f"https://other.example.org,{EMBEDDER}",
             "ADMIN_LOGINS": ADMIN,
+            # Nothing listens there, unless a test gives another address.
+            "LIVE_ENDPOINT": "http://127.0.0.1:9/live",
         }
         auth, schedule, timelogs = (
             stack.enter_context(loaded(name, table.name, **own | variables))

@@ -167,6 +167,15 @@ def calls_of(
                 stage=parameters.get("VersionStage", ""),
             )
         ],
+        # A client's address names the API and its stage; a request names only the connection.
+        "apigatewaymanagementapi": lambda operation, parameters, _name: [
+            Call(
+                "execute-api:ManageConnections",
+                f"arn:aws:execute-api:{REGION}:{ACCOUNT}:LiveApi/live/"
+                f"{'POST' if operation == 'PostToConnection' else 'DELETE'}/@connections/"
+                f"{parameters['ConnectionId']}",
+            )
+        ],
         "ssm": lambda operation, parameters, name: [
             Call(f"ssm:{operation}", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{name(parameters['Name'])}")
         ],

@@ -113,9 +113,13 @@ class Template:
             raise LookupError(f"{attribute} of {name}")
         return _ARNS[self.resources[name]["Type"]].format(name)
 
-    def _sub(self, text: str) -> str:
+    def _sub(self, argument: str | list[Any]) -> str:
+        text, values = (argument, {}) if isinstance(argument, str) else argument
+
         def replaced(match: re.Match[str]) -> str:
             name = match.group(1)
+            if name in values:
+                return str(self.value(values[name]))
             return str(self._getatt(name) if "." in name else self._ref(name))
 
         return re.sub(r"\$\{([^!}]+)\}", replaced, text)

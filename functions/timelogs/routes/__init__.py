@@ -4,7 +4,15 @@ Import this package on first use, because it imports pydantic (see `timer_core.a
 """
 
 # These modules add their routes to the app.
-from timelogs.routes import corrections, operation, reading, timeline, timesheets, transitions  # noqa: F401
+from timelogs.routes import (  # noqa: F401
+    corrections,
+    live,
+    operation,
+    reading,
+    timeline,
+    timesheets,
+    transitions,
+)
 from timelogs.routes.app import app
 
 __all__ = ["app"]

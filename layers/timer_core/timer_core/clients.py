@@ -19,8 +19,14 @@ CLIENT_CONFIG = Config(
     connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3}
 )
 
+# For hints, which nobody repeats: a page also requests its timers from time to time without a hint
+# (docs/decisions/0018-live.md).
+_HINT_CONFIG = Config(
+    connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 1}
+)
+
 # The services that the functions call, as the names of botocore's events contain them.
-SERVICES = {"dynamodb", "secrets-manager", "sqs", "ssm"}
+SERVICES = {"apigatewaymanagementapi", "dynamodb", "secrets-manager", "sqs", "ssm"}
 
 # The roots of Amazon Trust Services, which sign the certificates of AWS's endpoints. Amazon recommends these
 # five for custom trust stores (https://www.amazontrust.com/repository/). botocore's own file has 25 times as
@@ -31,6 +37,12 @@ AMAZON_ROOTS = Path(__file__).with_name("amazon_roots.pem")
 def client(service: str) -> Any:
     """Return a new client, with the region, the credentials and the endpoint of the environment."""
     return session().create_client(service, config=CLIENT_CONFIG)
+
+
+@cache
+def connections_client(endpoint_url: str) -> Any:
+    """Return the client of the management API of a WebSocket API, given the URL of its stage."""
+    return session().create_client("apigatewaymanagementapi", endpoint_url=endpoint_url, config=_HINT_CONFIG)
 
 
 @cache

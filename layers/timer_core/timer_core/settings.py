@@ -39,6 +39,8 @@ class Settings:
         The queue of deliveries.
     timesheet_queue_url
         The queue of people whose days could not be stored.
+    live_endpoint
+        The URL of API Gateway's management API of the live connections.
     max_receives
         How often SQS delivers a message before moving it to the dead-letter queue.
     apply_again_after_s
@@ -60,6 +62,7 @@ class Settings:
     allowed_origins: tuple[str, ...]
     delivery_queue_url: str
     timesheet_queue_url: str
+    live_endpoint: str
     max_receives: int
     apply_again_after_s: int
 
@@ -101,6 +104,7 @@ class Settings:
             allowed_origins=_names("ALLOWED_ORIGINS"),
             delivery_queue_url=os.environ.get("DELIVERY_QUEUE_URL", ""),
             timesheet_queue_url=os.environ.get("TIMESHEET_QUEUE_URL", ""),
+            live_endpoint=os.environ.get("LIVE_ENDPOINT", ""),
             max_receives=int(os.environ.get("MAX_RECEIVES", "10")),
             apply_again_after_s=int(os.environ.get("APPLY_AGAIN_AFTER_S", "60")),
         )

@@ -85,6 +85,7 @@ class Authenticator:
         *,
         now_ms: int,
         method: str = "GET",
+        is_change: bool = True,
         cookies: Sequence[str] = (),
         own_origin: str = "",
     ) -> Caller:
@@ -94,6 +95,8 @@ class Authenticator:
         ----------
         headers
             With names in lower case.
+        is_change
+            Whether a request whose method is not safe needs credentials that allow changes.
         cookies
             The values of the browser's ``Cookie`` headers.
         own_origin
@@ -114,7 +117,7 @@ class Authenticator:
             raise Unauthorized("The cookie is not a session of Issue Timer's own page.")
         if caller.session and caller.session.origin not in {"", headers.get("origin", "")}:
             raise Unauthorized("The session was issued to another web site.")
-        if method not in SAFE_METHODS and not caller.person.can_write:
+        if method not in SAFE_METHODS and is_change and not caller.person.can_write:
             raise Forbidden("This token is read-only.")
         return caller._replace(by_cookie=by_cookie)
 

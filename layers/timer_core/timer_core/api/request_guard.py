@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from timer_core.api.resolver import Resolver
 
 _PAUSE_OR_STOP = re.compile(r"/api/timelogs/([^/]+)/(?:pause|stop)/")
+# The method is not safe because each response is another one; read-only tokens may request it.
+TICKET_PATH = "/api/live/ticket/"
 _ALLOWED_DURING_DELETION = {("DELETE", "/api/auth/me/"), ("POST", "/api/auth/logout/")}
 
 
@@ -112,6 +114,7 @@ class RequestGuard:
             event["headers"],
             now_ms=now_ms,
             method=method,
+            is_change=event["rawPath"] != TICKET_PATH,
             cookies=requests.cookies(event),
             own_origin=requests.origin(event),
         )

@@ -13,10 +13,12 @@ LIFE_S = 3_600
 LONGEST_S = 30 * 86_400
 _RENEWED_AFTER_S = 900
 _ISSUER = "issue-timer"
-_SESSION, _SIGN_IN = "session", "sign-in"
+_SESSION, _SIGN_IN, _LIVE = "session", "sign-in", "live"
 _ALGORITHM = "HS256"
 # The maximum duration of a sign-in (seconds).
 SIGN_IN_S = 600
+# The time within which a ticket has to open its connection (seconds).
+TICKET_S = 60
 
 # Browsers accept a cookie with this prefix only if the cookie has the Secure attribute and was set by this
 # host. Browsers send the cookie only to this host (RFC 6265bis, section 4.1.3.2).
@@ -65,8 +67,31 @@ class SealedSignIn(NamedTuple):
     expires_s: int
 
 
+class Ticket(NamedTuple):
+    """The permission to open one live connection, which a browser can only send in an address.
+
+    Attributes
+    ----------
+    ticket_id
+        A random id, by which a ticket is used only once.
+    token_id
+        The id of the API token with which the ticket was requested; None if it was a session.
+    session_id, signed_in_ms
+        The session with which the ticket was requested (see `Session`).
+    end_s
+        When the session or token expires (seconds since the epoch); None if it never does.
+    """
+
+    user_id: int
+    ticket_id: str
+    token_id: str | None
+    session_id: str
+    signed_in_ms: int
+    end_s: int | None
+
+
 class Sessions:
-    """Issues and verifies sessions.
+    """Issues and verifies sessions, and what else the session key signs.
 
     Parameters
     ----------
@@ -123,6 +148,42 @@ class Sessions:
         """
         claims = self._decode(token, _SIGN_IN)
         return SealedSignIn(claims["content"], claims["exp"])
+
+    def issue_ticket(
+        self, user_id: int, *, session: Session | None, token_id: str | None, end_s: int | None, now_s: int
+    ) -> str:
+        """Return a ticket for a connection of a caller whose credentials expire at ``end_s``."""
+        claims = {
+            "sub": str(user_id),
+            "jti": secrets.token_urlsafe(12),
+            "tid": token_id,
+            "sid": session.session_id if session else "",
+            "auth_time": session.signed_in_ms / 1000 if session else 0,
+            "end": end_s,
+            "iat": now_s,
+            "exp": now_s + TICKET_S,
+        }
+        return self._encode(claims, _LIVE)
+
+    def read_ticket(self, text: str, *, now_s: int) -> Ticket:
+        """Return the content of a ticket.
+
+        Raises
+        ------
+        Unauthorized
+            If the ticket was not issued here, was changed, or has expired.
+        """
+        claims = self._decode(text, _LIVE)
+        if claims["exp"] <= now_s:
+            raise Unauthorized("The ticket has expired.")
+        return Ticket(
+            user_id=int(claims["sub"]),
+            ticket_id=claims["jti"],
+            token_id=claims["tid"],
+            session_id=claims["sid"],
+            signed_in_ms=round(claims["auth_time"] * 1000),
+            end_s=claims["end"],
+        )
 
     def _issue(self, session: Session) -> tuple[Session, str]:
         claims = {

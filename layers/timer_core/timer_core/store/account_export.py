@@ -11,6 +11,7 @@ from timer_core.domain.state import Transition
 from timer_core.domain.timers import Claim, Timer
 from timer_core.store.calendars import to_own
 from timer_core.store.confirmed_days import ConfirmedDays
+from timer_core.store.connections import Connection, connections_of
 from timer_core.store.former_state import former_timers
 from timer_core.store.items import SlotItem, claims_of, history_of, is_tombstone, to_timer
 from timer_core.store.keys import kind_of, name_of, slot_key, user_pk
@@ -96,6 +97,8 @@ class ExportPage:
         The person's working hours, exceptions and settings, on the page that has them.
     confirmed_days
         The confirmed days.
+    connections
+        The person's live connections, on the page that has them.
     next
         The position of the next page; None if this is the last page.
     """
@@ -107,6 +110,7 @@ class ExportPage:
     changes: list[Changes] = field(default_factory=list)
     calendar: OwnCalendar | None = None
     confirmed_days: list[ConfirmedDay] = field(default_factory=list)
+    connections: list[Connection] = field(default_factory=list)
     next: ExportPosition | None = None
 
     def add(self, item: RawItem) -> None:
@@ -125,6 +129,8 @@ class ExportPage:
             self.timers.append(to_timer(item))
         elif kind == "calendar":
             self.calendar = to_own(item)
+        elif kind == "live":
+            self.connections = connections_of(item)
         elif kind == "key":
             self.requests.append(
                 KeyedRequest(

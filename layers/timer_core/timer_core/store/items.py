@@ -368,7 +368,7 @@ class UserTokenItem(Model):
 
 
 class StateItem(Model):
-    """``state#<hash>`` / ``used``: a completed sign-in. The item expires by TTL."""
+    """``state#<hash>`` / ``used``: a completed sign-in, or a used ticket. The item expires by TTL."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)

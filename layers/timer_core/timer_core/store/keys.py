@@ -25,6 +25,7 @@ _LATEST_MS = 10**15 - 1
 # Keys of a single item, or of all items of one kind.
 PROFILE_SK = "profile"
 CALENDAR_SK = "calendar"
+CONNECTIONS_SK = "live"
 TOKEN_SK = "token"  # noqa: S105 - a key, not a secret
 STATE_SK = "used"
 PENDING_DELETIONS_PK = "pending-deletions"

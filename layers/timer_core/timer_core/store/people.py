@@ -26,6 +26,8 @@ class Person:
         Whether the credentials allow changes.
     is_being_deleted
         Whether the person has requested account deletion, and the deletion is not finished.
+    token_id
+        The id of the API token; None if the credentials are a session.
     """
 
     user_id: int
@@ -33,6 +35,7 @@ class Person:
     expires_at: int | None = None
     can_write: bool = True
     is_being_deleted: bool = False
+    token_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

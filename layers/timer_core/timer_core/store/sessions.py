@@ -67,7 +67,7 @@ class SessionStore:
             self._table.write(Write("Update", user_pk(user_id), PROFILE_SK, registered, actions))
 
     def use_state(self, state: str, *, now_ms: int) -> bool:
-        """Record that the sign-in with a state was completed; return False if an earlier call recorded it."""
+        """Record that a state or ticket was used, and return False if an earlier call recorded it."""
         item = StateItem(pk=state_pk(state), sk=STATE_SK, expires_at=expiry(now_ms, 1))
         try:
             self._table.write(Write("Put", item.pk, item.sk, StateItem.pk.does_not_exist(), item=raw(item)))

@@ -18,7 +18,7 @@ from timer_core.domain.schedule import DAY_MS, midnight
 from timer_core.domain.timeline import Carry, Rule, Slice, Timeline, TimerCarry
 from timer_core.store.calendars import dirty_of, lower_dirty, to_own
 from timer_core.store.items import StoredDayItem, raw
-from timer_core.store.keys import CALENDAR_SK, day_of, day_part_sk, day_sk, user_id_of, user_pk
+from timer_core.store.keys import CALENDAR_SK, day_of, day_part_sk, day_sk, user_pk
 from timer_core.store.table import RawItem, Table, Write
 
 # An item has at most 400 KB (AWS, "DynamoDB quotas").
@@ -83,13 +83,6 @@ class StoredDays:
     def state(self, user_id: int) -> StoredState:
         """Return which days of a person are stored. The read is strongly consistent."""
         return to_state(self._table.get(user_pk(user_id), CALENDAR_SK) or {})
-
-    def states(self, user_ids: Iterable[int]) -> Mapping[int, StoredState]:
-        """Return which days of people are stored, see `state`."""
-        ids = set(user_ids)
-        found = self._table.get_many((user_pk(user_id), CALENDAR_SK) for user_id in sorted(ids))
-        items = {user_id_of(item["pk"]["S"]): item for item in found}
-        return {user_id: to_state(items.get(user_id, {})) for user_id in ids}
 
     def between(self, user_id: int, since_ms: int, until_ms: int) -> Iterator[Timeline]:
         """Yield the stored days that overlap an interval, in order."""

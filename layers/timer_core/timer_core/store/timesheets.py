@@ -9,7 +9,7 @@ On days that the person has confirmed, the slices are frozen (`timer_core.domain
 contain the frozen slices.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
@@ -449,10 +449,6 @@ class Timesheets:
         ]
 
     # ------------------------------------------------------------------ storing
-
-    def states(self, user_ids: Iterable[int]) -> Mapping[int, StoredState]:
-        """Return which days of people are stored; one request reads up to 100 people."""
-        return self._days.states(user_ids)
 
     def refresh(
         self, user_id: int, *, now_ms: int, changed_ms: int = LATEST_MS, state: StoredState | None = None

@@ -156,7 +156,12 @@ class TokenStore:
             raise Unauthorized("The token has expired.")
         if now_ms - int(row.used_ms or 0) >= _DAY_MS:
             self._pending.append(self._pool.submit(self._write_use, row.pk, now_ms))
-        return Person(int(row.user_id), row.login, expires_at, row.scope != "read")
+        can_write = row.scope != "read"
+        return Person(int(row.user_id), row.login, expires_at, can_write, token_id=row.token_id)
+
+    def exists(self, user_id: int, token_id: str) -> bool:
+        """Whether a person has a token that was not revoked."""
+        return self._table.get(user_pk(user_id), user_token_sk(token_id)) is not None
 
     def finish_writes(self) -> list[BaseException]:
         """Wait for the pending writes of token uses, and return the errors of failed writes.
