@@ -15,6 +15,7 @@ from bench import (
     history,
     load,
     package_size,
+    page_requests,
     receiver_time,
     round_trips,
     sweep,
@@ -39,6 +40,7 @@ _MEASUREMENTS: dict[str, Callable[[], str]] = {
     "load": load.measure,
     "peer": compare.measure,
     "widget": widget.measure,
+    "page-requests": page_requests.measure,
     "cost": cost.measure,
 }
 

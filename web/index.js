@@ -30,10 +30,13 @@ import { randomName } from "./widget/storage.js";
 /** @import { Dialect } from "./page/csv.js" */
 /** @import { Day, Filter, Timer, Totals } from "./page/types.d.ts" */
 
-// The delay between a transition and the refresh of the page. One action may cause several transitions, which
-// need only one refresh.
-const DEBOUNCE_MS = 300;
-// The age at which loaded data are refreshed, and the age at which they are refreshed after a failed request.
+// The delay between a change and the refresh of the page. One action may cause several changes, which need only one
+// refresh.
+const REFRESH_MS = 300;
+// The delay if the server is about to send a hint of the change.
+const AWAITED_MS = 3_000;
+// The age at which loaded data are refreshed unless the server sends hints of changes, and the delay of a refresh after
+// a failed request.
 const STALE_MS = 180_000;
 const RETRY_AFTER_MS = 30_000;
 
@@ -45,9 +48,9 @@ let day = readDay(location.search);
 let loading = new AbortController();
 let isLoading = false;
 let hasFailed = false;
-// The time of the last request (by performance.now()), and the local day and the time zone of the loaded
-// data.
-let requestedAt = 0;
+// The last time (by performance.now()) at which the loaded data were known to be current, and the local day and the
+// time zone of the loaded data.
+let currentAt = 0;
 let today = "";
 /** The loaded totals. @type {?Totals} */
 let totals = null;
@@ -113,7 +116,7 @@ async function runLatest(action) {
   loading.abort();
   loading = new AbortController();
   const { signal } = loading;
-  requestedAt = performance.now();
+  currentAt = performance.now();
   byId("results").ariaBusy = "true";
   try {
     await action(signal);
@@ -122,6 +125,7 @@ async function runLatest(action) {
   } catch (error) {
     if (signal.aborted) return;
     hasFailed = true;
+    refreshWithin(RETRY_AFTER_MS);
     showError(error);
   } finally {
     if (!signal.aborted) byId("results").ariaBusy = "false";
@@ -175,15 +179,13 @@ function refreshResults() {
   return runLatest((signal) => show(history.refresh(signal), signal));
 }
 
-/**
- * Refresh the page if the page is visible and its data are old, or of another day. After a failed request, refresh
- * earlier.
- */
+/** Refresh the page if the page is visible and its data are old, or of another day. */
 function refreshIfStale() {
   if (!isOpen || document.hidden) return;
-  const age = performance.now() - requestedAt;
-  if (localDay() !== today) loadAll();
-  else if (age >= (hasFailed ? RETRY_AFTER_MS : STALE_MS)) refresh();
+  if (localDay() !== today) return loadAll();
+  // When a connection begins, there is a hint of the changes that may have been missed.
+  if (manager.isLive) currentAt = performance.now();
+  else if (performance.now() - currentAt >= STALE_MS) refreshWithin(AWAITED_MS);
 }
 
 /** Update the time of running timers in the entries and in the totals. */
@@ -210,9 +212,7 @@ function corrected() {
 }
 
 function refreshPresent() {
-  manager.refresh();
-  // Load the time of today too, because it includes the time of stopped timers.
-  manager.loadToday();
+  manager.expectChange();
 }
 
 // ------------------------------------------------------------------ the filter and the day
@@ -308,13 +308,46 @@ byId("export-local").hidden = ofLocale === NEUTRAL;
 onAction("click", byId("export"), () => exportCsv(NEUTRAL));
 onAction("click", byId("export-local"), () => exportCsv(ofLocale));
 
+// ------------------------------------------------------------------ changes
+
 /** @type {ReturnType<typeof setTimeout> | undefined} */
-let debounce;
-function refreshSoon() {
-  clearTimeout(debounce);
-  debounce = setTimeout(refresh, DEBOUNCE_MS);
+let refreshTimer;
+/** When the page is going to be refreshed (by performance.now()). */
+let refreshAt = Infinity;
+let hintedAt = -Infinity;
+/** Whether the page is refreshed when it becomes visible. */
+let isOutdated = false;
+
+/** Refresh the page after a delay, unless it is refreshed earlier or hidden then. @param {number} ms */
+function refreshWithin(ms) {
+  const at = performance.now() + ms;
+  if (at >= refreshAt) return;
+  clearTimeout(refreshTimer);
+  refreshAt = at;
+  refreshTimer = setTimeout(() => {
+    refreshAt = Infinity;
+    if (document.hidden) isOutdated = true;
+    else if (isOpen) refresh();
+  }, ms);
 }
-manager.addEventListener("transition", refreshSoon);
+
+/** Refresh the page after a change of the open timers, unless there was a hint of it or is going to be one. */
+function refreshAfterChange() {
+  if (!manager.isLive) refreshWithin(REFRESH_MS);
+  else if (performance.now() - hintedAt > AWAITED_MS) refreshWithin(AWAITED_MS);
+}
+manager.addEventListener("transition", refreshAfterChange);
+
+/** Refresh the page after a hint. A hidden page is refreshed when it becomes visible. */
+function refreshAfterHint() {
+  if (!isOpen) return;
+  hintedAt = performance.now();
+  isOutdated = document.hidden;
+  if (isOutdated) return;
+  refreshWithin(REFRESH_MS);
+  updateSchedule();
+}
+manager.addEventListener("hint", refreshAfterHint);
 
 /** What the working hours and other rules make of the open timers, as the server last confirmed. */
 let standings = "";
@@ -330,7 +363,7 @@ function refreshIfRulesChanged() {
     }),
   );
   if (!former || standings === former) return;
-  refreshSoon();
+  refreshAfterChange();
   updateSchedule();
 }
 
@@ -409,7 +442,10 @@ openPage(async ({ id }) => {
     else refreshIfStale();
     refreshIfRulesChanged();
   });
-  document.addEventListener("visibilitychange", refreshIfStale);
+  document.addEventListener("visibilitychange", () => {
+    if (isOutdated) refreshAfterHint();
+    else refreshIfStale();
+  });
   // Load first, because the manager's first events compare the day with the loaded one.
   const loaded = loadAll();
   manager.connect();

@@ -16,10 +16,14 @@ const OTHER_TAB_MS = 2_000;
 // The average delay between the time at which counting changes by itself and the next poll. The delay is random,
 // because counting changes for many users at the same time.
 const CHANGE_DELAY_MS = 4_000;
-// The longest wait for a tick. Browsers limit the delay of a timeout to 24 days.
-const MAX_TICK_MS = 3_600_000;
+// How long to wait for the server's hint of a change that was made here.
+const HINT_MS = 3_000;
+// The longest time between two events `change` while the page is visible, because texts depend on the time, such as
+// the state "continues Monday 09:00".
+const SHOW_MS = 60_000;
 
 /** @import { ApiError } from "./widget/api-client.js" */
+/** @import { Live } from "./widget/live.js" */
 /** @import { Action, ApiResponse, ApiTimer, Events, NewTimer, OpenTimer } from "./widget/types.d.ts" */
 /** @import { State, TabMessage, Timer } from "./widget/types.d.ts" */
 
@@ -43,6 +47,8 @@ export class TimerManager extends EventTarget {
   #tabs;
   #today;
   #sender;
+  /** @type {?Live} */
+  #live = null;
   /** @type {?number} */
   #user = null;
   /** @type {?Outbox} */
@@ -53,12 +59,16 @@ export class TimerManager extends EventTarget {
   // The time of the last change (by performance.now()). Responses to requests that were sent earlier are
   // stale.
   #changedAt = 0;
+  // The time of the last event `change` (by performance.now()).
+  #shownAt = 0;
   /** @type {?AbortController} */
   #connection = null;
   /** @type {?Promise<boolean>} */
   #refreshing = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #tickTimer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #expected;
 
   /**
    * @param {{server?: string}} [options] `server`: Issue Timer's origin; by default the origin of this module
@@ -71,6 +81,7 @@ export class TimerManager extends EventTarget {
     const refresh = async () => this.#connection !== null && this.refresh();
     this.#sender = new Sender(this.api, {
       refresh,
+      sent: () => this.expectChange(),
       now: () => this.now,
       canSend: () => this.#connection !== null && !this.#isUnconfirmed,
       checkUser: () => {
@@ -105,6 +116,14 @@ export class TimerManager extends EventTarget {
     return this.#today.seconds(this.now, this.state.timers);
   }
 
+  /**
+   * Whether the server sends hints of changes over a live connection of this tab or of another one. If so, what was
+   * loaded is current until the event `hint`.
+   */
+  get isLive() {
+    return this.#live?.isConnected ?? false;
+  }
+
   /** @param {Timer} timer @returns {number} the timer's seconds of working time at this moment */
   working(timer) {
     return advance(timer, this.now).working_duration;
@@ -115,23 +134,18 @@ export class TimerManager extends EventTarget {
     return advance(timer, this.now).active_duration;
   }
 
-  /** Poll the server, emit ticks and receive other tabs' messages until `disconnect` is called. */
+  /** Follow the server, emit ticks and receive other tabs' messages until `disconnect` is called. */
   connect() {
     if (this.#connection) return;
     this.#connection = new AbortController();
     const { signal } = this.#connection;
     /** @type {(target: EventTarget, type: string, listener: (event: Event) => void) => void} */
-    const on = (target, type, listener) =>
-      target.addEventListener(type, listener, { signal, passive: true, capture: true });
+    const on = (target, type, listener) => target.addEventListener(type, listener, { signal });
     on(document, "visibilitychange", () => this.#onVisible());
     on(window, "online", () => this.#onVisible());
     on(window, "pageshow", (event) => {
       if (/** @type {PageTransitionEvent} */ (event).persisted) this.#onVisible();
     });
-    // The widget stops the propagation of its key events, so that only capturing listeners receive them.
-    for (const type of ["pointerdown", "keydown"]) {
-      on(document, type, () => this.#poller.noteActivity() && this.refresh());
-    }
     this.#tabs.open((message) => this.#receive(message));
     this.#onVisible();
   }
@@ -142,6 +156,7 @@ export class TimerManager extends EventTarget {
     this.#tabs.close();
     this.#poller.stop();
     this.#sender.stop();
+    this.#stopLive();
     clearTimeout(this.#tickTimer);
   }
 
@@ -216,8 +231,14 @@ export class TimerManager extends EventTarget {
     return this.#refreshing;
   }
 
-  /** Request today's seconds, for example after the time of a stopped timer was corrected. */
-  async loadToday() {
+  /** Follow a change that the user has made here, such as a correction of a stopped timer with `api.request`. */
+  expectChange() {
+    clearTimeout(this.#expected);
+    if (this.isLive) this.#expected = setTimeout(() => this.#refreshAfterChange(), HINT_MS);
+    else this.#refreshAfterChange();
+  }
+
+  async #loadToday() {
     if (this.state.phase !== "ready") return;
     const today = await this.#today.load(this.now);
     if (today === undefined) return;
@@ -272,6 +293,14 @@ export class TimerManager extends EventTarget {
 
   // ---------------------------------------------------------------- the server
 
+  /** Poll the server even if a poll is in progress. @param {boolean} [hasChanged] whether to load today's seconds, too */
+  async #refreshAfterChange(hasChanged = true) {
+    clearTimeout(this.#expected);
+    await this.#refreshing;
+    if (hasChanged) this.#today.since = 0;
+    if (this.#connection) await this.refresh();
+  }
+
   async #refresh() {
     this.#poller.stop();
     if (!this.api.maySucceed) return this.#forgetUser();
@@ -298,7 +327,8 @@ export class TimerManager extends EventTarget {
     }
     this.#showConnected();
     this.#sender.send();
-    if (this.#connection && (isNew || failures || this.#today.isDue(this.now))) this.loadToday();
+    this.#startLive();
+    if (this.#connection && (isNew || failures || this.#today.isDue(this.now))) this.#loadToday();
     return true;
   }
 
@@ -323,13 +353,18 @@ export class TimerManager extends EventTarget {
       if (user !== this.#user) this.#setUser(user);
       this.#adopt(timers, this.now, response.headers.get("ETag") ?? "");
     }
+    this.#shareList();
+    return isNew;
+  }
+
+  #shareList() {
     const { confirmed, confirmedAt, etag } = this.#timers;
     if (confirmed) this.#broadcast({ type: "list", timers: confirmed, at: confirmedAt, etag });
-    return isNew;
   }
 
   /** @param {?number} user */
   #setUser(user) {
+    this.#stopLive();
     this.#user = user;
     this.#outbox = user ? new Outbox(`${this.api.server}:${user}`) : null;
     this.#timers.reset(this.#outbox?.actions ?? []);
@@ -349,7 +384,6 @@ export class TimerManager extends EventTarget {
 
   /** @param {OpenTimer[]} timers @param {number} at @param {string} etag */
   #adopt(timers, at, etag) {
-    this.#poller.noteActivity();
     for (const transition of this.#timers.adopt(timers, at, etag)) this.#emit("transition", transition);
   }
 
@@ -373,18 +407,40 @@ export class TimerManager extends EventTarget {
     });
   }
 
+  /** Let the server send hints of changes. Without locks, a connection cannot be shared with other tabs. */
+  async #startLive() {
+    const user = this.#user;
+    if (this.#live || !user || !navigator.locks) return;
+    const module = await import("./widget/live.js").catch(() => null);
+    if (!module || this.#live || !this.#connection || this.#user !== user) return;
+    this.#live = new module.Live(this.api, user, {
+      changed: () => this.#live && this.#schedulePoll(),
+      share: () => this.#shareList(),
+      hint: () => {
+        clearTimeout(this.#expected);
+        this.#emit("hint");
+      },
+      refresh: (hasChanged) => this.#refreshAfterChange(hasChanged),
+    });
+  }
+
+  #stopLive() {
+    const live = this.#live;
+    this.#live = null;
+    live?.stop();
+  }
+
   // ---------------------------------------------------------------- time
 
-  #schedulePoll(extra = 0) {
+  #schedulePoll(extra = 0, isLive = this.isLive) {
     if (!this.#connection || document.hidden || this.state.phase === "signed-out") this.#poller.stop();
-    else this.#poller.schedule(extra, this.#untilChange + jittered(CHANGE_DELAY_MS));
+    else this.#poller.schedule(isLive, extra, this.#untilChange + jittered(CHANGE_DELAY_MS));
   }
 
   #onVisible() {
     this.#poller.stop();
     clearTimeout(this.#tickTimer);
     if (document.hidden) return;
-    this.#poller.noteActivity();
     this.refresh();
     if (this.state.phase === "ready") this.#tick();
   }
@@ -401,7 +457,7 @@ export class TimerManager extends EventTarget {
     const counting = this.state.timers.find((timer) => timer.is_counting);
     // If timers share the time, each second of a timer takes several seconds.
     const elapsed = counting ? (this.working(counting) / counting.counting_share) * 1_000 : 0;
-    const wait = Math.min(this.#untilChange, counting ? 1_000 - (elapsed % 1_000) : MAX_TICK_MS);
+    const wait = Math.min(this.#untilChange, counting ? 1_000 - (elapsed % 1_000) : SHOW_MS);
     // Tick one millisecond late, because an early tick would show the previous second again.
     this.#tickTimer = setTimeout(() => this.#tick(), wait + 1);
   }
@@ -410,8 +466,9 @@ export class TimerManager extends EventTarget {
     // If the clock has jumped, do not update the display until the server has responded, because the time may
     // be wrong.
     if (this.#hasJumped()) return this.refresh();
-    if (!this.#isUnconfirmed && this.#today.isDue(this.now)) this.loadToday();
-    if (this.state.timers.some((timer) => changeOf(timer) <= this.now)) this.#show();
+    if (!this.#isUnconfirmed && !this.#refreshing && this.#today.isDue(this.now)) this.#loadToday();
+    const isChanged = this.state.timers.some((timer) => changeOf(timer) <= this.now);
+    if (isChanged || performance.now() - this.#shownAt >= SHOW_MS) this.#show();
     this.#scheduleTick();
     this.#emit("tick");
   }
@@ -438,7 +495,7 @@ export class TimerManager extends EventTarget {
   /** @param {TabMessage} message */
   #receive(message) {
     if (message.type === "signed-out") return this.#forgetUser(false);
-    if (message.type === "polling") return this.#timers.confirmed && this.#schedulePoll(OTHER_TAB_MS);
+    if (message.type === "polling") return this.#timers.confirmed && this.#schedulePoll(OTHER_TAB_MS, false);
     const { user } = message;
     const isOther = user && user !== this.#user;
     if (isOther) this.#invalidate();
@@ -485,6 +542,7 @@ export class TimerManager extends EventTarget {
   /** @param {Partial<State>} [change] */
   #show(change) {
     const { now } = this;
+    this.#shownAt = performance.now();
     this.#today.accrue(now, this.state.timers);
     const { confirmed, pending } = this.#timers;
     this.state = {

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 ADMIN = "boss"
 _WIDGET_PAGE = Path(__file__).with_name("widget_page.html")
 # Cold starts are slow when several functions start at once on few cores.
-_TIMEOUT_MS = 120_000
+_TIMEOUT_MS = 30_000
 
 
 class OtherSites(PageServer):

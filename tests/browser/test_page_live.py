@@ -59,11 +59,17 @@ def test_the_page_uses_the_servers_clock(
 
 @pytest.fixture
 def running(
-    open_page: OpenPage, sign_in: SignIn, ann: Account, ann_elsewhere: Callable[..., Any]
+    open_page: OpenPage,
+    sign_in: SignIn,
+    ann: Account,
+    ann_elsewhere: Callable[..., Any],
+    browser_errors: BrowserErrors,
 ) -> Timesheet:
-    """Open Ann's Time page at noon, with a running timer and a clock that tests can set."""
+    """Open Ann's Time page at noon, with a running timer, a settable clock, and no live connection."""
     ann_elsewhere("start/", {"github_repo": REPO, "github_issue_number": 7})
     page = open_page(**IN_BERLIN | {"timezone_id": noon_zone()})
+    browser_errors.allow(OFFLINE)
+    page.route("**/api/live/ticket/", lambda route: route.abort())
     page.clock.install()
     sheet = Timesheet(sign_in(page, ann))
     expect(sheet.entry("counting")).to_be_visible()
@@ -72,8 +78,7 @@ def running(
     return sheet
 
 
-def test_running_time_is_updated_live(running: Timesheet, browser_errors: BrowserErrors) -> None:
-    browser_errors.allow(OFFLINE)
+def test_running_time_is_updated_live(running: Timesheet) -> None:
     running.page.route("**/api/**", lambda route: route.abort())
     running.page.clock.fast_forward("03:00:00")
     expect(Present(running.page).clock()).to_contain_text("03:00:")

@@ -129,33 +129,26 @@ def test_a_timer_started_by_an_assignment_shows_with_its_time(
     assert 12 * 60 <= ann_widget.seconds(ASSIGNED) < 12 * 60 + 60
 
 
-def test_a_change_on_github_shows_within_fifteen_seconds(
-    ann_widget_with_clock: Widget, site: Site, ann: Account
-) -> None:
-    widget = ann_widget_with_clock
+def test_a_change_on_github_shows_with_a_notice(ann_widget: Widget, site: Site, ann: Account) -> None:
+    widget = ann_widget
     widget.record_events()
     site.backdate_registration(ann.id)
     site.deliver("issues", assigned(ann, datetime.now(UTC)))
-    site.process_everything()
-    widget.page.clock.fast_forward(15_000)
     expect(widget.timers).to_have_count(1)
     expect(widget.notice).to_have_text(f"{REPO}#{ASSIGNED} was started.")
     (event,) = widget.events()
     assert (event["type"], event["isOwn"]) == ("issue-timer:start", False)
 
 
-def test_a_change_on_another_device_shows_within_fifteen_seconds(
-    ann_widget_with_clock: Widget, ann_elsewhere: Callable[..., Any]
+def test_a_change_on_another_device_shows_with_a_notice(
+    ann_widget: Widget, ann_elsewhere: Callable[..., Any]
 ) -> None:
-    widget = ann_widget_with_clock
+    widget = ann_widget
     timer = ann_elsewhere("start/", ISSUE)
-    widget.page.clock.fast_forward(15_000)
     expect(widget.timers).to_have_count(1)
     ann_elsewhere(f"{timer['id']}/pause/")
-    widget.page.clock.fast_forward(15_000)
     expect(widget.timers).to_contain_text("Paused")
     expect(widget.notice).to_have_text(f"{REPO}#7 was paused elsewhere.")
     ann_elsewhere(f"{timer['id']}/stop/")
-    widget.page.clock.fast_forward(15_000)
     expect(widget.timers).to_have_count(0)
     expect(widget.notice).to_have_text(f"{REPO}#7 was stopped elsewhere.")

@@ -15,44 +15,38 @@ beforeEach(() => {
   poller = new Poller(() => {
     polls += 1;
   });
-  poller.noteActivity();
 });
 
 afterEach(() => browser.close());
 
-/** @param {number} ms @param {number} [extra] */
-async function expectPollAfter(ms, extra) {
+/** @param {number} ms @param {{isLive?: boolean, extra?: number, latest?: number}} [options] */
+async function expectPollAfter(ms, { isLive = false, extra, latest } = {}) {
   polls = 0;
-  poller.schedule(extra);
+  poller.schedule(isLive, extra, latest);
   await browser.pass(ms - 100);
   assert.equal(polls, 0);
   await browser.pass(200);
   assert.equal(polls, 1);
 }
 
-test("an active user's timers are polled every 15 seconds", () => expectPollAfter(15_000));
+test("the server is polled every 15 seconds", () => expectPollAfter(15_000));
 
-test("an extra delay is added to the interval", () => expectPollAfter(17_000, 2_000));
+test("a server that sends hints of changes is polled every forty minutes", () =>
+  expectPollAfter(2_400_000, { isLive: true }));
+
+test("an extra delay is added to the interval", () => expectPollAfter(17_000, { extra: 2_000 }));
+
+test("a change that is known in advance shortens the interval", () =>
+  expectPollAfter(5_000, { isLive: true, latest: 5_000 }));
 
 test("a new schedule replaces the previous one, and stopping cancels it", async () => {
-  poller.schedule();
+  poller.schedule(false);
   await expectPollAfter(15_000);
-  poller.schedule();
+  poller.schedule(false);
   poller.stop();
   await browser.pass(60_000);
   assert.equal(polls, 1);
 });
-
-for (const [idle, interval] of [
-  [599_000, 15_000],
-  [600_000, 30_000],
-  [3_600_000, 60_000],
-]) {
-  test(`after ${idle / 1_000} idle seconds, polls are ${interval / 1_000} seconds apart`, async () => {
-    await browser.pass(idle);
-    await expectPollAfter(interval);
-  });
-}
 
 for (const [failures, wait] of [
   [1, 15_000],
@@ -62,16 +56,9 @@ for (const [failures, wait] of [
 ]) {
   test(`after ${failures} failures, the wait is ${wait / 1_000} seconds`, async () => {
     poller.failures = failures;
-    await expectPollAfter(wait);
+    await expectPollAfter(wait, { isLive: true });
   });
 }
-
-test("activity restores the shortest interval", async () => {
-  assert.equal(poller.noteActivity(), false);
-  await browser.pass(600_000);
-  assert.equal(poller.noteActivity(), true);
-  await expectPollAfter(15_000);
-});
 
 test("a server that asks to wait is not polled earlier", async () => {
   poller.failures = 1;

@@ -1,10 +1,7 @@
+// The interval between polls, and the interval while the server sends hints of changes: a hint may be lost, and there is
+// none of changed settings of the organization.
 const POLL_MS = 15_000;
-// The longer intervals that apply while the user is inactive and no timer changes, as [inactivity, interval]
-// in milliseconds.
-const IDLE = [
-  [3_600_000, 60_000],
-  [600_000, 30_000],
-];
+const LIVE_POLL_MS = 2_400_000;
 const MAX_WAIT_MS = 60_000;
 
 /** Decides when to poll the server. */
@@ -14,7 +11,6 @@ export class Poller {
   /** The seconds that the server asked to wait when the last poll failed. */
   retryAfter = 0;
   #poll;
-  #activeAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -24,37 +20,22 @@ export class Poller {
   }
 
   /**
-   * Record that the user is active, or that a timer has changed.
-   *
-   * @returns {boolean} whether polling had slowed down
-   */
-  noteActivity() {
-    const wasSlow = this.#interval > POLL_MS;
-    this.#activeAt = performance.now();
-    return wasSlow;
-  }
-
-  /**
    * Schedule the next poll.
    *
+   * @param {boolean} isLive whether the server sends hints of changes
    * @param {number} [extra] milliseconds in addition to the interval
    * @param {number} [latest] the longest interval in milliseconds
    */
-  schedule(extra = 0, latest = Infinity) {
+  schedule(isLive, extra = 0, latest = Infinity) {
     this.stop();
     const wait = this.failures
       ? jittered(POLL_MS * 2 ** (this.failures - 1), this.retryAfter)
-      : Math.min(this.#interval, latest);
+      : Math.min(isLive ? LIVE_POLL_MS : POLL_MS, latest);
     this.#timer = setTimeout(this.#poll, wait + extra);
   }
 
   stop() {
     clearTimeout(this.#timer);
-  }
-
-  get #interval() {
-    const idle = performance.now() - this.#activeAt;
-    return IDLE.find(([from]) => idle >= from)?.[1] ?? POLL_MS;
   }
 }
 

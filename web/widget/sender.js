@@ -80,8 +80,8 @@ export class Sender {
     } finally {
       this.#isSending = false;
     }
-    // Load all timers, because an action may change which timer counts.
-    if (hasSent) this.#host.refresh();
+    // An action may change which timer counts.
+    if (hasSent) this.#host.sent();
   }
 
   /** @param {Action} stored @param {Outbox} outbox */

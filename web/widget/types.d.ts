@@ -143,8 +143,14 @@ export interface ApiResponse {
 export interface Events {
   /** `state` has changed. */
   change: undefined;
-  /** A second has passed. The event occurs only while the page is visible and a timer counts. */
+  /**
+   * A second has passed. The event occurs only while the page is visible. If no timer counts, it occurs once a minute.
+   */
   tick: undefined;
+  /**
+   * One of the user's timers, which may be a stopped one, or the calendar has changed. The event also occurs when changes may have been missed. The manager refreshes its own state.
+   */
+  hint: undefined;
   transition: Transition;
   /**
    * `refused`: the server has refused an action with `error`, and the action was reverted. `waiting`: an
@@ -170,6 +176,8 @@ export interface SenderHost {
   canSend(): boolean;
   /** Poll the server if the owner is connected. */
   refresh(): Promise<boolean>;
+  /** Load all timers after the server has executed actions. */
+  sent(): void;
   /** Ask the server which user is signed in. Return false if the server did not respond. */
   checkUser(): Promise<boolean>;
   /** Show an action that the server has executed. */
@@ -185,6 +193,33 @@ export interface SenderHost {
    */
   wait(error: ApiError, isFirst: boolean): void;
 }
+
+/** Permission to open a live connection: the response of `POST /api/live/ticket/`. Durations are in seconds. */
+export interface Ticket {
+  url: string;
+  ping_after: number;
+  renew_after: number;
+}
+
+/** Functions that `Live` calls; its owner provides them. */
+export interface LiveHost {
+  /** `isConnected` has changed. */
+  changed(): void;
+  /** Send the list of open timers to the other tabs. */
+  share(): void;
+  /** The server has sent a hint, to this tab or to another one. */
+  hint(): void;
+  /** Poll the server. `hasChanged`: also load what the list does not show. */
+  refresh(hasChanged: boolean): Promise<unknown>;
+}
+
+/** Messages between the tabs that share a connection. */
+export type LiveMessage =
+  /** Ask the tab that has the lock for the list and whether it is connected. */
+  | { type: "check" }
+  | { type: "connection"; isConnected: boolean }
+  /** The server has sent a hint. */
+  | { type: "changed" };
 
 /** The working time of a day. */
 export interface Total {

@@ -27,7 +27,7 @@ class MemoryStorage {
 class FakeBroadcastChannel {
   /** @type {Set<FakeBroadcastChannel>} */
   static open = new Set();
-  /** @type {((event: {data: unknown}) => void) | null} */
+  /** @type {((event: {data: any}) => void) | null} */
   onmessage = null;
 
   /** @param {string} name */
@@ -46,6 +46,106 @@ class FakeBroadcastChannel {
 
   close() {
     FakeBroadcastChannel.open.delete(this);
+  }
+}
+
+/** Grants each lock to one request at a time, in the order of the requests. */
+class FakeLocks {
+  /** @type {Map<string, {grant: () => void}[]>} */
+  #queues = new Map();
+  /** @type {Map<string, (reason: unknown) => void>} */
+  #holders = new Map();
+
+  /**
+   * @param {string} name
+   * @param {[() => unknown] | [{signal?: AbortSignal, steal?: boolean}, () => unknown]} args
+   * @returns {Promise<unknown>}
+   */
+  request(name, ...args) {
+    const [{ signal, steal }, task] = args.length === 1 ? [/** @type {any} */ ({}), args[0]] : args;
+    return new Promise((resolve, reject) => {
+      const queue = this.#queues.get(name) ?? [];
+      this.#queues.set(name, queue);
+      const request = {
+        grant: () => {
+          this.#holders.set(name, reject);
+          const release = () => {
+            if (this.#holders.get(name) !== reject) return;
+            this.#holders.delete(name);
+            queue.shift()?.grant();
+          };
+          Promise.resolve(task()).then(resolve, reject).finally(release);
+        },
+      };
+      signal?.addEventListener("abort", () => {
+        const index = queue.indexOf(request);
+        if (index < 0) return;
+        queue.splice(index, 1);
+        reject(signal.reason);
+      });
+      if (steal) this.#holders.get(name)?.(new DOMException("Stolen", "AbortError"));
+      queueMicrotask(() => {
+        if (steal || (!this.#holders.has(name) && !queue.length)) request.grant();
+        else queue.push(request);
+      });
+    });
+  }
+}
+
+/** A connection whose server is the test. */
+export class FakeSocket {
+  /** All connections of the test, in the order in which they were opened. @type {FakeSocket[]} */
+  static all = [];
+  /** Whether the server accepts connections; else, it closes them at once. */
+  static isAccepting = true;
+  /** Whether the server replies to pings. */
+  static isReplying = true;
+  state = "connecting";
+  /** @type {string[]} */
+  sent = [];
+  /** @type {(() => void) | null} */
+  onopen = null;
+  /** @type {((event: {data: string}) => void) | null} */
+  onmessage = null;
+  /** @type {(() => void) | null} */
+  onclose = null;
+
+  /** @param {string} url */
+  constructor(url) {
+    this.url = url;
+    FakeSocket.all.push(this);
+    setImmediate(() => {
+      if (this.state !== "connecting") return;
+      if (!FakeSocket.isAccepting) return this.drop();
+      this.state = "open";
+      this.onopen?.();
+    });
+  }
+
+  /** The connections that are open. */
+  static get open() {
+    return FakeSocket.all.filter(({ state }) => state === "open");
+  }
+
+  /** @param {string} data */
+  send(data) {
+    this.sent.push(data);
+    if (FakeSocket.isReplying) setImmediate(() => this.receive({ type: "pong" }));
+  }
+
+  close() {
+    this.state = "closed";
+  }
+
+  /** Send a message from the server. @param {object} message */
+  receive(message) {
+    this.onmessage?.({ data: JSON.stringify(message) });
+  }
+
+  /** Close the connection by the server or the network. */
+  drop() {
+    this.state = "closed";
+    this.onclose?.();
   }
 }
 
@@ -70,8 +170,11 @@ export class FakeBrowser {
     define(globalThis, "location", new URL(ORIGIN));
     define(globalThis, "localStorage", this.storage);
     define(globalThis, "BroadcastChannel", FakeBroadcastChannel);
-    // Provide no locks, like a page without HTTPS. The tests in a real browser cover locks.
+    // Provide no locks, like a page without HTTPS, unless a test enables them.
     define(navigator, "locks", undefined);
+    define(globalThis, "WebSocket", FakeSocket);
+    FakeSocket.all = [];
+    FakeSocket.isAccepting = FakeSocket.isReplying = true;
     mock.timers.enable({ apis: ["setTimeout"] });
     mock.method(performance, "now", () => this.#monotonic);
     mock.method(Date, "now", () => this.#wall);
@@ -117,9 +220,19 @@ export class FakeBrowser {
     this.document.dispatchEvent(new Event("visibilitychange"));
   }
 
+  /** Provide locks, like a page with HTTPS. */
+  enableLocks() {
+    define(navigator, "locks", new FakeLocks());
+  }
+
   /** Open a channel as another tab would. */
   openTab() {
     return new FakeBroadcastChannel(`issue-timer:${ORIGIN}`);
+  }
+
+  /** Open the channel of a user's connection as another tab would. */
+  openLiveTab(user = 1) {
+    return new FakeBroadcastChannel(`issue-timer:live:${ORIGIN}:${user}`);
   }
 
   /** The stored actions of all users. @returns {import("../../../web/widget/types.d.ts").Action[]} */

@@ -141,6 +141,10 @@ export class FakeServer {
   handle({ method, path, body, headers }) {
     if (path === "/api/auth/me/") return this.respond(200, { id: this.user });
     if (path === "/api/auth/logout/") return this.respond(204);
+    if (path === "/api/live/ticket/") {
+      const url = `wss://timer.example.com/live?ticket=${this.sent("POST").length}`;
+      return this.respond(200, { url, expires_in: 60, ping_after: 540, renew_after: 6_900 });
+    }
     if (path.startsWith("/api/timelogs/totals/")) {
       return this.respond(200, { working_duration: 600, until: new Date(this.now).toISOString() });
     }
