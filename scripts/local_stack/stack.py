@@ -14,7 +14,7 @@ from deployed_stack.errors import ToolError
 from deployed_stack.packing import pack_build
 from deployed_stack.paths import ROOT
 from deployed_stack.sign_in import CALLBACK_PATH
-from deployed_stack.web import deploy_web
+from deployed_stack.web import deploy_page
 from local_stack.build import build, run_sam, sources_digest
 from local_stack.cdn import local_url, serve_locally
 from local_stack.demo_github import PEOPLE, DemoGitHub, is_demo
@@ -227,7 +227,7 @@ class LocalStack(DeployedStack):
         # The first access creates the webhook's secret.
         self.webhook_secret()
         serve_locally(self, self.emulator.port)
-        deploy_web(self, ROOT / "web")
+        deploy_page(self)
 
     def deploy(self, template: Path, parameters: Mapping[str, str]) -> None:
         """Deploy a built template; a stack that runs continues to serve requests."""

@@ -631,6 +631,16 @@ export const german = {
     "dieses Servers, ob das Repository verbunden ist.",
   emptyConnect: "Seit gestern ist kein Ereignis von GitHub angekommen.",
   emptyConnectLink: "GitHub verbinden",
+
+  // the API
+  titleApi: "API · Issue Timer",
+  apiTitle: "Die API",
+  apiText: "Jede Anfrage lässt sich hier lesen und ausprobieren (englisch).",
+  apiDocs: "Die Erklärungen (englisch)",
+  apiSignedIn:
+    "„Execute“ handelt in deinem Namen, mit deinen echten Timern. Mit „Authorize“ verwendet es stattdessen ein " +
+    "API-Token.",
+  apiSignedOut: "Um Anfragen auszuprobieren, melde dich an oder gib mit „Authorize“ ein API-Token ein.",
 };
 
 /** @param {unknown} phrase */
