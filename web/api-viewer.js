@@ -39,6 +39,7 @@ async function showViewer() {
     defaultModelsExpandDepth: 0,
     displayRequestDuration: true,
     filter: true,
+    syntaxHighlight: { theme: "monokai" },
     // The page loads nothing from other sites.
     validatorUrl: null,
   });

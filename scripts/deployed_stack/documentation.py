@@ -85,6 +85,9 @@ class _Page:
         """Give headings GitHub's ids, and let links and pictures lead to the keys in the bucket."""
         for index, token in enumerate(tokens):
             before, after = tokens[index - 1], tokens[min(index + 1, len(tokens) - 1)]
+            if style := token.attrs.pop("style", ""):
+                # The alignment of a cell. The policy forbids inline styles.
+                token.attrSet("class", str(style).removeprefix("text-align:"))
             if token.type == "heading_open":
                 token.attrSet("id", slug(after.content))
             elif token.type == "table_open":

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Site
     from tests.support.fake_github.model import Account
 
-PAGES = ["/", "/account.html", "/embed.html"]
+PAGES = ["/", "/account.html", "/embed.html", "/github.html"]
 
 
 @pytest.fixture
