@@ -86,7 +86,7 @@ def deploy_web(
     UnknownFileType
         The type of a file is unknown. Nothing was changed.
     """
-    files = _files(folder) | generated
+    files = {**_files(folder), **generated}
     s3, bucket = stack.aws.client("s3"), stack.outputs["WebBucketName"]
     stored = _etags(s3, bucket)
     # Upload pages after the files that they load, and modules after the modules in subfolders.
