@@ -50,7 +50,7 @@ option   = $(if $(call given,$(2)),$(1) $(call given,$(2)))
 help: ## List the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 28
 	@echo; echo 'The targets from send to deploy-web work on the local stack at PORT, or with STACK=<name> on one in AWS;'
-	@echo 'invoke and invoke-env work on the local stack only.'
+	@echo 'demo, invoke, invoke-env and aws-env work on the local stack only.'
 
 .PHONY: install
 install: $(venv) $(sam) $(ministack) $(lambda) $(checkov) $(javascript) back-ends ## Install everything now; otherwise each target installs its needs
@@ -60,6 +60,10 @@ install: $(venv) $(sam) $(ministack) $(lambda) $(checkov) $(javascript) back-end
 .PHONY: run
 run: $(venv) $(sam) $(ministack) ## Run the product on this machine, without AWS and Docker [PORT=4570] [SET="AdminLogins=... ..."]
 	@exec .venv/bin/python scripts/run_local.py $(on-port) $(call option,--set,SET)
+
+.PHONY: demo
+demo: $(venv) ## Fill the local stack with a month of a small team's work [REMOVE=1: remove it]
+	@.venv/bin/python scripts/fill_demo.py $(on-stack) $(if $(call given,REMOVE),--remove)
 
 .PHONY: send
 send: $(venv) ## Send a delivery as GitHub would: EVENT=events/issues.assigned.json [NAME=issues] [URL=...]
@@ -73,6 +77,10 @@ invoke: $(venv) $(sam) $(ministack) $(lambda) ## Run a built function under AWS'
 .PHONY: invoke-env
 invoke-env: $(venv) ## Print the functions' environment on the local stack for `sam local invoke --env-vars`
 	@.venv/bin/python scripts/invoke.py $(on-port) environment
+
+.PHONY: aws-env
+aws-env: $(venv) ## Print the environment with which the AWS CLI uses the local stack: eval "$(make aws-env)"
+	@.venv/bin/python scripts/invoke.py $(on-port) aws
 
 .PHONY: token
 token: $(venv) ## Register a person and create an API token: USER=<GitHub id or login> [LOGIN=...] [NAME=...] [DAYS=...]

@@ -1,8 +1,12 @@
-"""``make invoke``: run one built function on the running local stack, or on a temporary one."""
+"""``make invoke``: run one built function on the running local stack, or on a temporary one.
+
+The other commands print environments for tools that use the running local stack.
+"""
 
 import argparse
 import contextlib
 import json
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -25,7 +29,13 @@ def main() -> int:
     run.add_argument("function", help="its name in template.yaml")
     run.add_argument("event", type=Path, help="a file, for example of events/")
     commands.add_parser("environment", help="print the input of `sam local invoke --env-vars`")
+    commands.add_parser("aws", help="print the commands that set the environment of the AWS CLI")
     options = parser.parse_args()
+    if options.command == "aws":
+        environment = local_stack(options.port).environment
+        for name in sorted(name for name in environment if name.startswith("AWS_")):
+            print(f"export {name}={shlex.quote(environment[name])}")
+        return 0
     if options.command == "environment":
         stack = local_stack(options.port)
         print(json.dumps({name: environment_of(stack, name) for name in functions_of(stack)}, indent=2))

@@ -11,7 +11,6 @@ import yaml
 
 from deployed_stack.errors import ToolError
 from deployed_stack.paths import ROOT
-from deployed_stack.sign_in import LOGIN_PATH
 from local_stack import LocalStack
 from local_stack.choice import DEFAULT_PORT, add_port_option
 from local_stack.paths import state_dir
@@ -39,8 +38,9 @@ def main() -> int:
             options.port, state_dir(options.port), _say, parameters, with_demo_github=True
         ) as stack:
             token = _demo_token(stack)
+            stack.wait_until_ready()
             _say(_welcome(stack, token, time.monotonic() - began))
-            stack.emulator.wait()
+            stack.supervise()
     except KeyboardInterrupt:
         _say("Stopped. Timers and tokens are kept for the next `make run`.")
         return 0
@@ -94,26 +94,27 @@ def _demo_token(stack: LocalStack) -> str:
 
 
 def _welcome(stack: LocalStack, token: str, seconds: float) -> str:
-    port = "" if stack.emulator.port == DEFAULT_PORT else f"PORT={stack.emulator.port} "
-    where = "as a demo user" if stack.demo_github else "with GitHub"
+    port = "" if stack.port == DEFAULT_PORT else f"PORT={stack.port} "
+    codespace = f"\n  {stack.codespace_url}/ (this codespace)" if stack.codespace_url else ""
+    if stack.demo_github:
+        steps = f"""1. Open it and sign in as a demo user, such as {DEMO_LOGIN}.
+  2. Open {stack.url}/demo/, the demo GitHub, and work on issues: your timers follow."""
+    else:
+        steps = "Open it and sign in with GitHub: the stack has credentials for it."
     return f"""
 Issue Timer is up after {seconds:.0f} s. Ctrl-C stops it and keeps its data in .local/
 
-  {stack.url}
+  {stack.url}/{codespace}
 
-  Sign in {where}: {stack.url}{LOGIN_PATH}
-  Token of the demo user {DEMO_LOGIN}, id {DEMO_USER_ID}: {token}
+  {steps}
 
 In a second terminal:
 
   export {port}URL={stack.url} TOKEN={token}
 
-  Timers:         curl -H "Authorization: Token $TOKEN" $URL/api/timelogs/
+  Timers of {DEMO_LOGIN}: curl -H "Authorization: Token $TOKEN" $URL/api/timelogs/
   GitHub assigns: make send EVENT=events/issues.assigned.json
-  GitHub closes:  make send EVENT=events/issues.closed.json
-  Another token:  make token USER=1 LOGIN=mojombo
-  Functions' logs: make logs
-  Emulator's log: {stack.emulator.log_file.relative_to(ROOT)}
+  Logs: make logs, and of the emulator {stack.emulator.log_file.relative_to(ROOT)}
 """
 
 

@@ -102,8 +102,8 @@ def dynamodb(folder_of_run: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def ministack(folder_of_run: Path) -> Iterator[MiniStack]:
     """The AWS emulator without a stack, which all workers share."""
-    with shared("ministack", folder_of_run) as port:
-        yield MiniStack(int(port), folder_of_run / "ministack")
+    with shared("ministack", folder_of_run) as state_dir:
+        yield MiniStack(Path(state_dir))
 
 
 @pytest.fixture

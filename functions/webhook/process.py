@@ -195,6 +195,11 @@ def _process(record: SQSRecord, lambda_context: LambdaContext, batch: BatchRepor
     if again_ms and not is_last_try:
         _retry_after(record, math.ceil(again_ms / 1000))
         raise _Again
+    if again_ms:
+        # SQS would move this message to the dead-letter queue. A new message with the same events has all
+        # attempts; it waits after its first one.
+        again = f"{message.delivery}-again"
+        send(_sqs(), settings().delivery_queue_url, message.events, delivery=again, hook=message.hook)
     if _receive_count(record.raw_event) > 1:
         # Delete this message now. Another message of the batch may have killed the process at the last
         # attempt, and may kill the process again.

@@ -19,16 +19,10 @@ class Response(NamedTuple):
 def request(
     method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Send one request and return the response, whatever its status. Do not follow redirects.
-
-    Resolve host names under ``.localhost`` to this machine (RFC 6761, section 6.3), because some of the
-    resolvers that Python may use do not.
-    """
+    """Send one request and return the response, whatever its status. Do not follow redirects."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    address = "127.0.0.1" if host.endswith(".localhost") else host
     connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = connect(address, parts.port, timeout=_TIMEOUT_SECONDS)
+    connection = connect(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request(

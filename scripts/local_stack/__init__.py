@@ -2,7 +2,7 @@
 
 Both the emulator and the stack are context managers::
 
-    with MiniStack(port=free_port(), state_dir=tmp_path) as emulator:
+    with MiniStack(state_dir=tmp_path) as emulator:
         emulator.session.client("dynamodb")
 
     with LocalStack(port=free_port(), state_dir=tmp_path) as stack:

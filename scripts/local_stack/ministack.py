@@ -1,24 +1,25 @@
 """Run MiniStack as a child process: start it, wait until it is ready, save its state and stop it."""
 
 import contextlib
+import json
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import boto3
 
 from deployed_stack.errors import ToolError
+from deployed_stack.paths import ROOT
 from local_stack.paths import MINISTACK_PYTHON
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
-# The emulator accepts any access key.
-_KEY = "local"
 _START_SECONDS = 60
 _STOP_SECONDS = 60
 
@@ -30,52 +31,89 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class _EmulatorSession(boto3.Session):
-    """A session whose clients share one endpoint; boto3 has no setting for a session's endpoint."""
+class Access(NamedTuple):
+    """The port of an emulator, and the keys with which it can be used during one run."""
 
-    def __init__(self, endpoint_url: str) -> None:
-        super().__init__(aws_access_key_id=_KEY, aws_secret_access_key=_KEY, region_name=REGION)
-        self._endpoint_url = endpoint_url
-
-    # Hide this method from the type checker, which derives the client's type from boto3's own signature.
-    if not TYPE_CHECKING:
-
-        def client(self, *args: object, **kwargs: object) -> object:
-            """Create a client, as ``boto3.Session.client`` does."""
-            return super().client(*args, **{"endpoint_url": self._endpoint_url} | kwargs)
-
-
-class MiniStack:
-    """An empty AWS on one local port, with its state in a folder.
-
-    The state is saved within seconds of a change, and at the end of the context; the next emulator with the
-    same folder loads it.
-
-    Parameters
-    ----------
-    port
-        The port to listen on, on the loopback interface only.
-    state_dir
-        Folder for the state, the log and the functions' unpacked code. It belongs to one port, because
-        MiniStack identifies a queue by its URL, which contains the port.
-    """
-
-    def __init__(self, port: int, state_dir: Path) -> None:
-        self.port = port
-        self.state_dir = state_dir.resolve()
-        self.log_file = self.state_dir / "ministack.log"
-        self._scratch = self.state_dir / "tmp"
-        self._process: subprocess.Popen[bytes] | None = None
+    port: int
+    access_key_id: str
+    secret_access_key: str
+    secret: str
+    """The front door's secret."""
 
     @property
     def endpoint_url(self) -> str:
         """The URL that all AWS services share."""
         return f"http://{HOST}:{self.port}"
 
+
+class _EmulatorSession(boto3.Session):
+    """A session whose clients share one endpoint and one access key.
+
+    boto3 has no setting for a session's endpoint. The key is read when a client is created, because it
+    belongs to a run of the emulator.
+    """
+
+    def __init__(self, emulator: "MiniStack") -> None:
+        super().__init__(region_name=REGION)
+        self._emulator = emulator
+
+    # Hide this method from the type checker, which derives the client's type from boto3's own signature.
+    if not TYPE_CHECKING:
+
+        def client(self, *args: object, **kwargs: object) -> object:
+            """Create a client, as ``boto3.Session.client`` does."""
+            access = self._emulator.access
+            settings = {
+                "endpoint_url": access.endpoint_url,
+                "aws_access_key_id": access.access_key_id,
+                "aws_secret_access_key": access.secret_access_key,
+            }
+            return super().client(*args, **settings | kwargs)
+
+
+class MiniStack:
+    """An empty AWS on a local port, with its state in a folder.
+
+    The state contains each change that was acknowledged; the next emulator with the same folder loads it. A
+    file in the folder tells the tools of this machine's user the port and the access key.
+
+    Parameters
+    ----------
+    state_dir
+        Folder for the state, the log and the functions' unpacked code.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir.resolve()
+        self.log_file = self.state_dir / "ministack.log"
+        self._access_file = self.state_dir / "emulator.json"
+        self._scratch = self.state_dir / "tmp"
+        self._access: Access | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def access(self) -> Access:
+        """The port and the keys of the emulator that this object or another process has started.
+
+        Raises
+        ------
+        ToolError
+            No emulator was ever started with this folder.
+        """
+        access = self._access or self._recorded_access()
+        if access is None:
+            raise ToolError(f"No emulator has used {self.state_dir} yet.")
+        return access
+
+    @property
+    def endpoint_url(self) -> str:
+        """The URL that all AWS services share."""
+        return self.access.endpoint_url
+
     @property
     def session(self) -> boto3.Session:
         """A boto3 session whose clients call this emulator, regardless of environment variables."""
-        return _EmulatorSession(self.endpoint_url)
+        return _EmulatorSession(self)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -84,10 +122,15 @@ class MiniStack:
         return inherited | {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": _KEY,
-            "AWS_SECRET_ACCESS_KEY": _KEY,
+            "AWS_ACCESS_KEY_ID": self.access.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.access.secret_access_key,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process that this object has started still runs."""
+        return self._process is not None and self._process.poll() is None
 
     def __enter__(self) -> Self:
         self.start()
@@ -102,17 +145,16 @@ class MiniStack:
         Raises
         ------
         ToolError
-            The port is in use, the state belongs to another port, or the emulator did not start.
+            The emulator did not start.
         """
-        self.require_free_port()
-        self._require_same_port()
+        self._record_access()
         # Delete the scratch folder of an earlier run that was killed.
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._scratch.mkdir(parents=True)
         with self.log_file.open("ab") as log:
             process = self._process = subprocess.Popen(
                 # With -P, Python does not search this file's folder for the modules that MiniStack imports.
-                [MINISTACK_PYTHON, "-P", Path(__file__).with_name("emulator_main.py")],
+                [MINISTACK_PYTHON, "-P", ROOT / "scripts/emulator/main.py"],
                 env=self.environment | self._settings(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -142,21 +184,21 @@ class MiniStack:
             os.killpg(process.pid, signal.SIGKILL)
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def wait(self) -> None:
-        """Wait for an unexpected end of the emulator.
-
-        Raises
-        ------
-        ToolError
-            Always; the message names the emulator's log.
-        """
-        if self._process is not None:
-            self._process.wait()
-        raise ToolError(f"MiniStack ended unexpectedly; its log is {self.log_file}")
+    def reset(self) -> None:
+        """Stop the emulator, and start an empty one; keep the former state in the folder ``lost``."""
+        self.stop()
+        lost = self.state_dir / "lost"
+        shutil.rmtree(lost, ignore_errors=True)
+        lost.mkdir()
+        for folder in ("services", "s3"):
+            with contextlib.suppress(FileNotFoundError):
+                (self.state_dir / folder).rename(lost / folder)
+        self.start()
 
     def _settings(self) -> dict[str, str]:
         return {
-            "GATEWAY_PORT": str(self.port),
+            "EMULATOR_PORT": str(self.access.port),
+            "EMULATOR_SECRET": self.access.secret,
             "BIND_HOST": HOST,
             "MINISTACK_REGION": REGION,
             "PERSIST_STATE": "1",
@@ -169,39 +211,44 @@ class MiniStack:
             "SFTP_ENABLED": "0",
         }
 
-    def require_free_port(self) -> None:
-        """Check that the port is free.
+    def _recorded_access(self) -> Access | None:
+        try:
+            return Access(**json.loads(self._access_file.read_text()))
+        except FileNotFoundError:
+            return None
 
-        Raises
-        ------
-        ToolError
-            Something listens on the port.
-        """
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, self.port))
-            except PermissionError:
-                raise ToolError(f"Port {self.port} needs privileges: choose one from 1024 on.") from None
-            except OSError:
-                raise ToolError(
-                    f"Port {self.port} is in use. Is the local stack running already? "
-                    "Otherwise choose another port: make run PORT=<port>"
-                ) from None
-
-    def _require_same_port(self) -> None:
-        record = self.state_dir / "port"
-        if record.exists() and record.read_text() != str(self.port):
-            raise ToolError(f"{self.state_dir} holds the state of port {record.read_text()}")
+    def _record_access(self) -> None:
+        """Choose a port, the previous one if it is free, and keys, which this object keeps."""
+        previous = self.access if self._access or self._access_file.exists() else None
+        port = previous.port if previous and _is_free(previous.port) else free_port()
+        keys = self._access or Access(
+            port,
+            f"LOCAL{secrets.token_hex(16).upper()}",
+            secrets.token_urlsafe(32),
+            secrets.token_urlsafe(32),
+        )
+        self._access = keys._replace(port=port)
         self.state_dir.mkdir(parents=True, exist_ok=True)
-        record.write_text(str(self.port))
+        unfinished = self._access_file.with_suffix(".tmp")
+        unfinished.unlink(missing_ok=True)
+        unfinished.touch(0o600, exist_ok=False)
+        unfinished.write_text(json.dumps(self._access._asdict()))
+        unfinished.rename(self._access_file)
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             with socket.socket() as probe:
                 # The emulator listens only after it has loaded its state.
-                if probe.connect_ex((HOST, self.port)) == 0:
+                if probe.connect_ex((HOST, self.access.port)) == 0:
                     return
             time.sleep(0.1)
         raise ToolError(f"MiniStack did not start; its log is {self.log_file}")
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return False
+    return True

@@ -1,5 +1,7 @@
 """Paths of the local stack in the checkout."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from deployed_stack.paths import ROOT
@@ -16,6 +18,24 @@ _STATE = "stack-"
 def state_dir(port: int) -> Path:
     """Return the folder in which ``make run`` keeps the state of the stack on a port."""
     return LOCAL / f"{_STATE}{port}"
+
+
+@contextmanager
+def findable(port: int, folder: Path) -> Iterator[None]:
+    """Let the tools find the state of a stack that keeps it in another folder, while the stack runs."""
+    link = state_dir(port)
+    if link.is_symlink():
+        # The process that made the link was killed.
+        link.unlink()
+    is_elsewhere = not link.exists() and folder.resolve() != link
+    if is_elsewhere:
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(folder.resolve())
+    try:
+        yield
+    finally:
+        if is_elsewhere:
+            link.unlink(missing_ok=True)
 
 
 def known_ports() -> list[int]:

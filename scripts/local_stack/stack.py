@@ -1,6 +1,8 @@
 """The deployed stack on an emulator, with the steps that MiniStack omits."""
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -9,24 +11,43 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from demo_github import DemoSite, is_demo
+from demo_github.team import PEOPLE
 from deployed_stack import DeployedStack
+from deployed_stack.deliveries import WEBHOOK_PATH
 from deployed_stack.errors import ToolError
+from deployed_stack.http_client import request
 from deployed_stack.packing import pack_build
 from deployed_stack.paths import ROOT
-from deployed_stack.sign_in import CALLBACK_PATH
+from deployed_stack.sign_in import LOGIN_PATH
 from deployed_stack.web import deploy_page
 from local_stack.build import build, run_sam, sources_digest
-from local_stack.cdn import local_url, serve_locally
-from local_stack.demo_github import PEOPLE, DemoGitHub, is_demo
+from local_stack.cdn import serve_locally
+from local_stack.front_door import FrontDoor, Target, ViewersCallback
 from local_stack.http_api import allow_origins, create_routes
 from local_stack.ministack import MiniStack
+from local_stack.paths import findable
 
-DEMO_USER_ID, DEMO_LOGIN = PEOPLE[0]
+DEMO_USER_ID, DEMO_LOGIN = PEOPLE[0].id, PEOPLE[0].login
 
 # The defaults of these parameters. Without explicit values, CloudFormation would keep the previous values.
 _REAL_GITHUB = {"GitHubUrl": "https://github.com", "GitHubApiUrl": "https://api.github.com"}
 _NAME = "issue-timer"
 _ARTIFACTS = "sam-artifacts"
+_DEMO_PATH = "/demo"
+_LOST = "The emulator has lost its data, with all timers and tokens: deploying the stack anew"
+# The errors of services that do not know a stack, a table or a queue.
+_MISSING = {
+    *("ValidationError", "ResourceNotFoundException"),
+    *("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"),
+}
+_SUPERVISION_SECONDS = 0.5
+_CHECK_SECONDS = 10.0
+_MINUTE = 60.0
+_READY_SECONDS = 60
+_SERVER_ERROR = 500
 
 
 class LocalStack(DeployedStack):
@@ -45,11 +66,6 @@ class LocalStack(DeployedStack):
     with_demo_github
         Whether people sign in at a demo on this machine until the stack has credentials for GitHub. If False,
         the parameters name the site where people sign in.
-
-    Notes
-    -----
-    Browsers and curl resolve the URL's host name under ``.localhost``; Python's resolver may not. Use
-    ``deployed_stack.http_client``, or connect to ``127.0.0.1`` with the URL's host as the Host header.
     """
 
     def __init__(
@@ -61,9 +77,13 @@ class LocalStack(DeployedStack):
         *,
         with_demo_github: bool = False,
     ) -> None:
-        self.emulator = MiniStack(port, state_dir)
+        self.port = port
+        self.emulator = MiniStack(state_dir)
         super().__init__(self.emulator.session, _NAME)
-        self.demo_github: DemoGitHub | None = None
+        self.demo_github: DemoSite | None = None
+        # Bound to the port while the stack runs.
+        self._door: FrontDoor | None = None
+        self._run = contextlib.ExitStack()
         self._report = report
         self._parameters = dict(parameters or {})
         self._with_demo_github = with_demo_github
@@ -71,12 +91,17 @@ class LocalStack(DeployedStack):
     @property
     def url(self) -> str:
         """The address of the page; the API is below it, under ``/api/``."""
-        return local_url(self.outputs["DistributionDomainName"], self.emulator.port)
+        return f"http://localhost:{self.port}"
+
+    @property
+    def codespace_url(self) -> str | None:
+        """The address of the page for the owner of the codespace that runs the stack."""
+        return self._door.codespace_url if self._door else None
 
     @property
     def make_option(self) -> str:
         """The option with which the Makefile's targets work on this stack."""
-        return f"PORT={self.emulator.port}"
+        return f"PORT={self.port}"
 
     @property
     def endpoint_url(self) -> str:
@@ -103,30 +128,83 @@ class LocalStack(DeployedStack):
         ToolError
             The stack cannot start or be deployed; the message is for the terminal.
         """
-        self.emulator.require_free_port()
-        self._report("Starting MiniStack, the AWS emulator")
-        self.emulator.start()
+        self._door = FrontDoor(self.port, os.environ)
+        self._run.enter_context(self._door)
+        self._run.enter_context(findable(self.port, self.emulator.state_dir))
+        self._run.callback(self.emulator.stop)
         try:
-            if self._with_demo_github:
-                self._choose_github()
-            self._deploy_changes()
-            if self.demo_github:
-                self._sign_in_at(self.demo_github)
+            self._report("Starting MiniStack, the AWS emulator")
+            self.emulator.start()
+            self._restore()
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
         """Stop the emulator, which saves its state."""
-        self.emulator.stop()
-        if self.demo_github:
-            self.demo_github.stop()
+        if self.demo_github is not None:
+            self.demo_github.close()
             self.demo_github = None
+        self._run.close()
+        self._door = None
+
+    def supervise(self) -> None:
+        """Recover the stack whenever that is necessary; never return.
+
+        Raises
+        ------
+        ToolError
+            The emulator has ended twice within a minute; the message names its log.
+        """
+        last_end, last_check = -_MINUTE, time.monotonic()
+        while True:
+            time.sleep(_SUPERVISION_SECONDS)
+            now = time.monotonic()
+            if not self.emulator.is_running:
+                if now - last_end < _MINUTE:
+                    raise ToolError(f"MiniStack ended unexpectedly; its log is {self.emulator.log_file}")
+                last_end = now
+            elif now - last_check < _CHECK_SECONDS:
+                continue
+            self.recover()
+            last_check = time.monotonic()
+
+    def recover(self) -> None:
+        """Start the emulator again if its process has ended, and deploy anew if it has lost its data."""
+        if not self.emulator.is_running:
+            self._report("MiniStack ended unexpectedly: starting it again, with its data")
+            self.emulator.stop()
+            self.emulator.start()
+        else:
+            try:
+                if self._has_data():
+                    return
+            except (ClientError, BotoCoreError):
+                # The emulator is busy, or has just ended.
+                return
+        self._restore()
+        self._report("The stack is up again")
+
+    def wait_until_ready(self) -> None:
+        """Wait until the page, the API and the sign-in answer.
+
+        Raises
+        ------
+        ToolError
+            One of them still fails after a while.
+        """
+        deadline = time.monotonic() + _READY_SECONDS
+        # Without credentials for signing in at GitHub, the sign-in rightly answers 503.
+        for path in ("/", "/api/openapi.json", *([LOGIN_PATH] if self.demo_github else [])):
+            while (status := request("GET", self.url + path).status) >= _SERVER_ERROR:
+                if time.monotonic() > deadline:
+                    raise ToolError(f"{self.url}{path} answers {status}; see `make logs {self.make_option}`")
+                time.sleep(0.2)
 
     def mint_token(self, user_id: int, *, login: str, name: str = "local") -> str:
         """Register a user and return a new API token of that user."""
         tool = ROOT / "scripts/manage_people.py"
-        command = [sys.executable, str(tool), "--port", str(self.emulator.port), "token", "mint"]
+        command = [sys.executable, str(tool), "--port", str(self.port), "token", "mint"]
         command += ["--user", str(user_id), "--login", login, "--name", name]
         finished = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
         if finished.returncode != 0:
@@ -184,33 +262,78 @@ class LocalStack(DeployedStack):
         """Choose the site where people sign in: GitHub if the stack has credentials for it, else a demo."""
         # The SSM parameters in which the template expects GitHub's credentials.
         api, oauth = self.recall("github"), self.recall("oauth")
-        is_left_by_demo = oauth is not None and is_demo(oauth)
-        if api is None and (oauth is None or is_left_by_demo):
-            self.demo_github = self._start_demo_github()
-            self._parameters |= {"GitHubUrl": self.demo_github.url, "GitHubApiUrl": self.demo_github.url}
+        stored = {name: text for name, text in (("github", api), ("oauth", oauth)) if text is not None}
+        left_by_demo = [name for name, text in stored.items() if is_demo(text)]
+        if len(left_by_demo) == len(stored):
+            demo_url = f"{self.url}{_DEMO_PATH}"
+            # The demo keeps its sign-ins while the emulator restarts.
+            self.demo_github = self.demo_github or DemoSite(
+                base_url=demo_url, state_file=self.emulator.state_dir / "demo-github.json"
+            )
+            self._parameters |= {"GitHubUrl": demo_url, "GitHubApiUrl": demo_url}
             return
-        if is_left_by_demo:
-            self.aws.client("ssm").delete_parameter(Name=f"/{_NAME}/oauth")
+        for name in left_by_demo:
+            self.aws.client("ssm").delete_parameter(Name=f"/{_NAME}/{name}")
         self._parameters |= _REAL_GITHUB
 
-    def _start_demo_github(self) -> DemoGitHub:
-        """Start the demo, on its last port if possible, because another port requires a deployment."""
-        try:
-            demo = DemoGitHub(int(self.recall("demo-github-port") or 0))
-        except OSError:
-            demo = DemoGitHub(0)
-        demo.start()
-        self.remember("demo-github-port", str(demo.server_port))
-        return demo
+    def _connect_demo(self, door: FrontDoor, demo: DemoSite) -> None:
+        demo.callback_urls = ViewersCallback()
+        demo.connect(webhook_url=self.url + WEBHOOK_PATH, webhook_secret=self.webhook_secret())
+        door.mounted[_DEMO_PATH] = demo
+        credentials = {
+            "OAuthCredentialName": {"client_id": demo.client_id, "client_secret": demo.client_secret},
+            "GitHubCredentialName": demo.api_credential,
+        }
+        for output, credential in credentials.items():
+            self.aws.client("ssm").put_parameter(
+                Name=self.outputs[output],
+                Value=json.dumps(credential),
+                Type="SecureString",
+                Overwrite=True,
+            )
 
-    def _sign_in_at(self, demo: DemoGitHub) -> None:
-        demo.callback_url = self.url + CALLBACK_PATH
-        self.aws.client("ssm").put_parameter(
-            Name=self.outputs["OAuthCredentialName"],
-            Value=json.dumps({"client_id": demo.client_id, "client_secret": demo.client_secret}),
-            Type="SecureString",
-            Overwrite=True,
+    @property
+    def _deployment_mark(self) -> Path:
+        """A file outside of the emulator's own state, which exists if the stack was deployed."""
+        return self.emulator.state_dir / "deployed"
+
+    def _has_data(self) -> bool:
+        """Whether the emulator has the stack and its table."""
+        try:
+            self.aws.client("dynamodb").describe_table(TableName=self.table_name)
+            self.aws.client("sqs").get_queue_attributes(QueueUrl=self.resources["DeliveryQueue"])
+            return self.recall("deployed") is not None
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _MISSING:
+                raise
+            return False
+
+    def _restore(self) -> None:
+        """Deploy what is new or lost, and open the front door to it."""
+        self._forget_description()
+        if self._deployment_mark.exists() and not self._has_data():
+            self._report(_LOST)
+            self.emulator.reset()
+        self._forget_description()
+        if self._with_demo_github:
+            self._choose_github()
+        self._deploy_changes()
+        self._deployment_mark.touch()
+        self._open_door()
+
+    def _open_door(self) -> None:
+        if self._door is None:
+            return
+        self._door.target = Target(
+            self.emulator.access, self.outputs["DistributionDomainName"], self.resources.get("LiveApi")
         )
+        # The demo sends what it could not send before, so the webhook has to be reachable.
+        if self.demo_github:
+            self._connect_demo(self._door, self.demo_github)
+
+    def _forget_description(self) -> None:
+        for name in ("resources", "outputs", "parameters", "_description", "webhook_pair"):
+            self.__dict__.pop(name, None)
 
     def _deploy_changes(self) -> None:
         deployed = self.recall("deployed")
@@ -226,7 +349,7 @@ class LocalStack(DeployedStack):
             self.remember("deployed", wanted)
         # The first access creates the webhook's secret.
         self.webhook_secret()
-        serve_locally(self, self.emulator.port)
+        serve_locally(self)
         deploy_page(self)
 
     def deploy(self, template: Path, parameters: Mapping[str, str]) -> None:
@@ -248,6 +371,6 @@ class LocalStack(DeployedStack):
                 environment=self.emulator.environment,
             )
         # The functions' versions and so on may have changed.
-        self.__dict__.pop("resources", None)
+        self._forget_description()
         create_routes(self, "HttpApi")
         allow_origins(self, "HttpApi")

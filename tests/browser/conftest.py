@@ -19,19 +19,19 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from deployed_stack.http_client import request
 from deployed_stack.sign_in import CALLBACK_PATH, LOGIN_PATH
+from fake_github import FakeGitHub
 from local_stack import LocalStack, free_port
 from tests.browser.seed import finished_timer, put_timers
 from tests.browser.timesheet import Timesheet, open_timesheet
 from tests.browser.widget import Widget, noon_zone
 from tests.e2e.conftest import Site
-from tests.support.fake_github import FakeGitHub
 from tests.support.install_chromium import FLAGS, chromium
 from tests.support.page_server import PageServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.support.fake_github.model import Account
+    from fake_github.model import Account
 
 # The login of the stack's admin.
 ADMIN = "boss"

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef
 
+    from fake_github.model import Account
     from tests.e2e.conftest import Site
-    from tests.support.fake_github.model import Account
     from timer_core.domain.timers import Timer
 
 ZONE = ZoneInfo("Europe/Berlin")

@@ -26,10 +26,10 @@ from timer_core.domain.timers import Timer, finished
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+    from fake_github import FakeGitHub
+    from fake_github.model import Account
     from tests.browser.conftest import OpenAs
     from tests.e2e.conftest import Site
-    from tests.support.fake_github import FakeGitHub
-    from tests.support.fake_github.model import Account
 
 FOLDER = Path(__file__).parents[2] / "docs/screenshots"
 TITLES = {

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from fake_github.model import Account
 from tests.browser.conftest import BrowserErrors, SignIn
 from tests.browser.cookies import session_cookies
 from tests.e2e.conftest import Site
-from tests.support.fake_github.model import Account
 
 
 @pytest.fixture

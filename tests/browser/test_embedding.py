@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Page, expect
 
+from fake_github import FakeGitHub
+from fake_github.model import Account
 from tests.browser.conftest import BrowserErrors, OpenPage, OtherSites
 from tests.browser.cookies import session_cookies
 from tests.e2e.conftest import Site
-from tests.support.fake_github import FakeGitHub
-from tests.support.fake_github.model import Account
 
 
 def open_popup(page: Page, origin: str, site: Site, *, claiming: str | None = None) -> Page:

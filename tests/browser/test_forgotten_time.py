@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Page
 
+    from fake_github.model import Account
     from tests.browser.conftest import BrowserErrors, OpenAs
     from tests.e2e.conftest import Site
-    from tests.support.fake_github.model import Account
 
 # The event contains a title of the issue, which would appear in other tests if they used the same issue.
 COMMENTED = 12

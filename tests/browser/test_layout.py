@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
+    from fake_github import FakeGitHub
+    from fake_github.model import Account
     from tests.browser.conftest import NewWidget, OpenPage, SignIn
     from tests.e2e.conftest import Site
-    from tests.support.fake_github import FakeGitHub
-    from tests.support.fake_github.model import Account
 
 LOCALES = ["en-GB", "de-DE"]
 WIDTHS = [320, 375, 768, 1024, 1280]

@@ -15,10 +15,10 @@ from tests.support.axe import violations
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fake_github.model import Account
     from tests.browser.conftest import NewContext, OpenAs, OpenPage
     from tests.browser.timesheet import Timesheet
     from tests.e2e.conftest import Site
-    from tests.support.fake_github.model import Account
 
 PAGES = ["/", "/account.html", "/embed.html", "/github.html"]
 

@@ -18,9 +18,9 @@ from tests.browser.timesheet import Timesheet, open_timesheet
 if TYPE_CHECKING:
     from playwright._impl._api_structures import SetCookieParam
 
+    from fake_github.model import Account
     from tests.browser.conftest import BrowserErrors, OpenAs
     from tests.e2e.conftest import Site
-    from tests.support.fake_github.model import Account
 
 
 # ------------------------------------------------------------------ editing

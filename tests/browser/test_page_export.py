@@ -14,9 +14,9 @@ from tests.browser.timesheet import Timesheet, open_timesheet
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fake_github.model import Account
     from tests.browser.conftest import OpenAs
     from tests.e2e.conftest import Site
-    from tests.support.fake_github.model import Account
 
 
 def export(sheet: Timesheet, folder: Path, button: str = "Export CSV") -> tuple[str, str]:

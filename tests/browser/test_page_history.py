@@ -13,10 +13,10 @@ from tests.browser.seed import REPO, days_ago, finished_timer, put_timers
 from tests.browser.timesheet import IN_BERLIN, Timesheet, open_timesheet
 
 if TYPE_CHECKING:
+    from fake_github import FakeGitHub
+    from fake_github.model import Account
     from tests.browser.conftest import OpenAs, OpenPage, SignIn
     from tests.e2e.conftest import Site
-    from tests.support.fake_github import FakeGitHub
-    from tests.support.fake_github.model import Account
 
 
 def long_day(ago: int) -> str:

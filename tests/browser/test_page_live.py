@@ -17,9 +17,9 @@ from tests.browser.widget import OFFLINE, Widget, noon_zone
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fake_github.model import Account
     from tests.browser.conftest import BrowserErrors, OpenAs, OpenPage, SignIn
     from tests.e2e.conftest import Site
-    from tests.support.fake_github.model import Account
 
 
 @pytest.mark.parametrize(

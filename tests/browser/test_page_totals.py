@@ -12,9 +12,9 @@ from tests.browser.seed import REPO, days_ago, finished_timer, put_timers
 from tests.browser.timesheet import Timesheet, open_timesheet
 
 if TYPE_CHECKING:
+    from fake_github.model import Account
     from tests.browser.conftest import OpenAs
     from tests.e2e.conftest import Site
-    from tests.support.fake_github.model import Account
 
 
 @pytest.fixture

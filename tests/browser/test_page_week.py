@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Route
 
+    from fake_github.model import Account
     from tests.browser.conftest import BrowserErrors, OpenAs
     from tests.e2e.conftest import Site
-    from tests.support.fake_github.model import Account
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri")
 # A day of last week, which is over, counted from its Monday.

@@ -8,14 +8,14 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from fake_github import FakeGitHub
+from fake_github.model import Account
 from tests.browser.blocked_requests import BlockedRequests
 from tests.browser.conftest import BrowserErrors, OpenAs, OpenPage, OtherSites, SignIn
 from tests.browser.cookies import session_cookies
 from tests.browser.seed import REPO, finished_timer, put_timers
 from tests.browser.widget import OFFLINE, Widget
 from tests.e2e.conftest import Site
-from tests.support.fake_github import FakeGitHub
-from tests.support.fake_github.model import Account
 
 
 @pytest.fixture

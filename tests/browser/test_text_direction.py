@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
+    from fake_github.model import Account
     from tests.browser.conftest import OpenAs
     from tests.browser.timesheet import Timesheet
     from tests.e2e.conftest import Site
-    from tests.support.fake_github.model import Account
 
 MARKER = "\u05d0\u05d1\u05d2"
 TEXT = f"{MARKER} (draft) \u202egpj\u2069.exe"

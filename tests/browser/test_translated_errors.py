@@ -11,9 +11,9 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from playwright.sync_api import Route
 
+    from fake_github.model import Account
     from tests.browser.conftest import BrowserErrors, OpenAs
     from tests.browser.widget import Widget
-    from tests.support.fake_github.model import Account
 
 
 def test_the_page_shows_a_refusal_in_german(

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from fake_github import FakeGitHub
+from fake_github.model import Account
 from tests.browser.blocked_requests import BlockedRequests
 from tests.browser.conftest import BrowserErrors, NewWidget
 from tests.browser.widget import REPO, Widget
 from tests.e2e.conftest import Site
-from tests.support.fake_github import FakeGitHub
-from tests.support.fake_github.model import Account
 
 
 def test_a_timer_is_started_paused_resumed_and_stopped(ann_widget: Widget, site: Site, ann: Account) -> None:

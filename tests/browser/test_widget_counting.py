@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator
 
+    from fake_github import FakeGitHub
+    from fake_github.model import Account
     from tests.browser.conftest import BrowserErrors, NewWidget
     from tests.e2e.conftest import Site
-    from tests.support.fake_github import FakeGitHub
-    from tests.support.fake_github.model import Account
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -13,9 +13,9 @@ from tests.browser.widget import REPO, Widget
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fake_github.model import Account
     from tests.browser.conftest import NewContext, OtherSites
     from tests.e2e.conftest import Site
-    from tests.support.fake_github.model import Account
 
 PLAIN = ""
 UNSET = "<style>* { all: unset }</style>"

@@ -10,11 +10,11 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from deployed_stack.paths import ROOT
+from fake_github import FakeGitHub
+from fake_github.model import Account
 from tests.browser.conftest import BrowserErrors, NewWidget
 from tests.browser.widget import REPO, Widget
 from tests.support.axe import violations
-from tests.support.fake_github import FakeGitHub
-from tests.support.fake_github.model import Account
 
 SCREENSHOTS = ROOT / "docs/screenshots"
 

@@ -7,12 +7,12 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Page, expect
 
+from fake_github import FakeGitHub
+from fake_github.model import Account
 from tests.browser.conftest import BrowserErrors, NewContext, OtherSites
 from tests.browser.cookies import session_cookies
 from tests.browser.widget import OFFLINE, REPO, Widget
 from tests.e2e.conftest import Site
-from tests.support.fake_github import FakeGitHub
-from tests.support.fake_github.model import Account
 
 
 def only_timer(site: Site, ann: Account) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from typing import Any
 
 from playwright.sync_api import expect
 
+from fake_github import FakeGitHub
+from fake_github.model import Account
 from tests.browser.blocked_requests import BlockedRequests
 from tests.browser.conftest import BrowserErrors, NewWidget
 from tests.browser.widget import OFFLINE, REPO, Widget
 from tests.e2e.conftest import Site, eventually, payload
-from tests.support.fake_github import FakeGitHub
-from tests.support.fake_github.model import Account
 
 ISSUE = {"github_repo": REPO, "github_issue_number": 7}
 

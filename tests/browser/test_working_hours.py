@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Page
 
+    from fake_github import FakeGitHub
+    from fake_github.model import Account
     from tests.browser.conftest import BrowserErrors
     from tests.e2e.conftest import Site
-    from tests.support.fake_github import FakeGitHub
-    from tests.support.fake_github.model import Account
     from timer_core.domain.timers import Timer
 
 WORKDAYS = ("mon", "tue", "wed", "thu", "fri")

@@ -11,8 +11,8 @@ from tests.browser.seed import ZONE
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
+    from fake_github.model import Account
     from tests.browser.conftest import OpenAs
-    from tests.support.fake_github.model import Account
 
 # The browser uses the time zone in which `seed` creates timers.
 IN_BERLIN = {"timezone_id": ZONE.key, "locale": "en-GB"}

@@ -13,8 +13,8 @@ from tests.e2e.conftest import eventually
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
-    from tests.support.fake_github import FakeGitHub
-    from tests.support.fake_github.model import Account
+    from fake_github import FakeGitHub
+    from fake_github.model import Account
 
 REPO = "octo-org/hello-world"
 # The errors that Chromium reports if there is no connection, or if a test aborts a request.

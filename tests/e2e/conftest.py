@@ -11,8 +11,8 @@ import pytest
 from deployed_stack.deliveries import WEBHOOK_PATH, delivery_headers
 from deployed_stack.http_client import Response, request
 from deployed_stack.stack import LIVE
+from fake_github import FakeGitHub
 from local_stack import LocalStack, free_port
-from tests.support.fake_github import FakeGitHub
 from tests.support.repositories import repo_id
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"

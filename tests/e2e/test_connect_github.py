@@ -10,8 +10,8 @@ import pytest
 
 from deployed_stack.deliveries import WEBHOOK_PATH, delivery_headers
 from deployed_stack.http_client import request
+from fake_github import FakeGitHub
 from tests.e2e.conftest import Site, eventually
-from tests.support.fake_github import FakeGitHub
 from tests.support.manifest_flow import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -41,7 +41,7 @@ def forget_the_connection(site: Site) -> Iterator[None]:
 
 
 def command(site: Site, *arguments: str) -> list[str]:
-    return [sys.executable, str(SCRIPT), "--port", str(site.stack.emulator.port), *arguments]
+    return [sys.executable, str(SCRIPT), "--port", str(site.stack.port), *arguments]
 
 
 def run(site: Site, *arguments: str, stdin: str = "") -> str:

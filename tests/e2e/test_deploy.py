@@ -21,7 +21,6 @@ from deployed_stack.packing import pack_build
 from deployed_stack.paths import ROOT, SAM
 from deployed_stack.stack import LIVE
 from local_stack import MiniStack
-from local_stack.cdn import local_url
 from tests.support.permissions import OPERATIONS
 
 # The value of e_machine in the header of an ELF file, for each platform of a wheel.
@@ -239,7 +238,11 @@ def test_make_deploy_deploys_a_stack_and_its_page(ministack: MiniStack, printed:
     objects = ministack.session.client("s3").list_objects_v2(Bucket=stack.outputs["WebBucketName"])
     assert "index.html" in {item["Key"] for item in objects["Contents"]}
     # The stack's address redirects plain HTTP to TLS, as in AWS.
-    answer = request("GET", local_url(stack.outputs["DistributionDomainName"], ministack.port))
+    answer = request(
+        "GET",
+        ministack.endpoint_url,
+        headers={"Host": stack.outputs["DistributionDomainName"], "X-Front-Door": ministack.access.secret},
+    )
     assert (answer.status, answer.headers["Location"][:8]) == (301, "https://")
 
 

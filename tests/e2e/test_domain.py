@@ -29,6 +29,7 @@ def at_domain(site: Site, method: str, path: str, body: object = None) -> Respon
         f"{site.stack.endpoint_url}/_aws/execute-api/{api}/$default{path}",
         body=b"" if body is None else json.dumps(body).encode(),
         headers={
+            "X-Front-Door": site.stack.emulator.access.secret,
             "Authorization": f"Token {site.ann}",
             "Content-Type": "application/json",
             "X-Viewer-Host": DOMAIN,
@@ -57,7 +58,7 @@ def test_the_stacks_addresses_are_at_its_domain(site: Site) -> None:
 
 
 def test_make_outputs_prints_the_stacks_addresses(site: Site) -> None:
-    command = ["scripts/operate.py", "--port", str(site.stack.emulator.port), "outputs"]
+    command = ["scripts/operate.py", "--port", str(site.stack.port), "outputs"]
     printed = subprocess.run(
         [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
@@ -90,7 +91,7 @@ def test_signing_in_returns_to_the_domain(site: Site, oauth_client: str) -> None
     query = parse_qs(urlsplit(answer.headers["Location"]).query)
     assert query["client_id"] == [oauth_client]
     assert query["redirect_uri"] == [f"{URL}/api/auth/callback/"]
-    # The emulator removes the prefix __Host- and Secure, because it serves plain HTTP.
     cookie = answer.headers["Set-Cookie"]
-    assert cookie.startswith(SIGN_IN_COOKIE.removeprefix("__"))
+    assert cookie.startswith(SIGN_IN_COOKIE)
+    assert "; Secure" in cookie
     assert "Domain=" not in cookie

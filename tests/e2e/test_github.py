@@ -11,9 +11,9 @@ import pytest
 
 from deployed_stack.deliveries import WEBHOOK_PATH
 from deployed_stack.http_client import request
+from fake_github import Delivery, FakeGitHub, faults
+from fake_github.model import Account, App, Comment, Issue
 from tests.e2e.conftest import ANN, PAYLOADS, Site, eventually, waiting
-from tests.support.fake_github import Delivery, FakeGitHub, faults
-from tests.support.fake_github.model import Account, App, Comment, Issue
 
 _numbers = count(1)
 

@@ -3,20 +3,23 @@
 import base64
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import pytest
 
+from deployed_stack.deliveries import WEBHOOK_PATH, delivery_headers
 from deployed_stack.http_client import Response, request
 from deployed_stack.sign_in import CALLBACK_PATH, LOGIN_PATH
 from local_stack import LocalStack, free_port
-from tests.e2e.conftest import restart
+from local_stack.front_door import cookie_name
+from tests.e2e.conftest import ANN, eventually, payload, restart
 from timer_core.api.sessions import SESSION_COOKIE
 
 OPERATE = Path(__file__).parents[2] / "scripts/operate.py"
@@ -28,11 +31,21 @@ class Machine:
 
     def __init__(self, state: Path) -> None:
         self.port, self.state = free_port(), state
+        self.reported: list[str] = []
         self.stack = self.new_stack()
 
     def new_stack(self) -> LocalStack:
         parameters = {"AllowedOrigins": ",".join(EMBEDDING)}
-        return LocalStack(self.port, self.state, parameters=parameters, with_demo_github=True)
+        return LocalStack(
+            self.port, self.state, self.reported.append, parameters=parameters, with_demo_github=True
+        )
+
+    def kill_emulator(self) -> None:
+        """Kill the emulator's process, which can save nothing."""
+        process = self.stack.emulator._process
+        assert process
+        process.kill()
+        process.wait()
 
     def restart(self) -> LocalStack:
         """Stop the stack, and start a new one with the same state."""
@@ -66,16 +79,26 @@ def stack(machine: Machine) -> LocalStack:
 class Browser:
     """Stores the stack's cookies, and sends them with each request."""
 
-    def __init__(self, stack: LocalStack) -> None:
-        self.url = stack.url
+    def __init__(self, stack: LocalStack, origin: str = "") -> None:
+        self.url = origin or stack.url
+        self.port = stack.port
+        self.session_cookie = cookie_name(SESSION_COOKIE, stack.port)
         self.cookies: SimpleCookie = SimpleCookie()
 
     def get(self, url: str, **headers: str) -> Response:
         return self.send("GET", url, headers)
 
-    def send(self, method: str, url: str, headers: Mapping[str, str]) -> Response:
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Response:
         sent = "; ".join(f"{name}={morsel.value}" for name, morsel in self.cookies.items() if morsel.value)
-        response = request(method, url, headers={**headers, **({"Cookie": sent} if sent else {})})
+        # Another port than the stack's is forwarded to it.
+        parts = urlsplit(url)
+        local = urlunsplit(parts._replace(netloc=f"localhost:{self.port}"))
+        response = request(
+            method,
+            local,
+            body=body,
+            headers={"Host": parts.netloc, **headers, **({"Cookie": sent} if sent else {})},
+        )
         for header in response.headers.get_all("Set-Cookie") or []:
             self.cookies.load(header)
         return response
@@ -83,13 +106,13 @@ class Browser:
     def sign_in(self, login: str) -> Response:
         """Sign in as a demo user, or decline if the login is empty. Return the callback's response."""
         location = self.get(f"{self.url}{LOGIN_PATH}?next=/").headers["Location"]
-        form = dict(re.findall(r'name="(\w+)" value="([^"]*)">', request("GET", location).body.decode()))
-        parts = urlsplit(location)
-        choice = request(
+        assert location.startswith(f"{self.url}/demo/")
+        form = dict(re.findall(r'name="(\w+)" value="([^"]*)">', self.get(location).body.decode()))
+        choice = self.send(
             "POST",
-            f"{parts.scheme}://{parts.netloc}{parts.path}",
-            body=urlencode(form | {"login": login}).encode(),
-            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            location.partition("?")[0],
+            {"Content-Type": "application/x-www-form-urlencoded"},
+            urlencode(form | {"login": login}).encode(),
         )
         return self.get(choice.headers["Location"])
 
@@ -142,7 +165,7 @@ def test_rotating_the_session_key_signs_nobody_out(stack: LocalStack) -> None:
 
 def rotate_session_key(stack: LocalStack, *options: str, status: int = 0) -> str:
     """Run the command of `make rotate-session-key`, and return its output."""
-    command = [sys.executable, str(OPERATE), "--port", str(stack.emulator.port), "session-key", *options]
+    command = [sys.executable, str(OPERATE), "--port", str(stack.port), "session-key", *options]
     tool = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False
     )
@@ -152,8 +175,7 @@ def rotate_session_key(stack: LocalStack, *options: str, status: int = 0) -> str
 
 def key_id(browser: Browser) -> str:
     """Return the id of the key that signed a browser's session."""
-    # The local stack removes the cookie's prefix "__", because the stack has no TLS.
-    header = browser.cookies[SESSION_COOKIE.removeprefix("__")].value.partition(".")[0]
+    header = browser.cookies[browser.session_cookie].value.partition(".")[0]
     kid: str = json.loads(base64.urlsafe_b64decode(header + "=="))["kid"]
     return kid
 
@@ -224,7 +246,123 @@ def test_sign_in_uses_the_callback_url_that_is_registered_at_github(stack: Local
     assert urlencode({"redirect_uri": stack.url + CALLBACK_PATH}) in location
 
 
+# ---------------------------------------------------------------- viewers' addresses
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:{}", "[::1]:{}", "localhost:8080"])
+def test_one_signs_in_at_each_address_and_stays_there(stack: LocalStack, host: str) -> None:
+    origin = f"http://{host.format(stack.port)}"
+    browser = Browser(stack, origin)
+    assert browser.sign_in("octocat").status == 302
+    assert browser.me()["login"] == "octocat"
+    # A change needs the page's own origin.
+    start = f"{origin}/api/timelogs/start/"
+    assert browser.send("POST", start, {"Origin": origin}).status == 201
+    assert browser.send("POST", start, {"Origin": "http://localhost:1"}).status == 403
+
+
+# ---------------------------------------------------------------- crashes
+
+
+def test_an_acknowledged_timer_survives_a_kill_of_the_emulator(machine: Machine) -> None:
+    stack = machine.stack
+    token = {
+        "Authorization": f"Token {stack.mint_token(ANN[0], login=ANN[1])}",
+        "Content-Type": "application/json",
+    }
+    issue = json.dumps({"github_issue_url": "https://github.com/octo-org/crash/issues/1"}).encode()
+    started = request("POST", f"{stack.url}/api/timelogs/start/", body=issue, headers=token)
+    machine.kill_emulator()
+    assert started.status == 201
+    assert request("GET", stack.url).status == 503
+    stack.recover()
+    assert "starting it again" in machine.reported[-2]
+    timer = json.loads(started.body)["id"]
+    found = request("GET", f"{stack.url}/api/timelogs/{timer}/", headers=token)
+    assert (found.status, json.loads(found.body)["status"]) == (200, "running")
+
+
+def test_an_acknowledged_delivery_survives_a_kill_of_the_emulator(machine: Machine) -> None:
+    stack = machine.stack
+    token = {"Authorization": f"Token {stack.mint_token(ANN[0], login=ANN[1])}"}
+    stack.aws.client("dynamodb").update_item(
+        TableName=stack.table_name,
+        Key={"pk": {"S": f"user#{ANN[0]}"}, "sk": {"S": "profile"}},
+        UpdateExpression="SET created_ms = :then",
+        ExpressionAttributeValues={":then": {"N": "0"}},
+    )
+    body = json.dumps(payload("issues.assigned", "octo-org/crash", 2)).encode()
+    headers = delivery_headers("issues", body, stack.webhook_secret())
+    accepted = request("POST", stack.url + WEBHOOK_PATH, body=body, headers=headers)
+    machine.kill_emulator()
+    assert accepted.status == 202
+    stack.recover()
+
+    def timers() -> Any:
+        query = f"{stack.url}/api/timelogs/?github_repo=octo-org/crash&github_issue_number=2"
+        return json.loads(request("GET", query, headers=token).body)["results"]
+
+    assert len(eventually(timers)) == 1
+
+
+def test_every_change_of_a_burst_is_there_once_after_a_kill(machine: Machine) -> None:
+    stack = machine.stack
+    dynamodb, key = stack.aws.client("dynamodb"), {"pk": {"S": "test#crash"}, "sk": {"S": "counter"}}
+    for _ in range(3):
+        for _ in range(50):
+            dynamodb.update_item(
+                TableName=stack.table_name,
+                Key=key,
+                UpdateExpression="ADD n :one",
+                ExpressionAttributeValues={":one": {"N": "1"}},
+            )
+        # This call changes something else, so a snapshot precedes the next change.
+        stack.aws.client("s3").put_object(Bucket=stack.outputs["WebBucketName"], Key="x.txt", Body=b"x")
+    machine.kill_emulator()
+    stack.recover()
+    dynamodb = stack.aws.client("dynamodb")
+    item = dynamodb.get_item(TableName=stack.table_name, Key=key, ConsistentRead=True)["Item"]
+    assert item["n"] == {"N": "150"}
+    dynamodb.delete_item(TableName=stack.table_name, Key=key)
+
+
+def test_the_emulators_lost_data_is_noticed_while_it_runs(machine: Machine) -> None:
+    stack = machine.stack
+    stack.recover()
+    reported = len(machine.reported)
+    access = stack.emulator.access
+    scope = f"{access.access_key_id}/20261130/us-east-1/s3/aws4_request"
+    key = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
+    assert request("POST", f"{stack.endpoint_url}/_ministack/reset", headers=key).status == 200
+    stack.recover()
+    assert "lost its data" in machine.reported[reported]
+    assert request("GET", stack.url).status == 200
+    assert Browser(stack).sign_in("octocat").status == 302
+
+
+def test_the_emulators_lost_data_is_noticed_at_the_start(machine: Machine) -> None:
+    machine.stack.stop()
+    (machine.state / "services/dynamodb.json").write_text("{")
+    machine.stack = machine.new_stack()
+    machine.stack.start()
+    assert [line for line in machine.reported if "lost its data" in line][1:]
+    assert (machine.state / "lost/services/dynamodb.json").read_text() == "{"
+    assert Browser(machine.stack).sign_in("octocat").status == 302
+
+
 # ---------------------------------------------------------------- restarts, with other credentials
+
+
+def test_the_emulators_port_may_be_used_by_another_program_after_a_restart(machine: Machine) -> None:
+    browser, port = Browser(machine.stack), machine.stack.emulator.access.port
+    browser.sign_in("octocat")
+    machine.stack.stop()
+    with socket.create_server(("127.0.0.1", port)):
+        machine.stack = machine.new_stack()
+        machine.stack.start()
+        assert machine.stack.emulator.access.port != port
+        assert browser.me()["login"] == "octocat"
+        assert machine.stack.wait_for_queue(1)
 
 
 def test_the_demo_keeps_its_address_after_a_restart(machine: Machine) -> None:

@@ -68,7 +68,7 @@ def test_an_operator_can_sign_a_person_out_and_delete_their_account(site: Site) 
     assert site.send("POST", "/api/timelogs/start/", {}, token=token).status == 201
 
     def make(target: str) -> str:
-        command = ["make", "--silent", target, f"USER={user_id}", f"PORT={site.stack.emulator.port}"]
+        command = ["make", "--silent", target, f"USER={user_id}", f"PORT={site.stack.port}"]
         return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
 
     assert "tokens revoked: 1" in make("sign-out")

@@ -48,7 +48,7 @@ def test_a_restore_ends_with_the_earlier_data_in_the_stacks_own_table(site: Site
     assigned = payload("issues.assigned", repo, 3, assignee=None)
     assert site.deliver("issues", assigned).status == 202
 
-    command = ["scripts/operate.py", "--port", str(site.stack.emulator.port), "restore"]
+    command = ["scripts/operate.py", "--port", str(site.stack.port), "restore"]
     command += ["--table", table, "--yes", "--drain-seconds", "1"]
     finished = subprocess.run(
         [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
@@ -73,7 +73,7 @@ def test_a_restore_ends_with_the_earlier_data_in_the_stacks_own_table(site: Site
 
 def test_a_restore_needs_a_confirmation(site: Site) -> None:
     table = restore.restored_table(site.stack, datetime(2026, 1, 1, tzinfo=UTC))
-    command = ["scripts/operate.py", "--port", str(site.stack.emulator.port), "restore", "--table", table]
+    command = ["scripts/operate.py", "--port", str(site.stack.port), "restore", "--table", table]
     finished = subprocess.run(
         [sys.executable, *command],
         cwd=ROOT,
@@ -83,6 +83,6 @@ def test_a_restore_needs_a_confirmation(site: Site) -> None:
         check=False,
     )
     assert finished.returncode == 1
-    again = f"make restore PORT={site.stack.emulator.port} TABLE={table}"
+    again = f"make restore PORT={site.stack.port} TABLE={table}"
     assert f"Nothing was changed. To continue later: {again}" in finished.stderr
     assert site.get("/api/auth/me/")["id"] == ANN[0]

@@ -12,6 +12,7 @@ from deployed_stack.http_client import Response, request
 from deployed_stack.paths import ROOT
 from deployed_stack.sign_in import CALLBACK_PATH
 from deployed_stack.web import UnknownFileType, deploy_page, deploy_web, served
+from local_stack.front_door import cookie_name
 from tests.e2e.conftest import Site
 from timer_core.api.sessions import SESSION_COOKIE
 
@@ -202,7 +203,7 @@ def test_query_and_credentials_reach_the_api(site: Site) -> None:
 
 def test_two_session_cookies_reach_the_api_and_are_refused(site: Site) -> None:
     """CloudFront and API Gateway pass all cookies of one name on, in their order."""
-    name = SESSION_COOKIE.removeprefix("__")
+    name = cookie_name(SESSION_COOKIE, site.stack.port)
     for cookies in (f"{name}=a.b.c; {name}=d.e.f", f"x=1; {name}=a.b.c; y=2; {name}="):
         answer = get(site, "/api/auth/me/", Cookie=cookies)
         assert answer.status == 401

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 import pytest
 from pynamodb.connection import Connection
 
+from fake_github import FakeGitHub
 from tests.support.app import KEY, App, open_app
 from tests.support.connection import REGION, connect, environment
-from tests.support.direct_requests import send_directly
-from tests.support.fake_github import FakeGitHub
 from tests.support.gateway import Client
 from tests.support.handlers import Clock, loaded
 from tests.support.permissions import enforce_policies, guard
@@ -31,10 +30,9 @@ _numbers = count(1)
 
 @pytest.fixture(scope="session", autouse=True)
 def _iam() -> Iterator[None]:
-    """Apply the policies of template.yaml to the handlers' calls to AWS, and send them without botocore."""
+    """Apply the policies of template.yaml to the handlers' calls to AWS."""
     with pytest.MonkeyPatch.context() as patch:
         enforce_policies(patch)
-        send_directly(patch)
         yield
 
 

@@ -65,9 +65,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pynamodb.models import Model
 
+    from fake_github import FakeGitHub
+    from fake_github.model import Account
     from tests.support.browser import Browser
-    from tests.support.fake_github import FakeGitHub
-    from tests.support.fake_github.model import Account
     from tests.support.network import Send
     from timer_core.store.table import RawItem, Table
 

@@ -24,7 +24,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.support.app import ADMIN, DATES, EMBEDDER, KEY, ROUTES, WRITES, App, open_app
 from tests.support.browser import HOST, ORIGIN, Browser, redirect_target
-from tests.support.direct_requests import botocore_clients
 from tests.support.gateway import Client
 from tests.support.handlers import loaded
 from tests.support.template import template
@@ -594,7 +593,6 @@ def test_a_token_is_looked_up_by_its_hash_and_never_compared(app: App) -> None:
     text = app.token(browser)
     asked: list[str] = []
     client = app.timelogs.shared.table.connection.client
-    botocore_clients.add(client)
 
     def note(request: Any, **_: object) -> None:
         asked.append(request.body.decode())

@@ -15,9 +15,13 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(
-    shutil.which("valgrind") is None, reason="valgrind, which counts instructions, is not installed"
+    shutil.which("valgrind") is None,
+    reason="Valgrind, which counts instructions, is not installed (apt-get install valgrind)",
 )
-@pytest.mark.skipif(find_python(PYTHON) is None, reason=f"Python {PYTHON}, the runtime's, is not installed")
+@pytest.mark.skipif(
+    find_python(PYTHON) is None,
+    reason=f"python{PYTHON}, the runtime's, is neither on PATH nor among the versions of pyenv and uv",
+)
 def test_no_cold_start_takes_more_instructions_than_its_budget() -> None:
     # In a process of its own, because the bench loads the handlers with its own table.
     finished = subprocess.run(

@@ -16,9 +16,9 @@ from moto import mock_aws
 from deployed_stack import DeployedStack
 from deployed_stack.errors import ToolError
 from deployed_stack.http_client import Response, request
+from fake_github import FakeGitHub
 from github_connection import connect
 from github_connection.registration import EVENTS, AppRegistration
-from tests.support.fake_github import FakeGitHub
 from tests.support.manifest_flow import (
     CLIENT_ID,
     CLIENT_SECRET,

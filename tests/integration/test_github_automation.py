@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from fake_github import FakeGitHub, faults
+from fake_github.messages import Answer, Request
+from fake_github.model import Account, Card, Comment, Issue
+from fake_github.webhooks import Delivery
 from tests.support.calendars import put_assignment_starts
-from tests.support.fake_github import FakeGitHub, faults
-from tests.support.fake_github.messages import Answer, Request
-from tests.support.fake_github.model import Account, Card, Comment, Issue
-from tests.support.fake_github.webhooks import Delivery
 from tests.support.handlers import Clock
 from tests.support.network import Killed
 from tests.support.product import SECRET, TOKEN, Product, ago, product

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import settings
 from urllib3 import Timeout
 
-from tests.support import direct_requests
-from tests.support.fake_github import FakeGitHub, faults
-from tests.support.fake_github.model import Issue
-from tests.support.network import Killed
+from fake_github import FakeGitHub, faults
+from fake_github.model import Issue
+from tests.support.network import Killed, Network
 from tests.support.product import TOKEN, MemoryQueue, Product, Team, ago, new_team, product
 from timer_core.domain.issues import Issue as Named
 from timer_core.github.api.transport import Response, Transport
@@ -236,14 +235,11 @@ class Calls:
 @contextmanager
 def new_process(running: Product, calls: Calls) -> Iterator[Product]:
     """Start a process that shares table, queue and GitHub with ``running``; record its requests."""
-    ask, request = Transport.send, direct_requests.send
+    ask = Transport.send
 
     def ask_github(transport: Transport, method: str, path: str, *args: Any, **kwargs: Any) -> Response:
         name = "query" if path == "/graphql" else method
         return calls.make(name, lambda: ask(transport, method, path, *args, **kwargs))
-
-    def ask_dynamodb(url: str, operation: str, parameters: Any) -> tuple[int, dict[str, Any]]:
-        return calls.make(operation, lambda: request(url, operation, parameters))
 
     credential = {"GITHUB_CREDENTIAL": running.credential_name}
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
@@ -252,7 +248,10 @@ def new_process(running: Product, calls: Calls) -> Iterator[Product]:
         process.queue = running.queue
         patch.setattr(process.processor, "_sqs", lambda: _Queue(running.queue, calls))
         patch.setattr(Transport, "send", ask_github)
-        patch.setattr(direct_requests, "send", ask_dynamodb)
+        for function in (process.processor, process.sweeper):
+            network = Network(function.table.connection)
+            stack.callback(network.close)
+            network.every_request = calls.make
         # Skip all waits, because a fault ends only when the test ends it.
         patch.setattr("time.sleep", lambda _: None)
         yield process

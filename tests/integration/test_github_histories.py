@@ -19,10 +19,10 @@ import pytest
 from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
 
-from tests.support.fake_github import FakeGitHub
-from tests.support.fake_github.model import Issue as GitHubIssue
-from tests.support.fake_github.model import Repository
-from tests.support.fake_github.webhooks import Delivery
+from fake_github import FakeGitHub
+from fake_github.model import Issue as GitHubIssue
+from fake_github.model import Repository
+from fake_github.webhooks import Delivery
 from tests.support.handlers import Clock
 from tests.support.product import TOKEN, Product, Team, ago, new_team, product
 from timer_core.clock import now_ms

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_github import FakeGitHub, faults
-from tests.support.fake_github.webhooks import BAD_GATEWAY, Delivery
+from fake_github import FakeGitHub, faults
+from fake_github.webhooks import BAD_GATEWAY, Delivery
 from tests.support.gateway import Context, ExpiringContext
 from tests.support.product import SECRET, TOKEN, Product, Team, ago, new_team, product
 from timer_core.clock import now_ms

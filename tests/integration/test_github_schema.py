@@ -14,10 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graphql import (
+    EnumTypeDefinitionNode,
+    TypeDefinitionNode,
+    UnionTypeDefinitionNode,
+    parse,
+    print_ast,
+)
 
-from tests.support.fake_github import FakeGitHub
-from tests.support.fake_github.scenario import deliveries_of_everything
-from tests.support.install_github_schema import webhook_examples
+from fake_github import FakeGitHub
+from fake_github.scenario import deliveries_of_everything
+from tests.support.install_github_schema import graphql_schema, webhook_examples
 from tests.support.product import SECRET, TOKEN, Product, new_team, product
 from tests.support.webhook_schema import JSON, dispensable, schemas
 from timer_core.clock import now_ms
@@ -29,6 +36,7 @@ from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
+SCHEMA = Path(__file__).parents[2] / "scripts/fake_github/schema.graphql"
 DEPTH = 4
 TRIGGERS = TriggerConfig(
     start_labels=frozenset({"bug"}),
@@ -171,6 +179,41 @@ def test_a_reader_accepts_all_that_the_schema_allows(name: str, samples: dict[st
             except MalformedDelivery as error:
                 refused.append(f"{change}: {error}")
     assert refused == []
+
+
+def _definitions(text: str) -> dict[str, TypeDefinitionNode]:
+    document = parse(text, no_location=True)
+    return {one.name.value: one for one in document.definitions if isinstance(one, TypeDefinitionNode)}
+
+
+def _members(definition: TypeDefinitionNode) -> dict[str, Any]:
+    """Return the fields with their types, the values of an enum, or the types of a union."""
+    if isinstance(definition, UnionTypeDefinitionNode):
+        return {one.name.value: None for one in definition.types or ()}
+    if isinstance(definition, EnumTypeDefinitionNode):
+        return {one.name.value: None for one in definition.values or ()}
+    fields = getattr(definition, "fields", None) or ()
+    return {one.name.value: (print_ast(one.type), _arguments(one)) for one in fields}
+
+
+def _arguments(field: Any) -> dict[str, tuple[str, str]]:
+    return {
+        one.name.value: (print_ast(one.type), print_ast(one.default_value) if one.default_value else "")
+        for one in getattr(field, "arguments", None) or ()
+    }
+
+
+def test_the_fakes_queries_are_checked_with_a_part_of_githubs_schema() -> None:
+    part, whole = (_definitions(path.read_text()) for path in (SCHEMA, graphql_schema()))
+    for name, definition in part.items():
+        assert definition.kind == whole[name].kind
+        theirs = _members(whole[name])
+        for member, value in _members(definition).items():
+            assert member in theirs, f"{name}.{member}"
+            if value is not None:
+                (kind, arguments), (their_kind, their_arguments) = value, theirs[member]
+                assert (name, member, kind) == (name, member, their_kind)
+                assert arguments.items() <= their_arguments.items(), f"{name}.{member}"
 
 
 def test_the_known_actions_are_those_of_the_schema() -> None:

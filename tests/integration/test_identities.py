@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from fake_github import FakeGitHub
+from fake_github.model import Account, Issue
+from fake_github.model import Repository as GitHubRepository
 from tests.support.app import App, open_app
-from tests.support.fake_github import FakeGitHub
-from tests.support.fake_github.model import Account, Issue
-from tests.support.fake_github.model import Repository as GitHubRepository
 from tests.support.handlers import Clock
 from tests.support.network import Killed
 from tests.support.product import Message, Product, Team, ago, new_team
@@ -446,6 +446,26 @@ class TestObservations:
         again, created = start(team, ann, Named(f"{team.name}-new", "x", 1), 30)
         assert (again.ulid, created) == (started.ulid, False)
 
+    @pytest.mark.parametrize("order", ["rename first", "login first", "login first, then others"])
+    def test_a_repository_that_was_renamed_before_its_owner_has_both_new_names(
+        self, team: Team, ann: Account, issue: Issue, order: str
+    ) -> None:
+        team.github.assign(issue, ann)
+        team.deliver()
+        team.at(10)
+        team.github.rename_repository(issue.repository, "renamed")
+        deliveries = team.pop_deliveries()
+        team.at(20)
+        team.github.rename_owner(issue.repository.owner, f"{team.name}-new")
+        login = team.pop_deliveries()
+        deliveries = [*deliveries, *login] if order == "rename first" else [*login, *deliveries]
+        if order.endswith("others"):
+            deliveries += login
+        for delivery in deliveries:
+            team.github.send(delivery)
+            team.product.process()
+        assert [span[0] for span in spans(team, ann)] == [f"{team.name}-new/renamed#1"]
+
     def test_a_timer_under_the_new_login_joins_when_a_delivery_has_the_former_one(
         self, team: Team, ann: Account, observe: Callable[..., None]
     ) -> None:
@@ -604,8 +624,9 @@ class TestRepositoryEvents:
         team.product.process()
         assert [span[2] for span in spans(team, ann)] == [10]
 
+    @pytest.mark.parametrize("failures", [0, 9], ids=["first attempt", "last attempt"])
     def test_an_event_that_arrives_while_a_timer_is_written_is_applied_a_minute_later(
-        self, team: Team, ann: Account, issue: Issue, monkeypatch: pytest.MonkeyPatch
+        self, team: Team, ann: Account, issue: Issue, monkeypatch: pytest.MonkeyPatch, failures: int
     ) -> None:
         clock, handler = Clock(now_ms()), team.product.processor.queued_events
         monkeypatch.setattr(handler, "_clock", clock)
@@ -618,6 +639,8 @@ class TestRepositoryEvents:
         def archive_first(*args: Any, **kwargs: Any) -> list[Timer]:
             if not received:
                 team.send()
+                for message in team.product.queue.waiting:
+                    message.receives = failures
                 received.extend(team.product.process())
             return write(*args, **kwargs)
 

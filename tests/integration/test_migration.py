@@ -25,10 +25,12 @@ from timer_core.domain.state import Action, Status
 from timer_core.domain.timers import Period, Timer
 from timer_core.github.messages import IssueEvent, to_json
 from timer_core.services.issue_timers import IssueTimers
-from timer_core.store.items import TIMER_SCHEMA_VERSION
+from timer_core.store.calendars import update_calendar
+from timer_core.store.items import TIMER_SCHEMA_VERSION, CalendarItem
 from timer_core.store.keys import end_key, issue_pk, timer_sk, user_pk
 from timer_core.store.migration import Migrated, migrate
 from timer_core.store.queries import Filters
+from timer_core.store.stored_days import StoredDays
 from timer_core.store.table import RawItem, Table, Write
 from timer_core.store.timers import TimerStore
 from timer_core.store.writes import Patch
@@ -260,6 +262,14 @@ class TestMigration:
                 "version": {"N": str(int(old["version"]["N"]) + 1)},
             }
             assert new == {**old, **added}
+
+    def test_a_migration_notes_that_a_start_has_moved(self, older: Version, table: Table) -> None:
+        timer, _ = older.timers.start(user_id=ANN, now_ms=T0, issue=issue(7))
+        older.timers.patch(ANN, timer.ulid, Patch(start_ms=T0 - MINUTE), now_ms=T0)
+        # A version that has no use for it does not write it.
+        table.write(update_calendar(ANN, [CalendarItem.has_moved_starts.remove()]))
+        assert migrate(table) == Migrated(seen=1, written=1)
+        assert StoredDays(table).state(ANN).has_moved_starts
 
     def test_after_a_rollback_and_a_second_upgrade_timers_are_migrated_again(
         self, older: Version, present: Version, table: Table, items: Callable[[], list[RawItem]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from contextlib import redirect_stdout
 from io import StringIO
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.fake_github import FakeGitHub
+from fake_github import FakeGitHub
 from tests.support.gateway import Client
 from tests.support.handlers import loaded
 from tests.support.network import Network, refusal
@@ -235,6 +236,28 @@ def test_deliveries_alarm_if_failures_exceed_a_twentieth_by_more_than_two(
     total = failed * values[401] + (received - failed) * values[200]
     assert (alarm["Statistic"], alarm["ComparisonOperator"]) == ("Sum", "GreaterThanThreshold")
     assert (total > alarm["Threshold"]) is is_alarm
+
+
+@pytest.mark.parametrize(
+    ("slow", "requests", "is_alarm"),
+    [
+        ((0, 1, 0), 1, False),
+        ((2, 2, 0), 5, False),
+        ((1, 1, 1), 20, False),
+        ((1, 1, 1), 3, True),
+        ((4, 4, 4), 100, False),
+        ((10, 10, 10), 100, True),
+    ],
+)
+def test_slow_requests_alarm_if_they_are_a_twentieth_for_three_periods(
+    slow: tuple[int, ...], requests: int, is_alarm: bool
+) -> None:
+    alarm = ALARMS["ApiLatencyAlarm"]
+    assert (len(slow), alarm["ComparisonOperator"]) == (alarm["EvaluationPeriods"], "GreaterThanThreshold")
+    share = float(alarm["ExtendedStatistic"].removeprefix("p")) / 100
+    ranked = ([50] * (requests - count) + [5_000] * count for count in slow)
+    percentiles = [latencies[math.ceil(share * requests) - 1] for latencies in ranked]
+    assert (min(percentiles) > alarm["Threshold"]) is is_alarm
 
 
 @pytest.mark.parametrize("metric", sorted(drawn().union(*map(watched_by, ALARMS.values())), key=str), ids=str)

@@ -25,8 +25,8 @@ from timer_core.secrets import SESSION_STAGE, WEBHOOK_STAGE, RotatingSecret
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from fake_github import FakeGitHub
     from tests.support.app import App
-    from tests.support.fake_github import FakeGitHub
     from timer_core.store.table import Table
 
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/TimerTable"

@@ -18,7 +18,6 @@ from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from moto import mock_aws
 
 from tests.support.connection import REGION
-from tests.support.direct_requests import botocore_clients
 from tests.support.gateway import Context, ExpiringContext, request_event
 from tests.support.handlers import loaded
 from tests.support.network import (
@@ -260,9 +259,7 @@ def test_a_message_that_kills_its_process_makes_no_other_a_dead_letter(
         if str(poison_id).encode() in request.body:
             raise Killed
 
-    client = queue.process.table.connection.client
-    botocore_clients.add(client)
-    hooks = client.meta.events
+    hooks = queue.process.table.connection.client.meta.events
     hooks.register("before-send.dynamodb", kill)
     try:
         for _ in range(3):

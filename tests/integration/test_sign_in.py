@@ -19,9 +19,9 @@ import pytest
 from deployed_stack import DeployedStack, session_key
 from deployed_stack.errors import ToolError
 from deployed_stack.secret_pair import SecretPair
+from fake_github import FakeGitHub, faults
 from tests.support.app import EMBEDDER, KEY, App, forget_callers, open_app
 from tests.support.browser import ORIGIN, redirect_target
-from tests.support.fake_github import FakeGitHub, faults
 from tests.support.network import Network, refusal
 from timer_core.api import german, pages, request_guard
 from timer_core.api.sessions import SESSION_COOKIE, SIGN_IN_COOKIE
@@ -30,9 +30,9 @@ from timer_core.github.api.credentials import OAuthParameter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from fake_github.messages import Answer as GitHubAnswer
+    from fake_github.messages import Request
     from tests.support.browser import Browser
-    from tests.support.fake_github.messages import Answer as GitHubAnswer
-    from tests.support.fake_github.messages import Request
     from tests.support.gateway import Answer
     from tests.support.network import Send
     from timer_core.store.table import Table

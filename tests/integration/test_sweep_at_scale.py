@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from urllib3 import Timeout
 
+from fake_github import FakeGitHub, faults
+from fake_github.messages import Answer, Request
+from fake_github.model import Issue
 from tests.support import many_timers
 from tests.support.connection import connect
-from tests.support.fake_github import FakeGitHub, faults
-from tests.support.fake_github.messages import Answer, Request
-from tests.support.fake_github.model import Issue
 from tests.support.gateway import Context, ExpiringContext
 from tests.support.handlers import loaded
 from tests.support.product import TOKEN, Product, Team, ago, new_team, product

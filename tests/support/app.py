@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
-    from tests.support.fake_github import FakeGitHub
-    from tests.support.fake_github.model import Account, OAuthApp
+    from fake_github import FakeGitHub
+    from fake_github.model import Account, OAuthApp
     from tests.support.gateway import Answer
     from timer_core.api.sessions import Session
     from timer_core.domain.timers import Timer

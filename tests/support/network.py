@@ -10,8 +10,6 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ReadTimeoutError
 from pynamodb.connection import Connection
 
-from tests.support.direct_requests import botocore_clients
-
 Send: TypeAlias = Callable[[], AWSResponse]
 # A function that responds to a request in place of DynamoDB; its arguments are the operation and `Send`.
 Fault: TypeAlias = Callable[[str, Send], AWSResponse]
@@ -110,11 +108,9 @@ class Network:
         # The stubs declare that hooks return None, but a before-send hook may return a response.
         self._hook = cast("Callable[..., None]", self._before_send)
         self._client.meta.events.register("before-send.dynamodb", self._hook)
-        botocore_clients.add(self._client)
 
     def close(self) -> None:
         """Stop applying faults and recording requests."""
-        botocore_clients.discard(self._client)
         self._client.meta.events.unregister("before-send.dynamodb", self._hook)
 
     def _before_send(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse | None:

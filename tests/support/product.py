@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import ModuleType
 
-    from tests.support.fake_github import FakeGitHub
-    from tests.support.fake_github.model import Account
-    from tests.support.fake_github.webhooks import Delivery
+    from fake_github import FakeGitHub
+    from fake_github.model import Account
+    from fake_github.webhooks import Delivery
     from timer_core.domain.timers import Timer
     from timer_core.store.table import Table
 

@@ -101,11 +101,11 @@ def _dynamodb(_folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _ministack(folder: Path) -> Iterator[str]:
-    """Run MiniStack without a stack; yield its port. Its state is in the folder "ministack"."""
-    from local_stack import MiniStack, free_port
+    """Run MiniStack without a stack; yield the folder of its state."""
+    from local_stack import MiniStack
 
-    with MiniStack(free_port(), folder / "ministack") as emulator:
-        yield str(emulator.port)
+    with MiniStack(folder / "ministack") as emulator:
+        yield str(emulator.state_dir)
 
 
 BACK_ENDS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {

@@ -19,8 +19,8 @@ from graphql import (
     parse,
 )
 
-from tests.support.fake_github import FakeGitHub
-from tests.support.fake_github.graphql_api import schema
+from fake_github import FakeGitHub
+from fake_github.graphql_api import schema
 from timer_core.github.api.cards import Card, fetch_card
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.credentials import CredentialParameter, Token

@@ -1,43 +1,488 @@
-"""The local stack's stand-in for GitHub responds over HTTP as GitHub does, and is never deployed."""
+"""The demo GitHub: people act on its pages, and each act sends a signed delivery."""
 
+import asyncio
 import base64
 import hashlib
+import hmac
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import httpx
+import jwt
 import pytest
 import yaml
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
 
-from deployed_stack.http_client import Response, request
-from local_stack.demo_github import DemoGitHub, is_demo
+from demo_github import DemoSite, is_demo, team
+from demo_github.changes import Changes
+from fake_github.webhooks import Delivery
 from tests.support.table import TEMPLATE, TemplateLoader
 
 ROOT = Path(__file__).parents[2]
 PARAMETERS = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)["Parameters"]  # noqa: S506
-CALLBACK = "http://d111.cloudfront.localhost:4570/api/auth/callback/"
+ORIGIN = "http://localhost:4570"
+BASE = f"{ORIGIN}/demo"
+CALLBACK = f"{ORIGIN}/api/auth/callback/"
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+SECRET = "It's a Secret to Everybody"
+ADA = team.PEOPLE[2]
+SHOP = "octo-demo/storefront"
+# An issue that is open and not assigned.
+OPEN = {"repository": "storefront", "number": "11"}
+JSON = {"Accept": "application/json"}
+
+
+class Received(NamedTuple):
+    """A delivery as the webhook received it."""
+
+    event: str
+    action: str
+    guid: str
+    payload: dict[str, Any]
+
+
+class Webhook(ThreadingHTTPServer):
+    """The product's webhook: ``status`` is its response, ``received`` are the correctly signed deliveries."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Receiver)
+        self.status = 202
+        self.received: list[Received] = []
+        self.url = f"http://127.0.0.1:{self.server_port}/api/webhook/"
+
+    def __enter__(self) -> "Webhook":
+        Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+    @property
+    def names(self) -> list[str]:
+        return [f"{one.event}.{one.action}" for one in self.received]
+
+
+class _Receiver(BaseHTTPRequestHandler):
+    server: Webhook
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        expected = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+        if self.path == "/api/webhook/" and self.headers["X-Hub-Signature-256"] == expected:
+            payload = json.loads(body)
+            event, guid = self.headers["X-GitHub-Event"], self.headers["X-GitHub-Delivery"]
+            self.server.received.append(Received(event, payload["action"], guid, payload))
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+def wait_for(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class Demo:
+    """A browser at the demo, and the webhook that receives its deliveries."""
+
+    def __init__(self, state_file: Path, webhook: Webhook) -> None:
+        self.webhook = webhook
+        self.site = DemoSite(base_url=BASE, state_file=state_file)
+        self.site.callback_urls = (CALLBACK,)
+        self.github = self.site.github
+        self.site.connect(webhook_url=webhook.url, webhook_secret=SECRET)
+        self.browser = self.new_browser()
+
+    def new_browser(self) -> TestClient:
+        app = Starlette(routes=[Mount("/demo", app=self.site)])
+        return TestClient(app, base_url=ORIGIN, follow_redirects=False, headers={"Origin": ORIGIN})
+
+    def choose(self, login: str = ADA.login) -> None:
+        answer = self.browser.post("/demo/person", data={"login": login, "back": "/demo/"})
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/demo/")
+
+    def act(self, action: str, form: Mapping[str, str] | None = None, **more: str) -> str:
+        answer = self.browser.post(f"/demo/actions/{action}", data={**(form or {}), **more}, headers=JSON)
+        assert answer.status_code == 200, answer.text
+        message: str = answer.json()["message"]
+        return message
+
+    def deliveries(self, count: int) -> list[str]:
+        """Wait for this number of deliveries and return their names."""
+        wait_for(lambda: len(self.webhook.received) >= count)
+        wait_for(lambda: not any(map(self.github.is_untried, self.sent)))
+        assert len(self.webhook.received) == count
+        return self.webhook.names
+
+    @property
+    def sent(self) -> list[Delivery]:
+        held = self.github.held
+        return [one for one in self.github.outbox if one not in held]
 
 
 @pytest.fixture
-def github() -> Iterator[DemoGitHub]:
-    github = DemoGitHub(0)
-    github.callback_url = CALLBACK
-    github.start()
-    yield github
-    github.stop()
+def webhook() -> Iterator[Webhook]:
+    with Webhook() as webhook:
+        yield webhook
 
 
-def authorization_query(github: DemoGitHub, **changes: str) -> dict[str, str]:
+@pytest.fixture
+def state_file(tmp_path: Path) -> Path:
+    return tmp_path / "demo-github.json"
+
+
+@pytest.fixture
+def demo(state_file: Path, webhook: Webhook) -> Iterator[Demo]:
+    demo = Demo(state_file, webhook)
+    demo.choose()
+    yield demo
+    demo.site.close()
+    assert demo.github.mistakes == []
+
+
+class Page(HTMLParser):
+    """A page as a browser parses it."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[str] = []
+        self.actions: list[str] = []
+        self.fields: dict[str, str] = {}
+        self.choices: list[str] = []
+        self.addresses: list[str] = []
+        self.feed(response.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = {name: value or "" for name, value in attrs}
+        self.tags.append(tag)
+        self.attributes += attributes
+        self.addresses += [attributes[name] for name in ("src", "href", "action") if name in attributes]
+        if tag == "form":
+            self.actions.append(attributes["action"])
+        if tag == "input":
+            self.fields[attributes["name"]] = attributes.get("value", "")
+        if tag == "button" and attributes.get("name") == "login":
+            self.choices.append(attributes["value"])
+
+
+# ---------------------------------------------------------------- acting
+
+
+def test_an_assignment_sends_githubs_delivery(demo: Demo) -> None:
+    assert demo.act("assign", OPEN, login=ADA.login) == "storefront#11 is assigned to octo-ada."
+    assert demo.deliveries(1) == ["issues.assigned"]
+    (received,) = demo.webhook.received
+    assert received.payload["assignee"]["id"] == received.payload["sender"]["id"] == ADA.id
+    assert received.payload["repository"]["full_name"] == SHOP
+    assert received.payload["issue"]["html_url"] == f"{BASE}/{SHOP}/issues/11"
+    assert received.payload["installation"]["id"]
+    assert "octo-ada</b> assigned themselves" in demo.browser.get(f"/demo/{SHOP}/issues/11").text
+
+
+@pytest.mark.parametrize(
+    ("actions", "events"),
+    [
+        ([("assign", {"login": ADA.login}), ("unassign", {"login": ADA.login})], ["assigned", "unassigned"]),
+        ([("label", {"label": "bug"}), ("unlabel", {"label": "accessibility"})], ["unlabeled"]),
+        ([("label", {"label": "security"})], ["labeled"]),
+        # GitHub's built-in workflow moves the card of a closed issue.
+        ([("close", {}), ("reopen", {})], ["closed", "edited", "reopened"]),
+        ([("move", {"status": "In progress"}), ("move", {"status": "In progress"})], ["edited"]),
+        ([("comment", {"comment": "/timer log 1h"})], ["created"]),
+    ],
+)
+def test_an_action_sends_its_deliveries(
+    demo: Demo, actions: list[tuple[str, dict[str, str]]], events: list[str]
+) -> None:
+    for action, form in actions:
+        demo.act(action, OPEN, **form)
+    demo.deliveries(len(events))
+    assert [one.action for one in demo.webhook.received] == events
+
+
+def test_a_moved_card_is_in_its_new_column(demo: Demo) -> None:
+    demo.act("move", OPEN, status="In review")
+    columns = demo.browser.get("/demo/").text.split("data-status=")[1:]
+    (column,) = [column for column in columns if 'id="card-storefront-11"' in column]
+    assert column.startswith('"In review"')
+
+
+def test_a_new_issue_is_on_the_board(demo: Demo) -> None:
+    assert demo.act("open_issue", repository="storefront", title="<b>New</b>") == "Opened storefront#15."
+    names = ["issues.opened", "projects_v2_item.created", "projects_v2_item.edited"]
+    assert demo.deliveries(3) == names
+    assert "&lt;b&gt;New&lt;/b&gt;" in demo.browser.get("/demo/").text
+
+
+def test_merging_a_pull_request_closes_its_issue(demo: Demo) -> None:
+    assert demo.act("open_pull", OPEN, title="Fix it") == "Opened the pull request storefront#15."
+    pull = {"repository": "storefront", "number": "15"}
+    assert demo.browser.get(f"/demo/{SHOP}/issues/15").headers["Location"] == f"/demo/{SHOP}/pull/15"
+    # A comment on a pull request is a comment on an issue in GitHub's API.
+    demo.act("comment", pull, comment="Looks good")
+    demo.act("merge", pull)
+    assert demo.deliveries(3) == ["issue_comment.created", "issues.closed", "projects_v2_item.edited"]
+    assert demo.webhook.received[0].payload["issue"]["pull_request"]["html_url"] == f"{BASE}/{SHOP}/pull/15"
+    assert "Merged" in demo.browser.get(f"/demo/{SHOP}/pull/15").text
+
+
+def test_a_pull_request_that_is_closed_without_merging_keeps_its_issue(demo: Demo) -> None:
+    demo.act("open_pull", OPEN, title="Fix it")
+    pull = {"repository": "storefront", "number": "15"}
+    demo.act("close_pull", pull)
+    assert demo.browser.post("/demo/actions/merge", data=pull, headers=JSON).status_code == 409
+    demo.act("reopen_pull", pull)
+    assert demo.github.find("storefront", 15).state == demo.github.find("storefront", 11).state == "open"  # type: ignore[union-attr]
+    assert demo.webhook.received == []
+
+
+def test_the_page_follows_without_a_script(demo: Demo) -> None:
+    form = {**OPEN, "login": ADA.login, "back": f"/demo/{SHOP}/issues/11"}
+    answer = demo.browser.post("/demo/actions/assign", data=form)
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/demo/{SHOP}/issues/11")
+
+
+@pytest.mark.parametrize("back", ["https://attacker.example/", "//attacker.example", "/demo//x", "/api/", ""])
+def test_a_form_leads_to_a_page_of_the_demo_only(demo: Demo, back: str) -> None:
+    answer = demo.browser.post("/demo/actions/close", data={**OPEN, "back": back})
+    assert answer.headers["Location"] == "/demo/"
+
+
+@pytest.mark.parametrize(
+    ("action", "form"),
+    [
+        ("assign", {**OPEN, "login": "nobody"}),
+        ("assign", {"repository": "nothing", "number": "1", "login": ADA.login}),
+        ("close", {"repository": "storefront", "number": "99"}),
+        ("move", {**OPEN, "status": "Elsewhere"}),
+        ("label", {**OPEN, "label": "Elsewhere"}),
+        ("comment", {**OPEN, "comment": "  "}),
+        ("merge", OPEN),
+        ("release", {"delivery": "00000000-0000-1000-8000-000000000000"}),
+    ],
+)
+def test_an_impossible_action_is_explained(demo: Demo, action: str, form: dict[str, str]) -> None:
+    assert demo.browser.post(f"/demo/actions/{action}", data=form, headers=JSON).status_code == 409
+    page = demo.browser.post(f"/demo/actions/{action}", data=form)
+    assert (page.status_code, "not possible" in page.text) == (409, True)
+
+
+# ---------------------------------------------------------------- deliveries
+
+
+def held(demo: Demo) -> list[str]:
+    return [str(one.action) for one in demo.github.held]
+
+
+def hold_three(demo: Demo) -> list[str]:
+    """Hold three deliveries back, and return their GUIDs."""
+    demo.act("hold")
+    demo.act("assign", OPEN, login=ADA.login)
+    demo.act("unassign", OPEN, login=ADA.login)
+    demo.act("reopen", {**OPEN, "number": "1"})
+    assert held(demo) == ["assigned", "unassigned", "reopened"]
+    return [one.guid for one in demo.github.held]
+
+
+def test_held_deliveries_are_sent_in_any_order(demo: Demo) -> None:
+    _, second, third = hold_three(demo)
+    demo.act("earlier", delivery=third)
+    assert held(demo) == ["assigned", "reopened", "unassigned"]
+    demo.act("later", delivery=third)
+    demo.act("release", delivery=second)
+    assert demo.deliveries(1) == ["issues.unassigned"]
+    demo.act("release_all", order="reverse")
+    assert demo.deliveries(3) == ["issues.unassigned", "issues.reopened", "issues.assigned"]
+
+
+def test_deliveries_are_sent_immediately_again(demo: Demo) -> None:
+    hold_three(demo)
+    demo.act("hold_no_more")
+    assert demo.deliveries(3) == ["issues.assigned", "issues.unassigned", "issues.reopened"]
+    demo.act("close", OPEN)
+    demo.deliveries(5)
+
+
+def test_a_delivery_is_repeated_with_its_guid(demo: Demo) -> None:
+    first, *_ = hold_three(demo)
+    demo.act("release_twice", delivery=first)
+    demo.deliveries(2)
+    demo.act("redeliver", delivery=first)
+    demo.deliveries(3)
+    assert {one.guid for one in demo.webhook.received} == {first}
+    assert [one.redelivery for one in demo.github.hook.attempts] == [False, False, True]
+
+
+def test_a_dropped_delivery_is_never_sent_and_a_failed_one_can_be_sent_again(demo: Demo) -> None:
+    first, second, _ = hold_three(demo)
+    demo.act("drop", delivery=first)
+    demo.act("fail", delivery=second)
+    demo.act("hold_no_more")
+    assert demo.deliveries(1) == ["issues.reopened"]
+    demo.act("redeliver", delivery=second)
+    assert demo.deliveries(2)[1] == "issues.unassigned"
+
+
+def test_a_delivery_shows_its_attempts_and_its_payload(demo: Demo) -> None:
+    demo.webhook.status = 503
+    demo.act("assign", OPEN, login=ADA.login)
+    demo.deliveries(1)
+    (delivery,) = demo.github.outbox
+    text = demo.browser.get(f"/demo/deliveries/{delivery.guid}").text
+    assert "503" in text
+    assert "X-Hub-Signature-256: sha256=" in text
+    assert "&#34;action&#34;: &#34;assigned&#34;" in text
+
+
+def test_the_comparison_delivers_one_history_in_three_orders(demo: Demo) -> None:
+    demo.act("compare", repository="handbook")
+    demo.deliveries(5 + 5 + 10)
+    histories = [
+        [one for one in demo.webhook.received if one.payload["issue"]["number"] == issue.number]
+        for issue in demo.github.comparison
+    ]
+    actions = [[one.action for one in history] for history in histories]
+    assert actions[0] == ["opened", "assigned", "unassigned", "assigned", "closed"]
+    assert actions[1] == actions[0][::-1]
+    assert sorted(actions[2]) == sorted(actions[0] * 2)
+    times = [
+        [one.payload["issue"]["updated_at"] for one in sorted(history, key=_guid)] for history in histories
+    ]
+    assert times[0] == times[1] == times[2][::2]
+
+
+def _guid(received: Received) -> tuple[str, ...]:
+    """Return a key that sorts GUIDs by their times."""
+    low, middle, high, *rest = received.guid.split("-")
+    return (high, middle, low, *rest)
+
+
+# ---------------------------------------------------------------- state
+
+
+def test_the_state_is_kept_over_a_restart(demo: Demo, state_file: Path) -> None:
+    demo.act("assign", OPEN, login=ADA.login)
+    demo.act("comment", OPEN, comment="/timer log 1h")
+    demo.act("open_pull", OPEN, title="Fix it")
+    demo.deliveries(2)
+    demo.act("hold")
+    demo.act("close", OPEN)
+    again = Demo(state_file, demo.webhook)
+    again.choose()
+    pages = ("/demo/", f"/demo/{SHOP}/issues/11", f"/demo/{SHOP}/pull/15")
+    assert [again.browser.get(page).text for page in pages] == [demo.browser.get(page).text for page in pages]
+    assert (again.site.client_id, again.site.client_secret) == (demo.site.client_id, demo.site.client_secret)
+    assert again.site.api_credential == demo.site.api_credential
+    again.act("hold_no_more")
+    assert again.deliveries(4)[2:] == ["issues.closed", "projects_v2_item.edited"]
+    guids = {one.guid for one in again.github.outbox}
+    again.act("reopen", OPEN)
+    assert again.github.outbox[-1].guid not in guids
+    again.site.close()
+
+
+def test_the_state_of_another_version_is_replaced(state_file: Path) -> None:
+    for text in ("", "[]", "{}", '{"last_number": 1, "roots": {}, "objects": []}'):
+        state_file.write_text(text)
+        site = DemoSite(base_url=BASE, state_file=state_file)
+        assert len(site.github.all_issues) == len(team.ISSUES)
+
+
+def test_only_the_machines_user_reads_the_state(demo: Demo, state_file: Path) -> None:
+    demo.act("close", OPEN)
+    assert state_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_starting_over_stops_the_timers_and_returns_to_the_beginning(demo: Demo) -> None:
+    beginning = [_facts(issue) for issue in demo.github.all_issues]
+    demo.act("assign", OPEN, login=ADA.login)
+    demo.act("move", OPEN, status="In progress")
+    demo.act("open_issue", repository="storefront", title="New")
+    demo.deliveries(5)
+    demo.act("start_over")
+    assert demo.deliveries(7)[5:] == ["issues.closed", "issues.deleted"]
+    assert [_facts(issue) for issue in demo.github.all_issues] == beginning
+    demo.act("open_issue", repository="storefront", title="Newer")
+    # A number is used once.
+    assert demo.github.find("storefront", 16) is not None
+
+
+def _facts(issue: Any) -> tuple[Any, ...]:
+    status = issue.cards[0].values["Status"].option.name
+    return issue.number, issue.title, issue.state, [*issue.assignees], [*issue.labels], status
+
+
+def test_the_team_is_as_planned(demo: Demo) -> None:
+    planned = [(one.repository.full_name, one.number, one.title, one.status) for one in team.ISSUES]
+    assert planned == [
+        (one.repository.full_name, one.number, one.title, one.cards[0].values["Status"].option.name)
+        for one in demo.github.all_issues
+    ]
+    assert [(one.id, one.login, one.name) for one in demo.github.people] == [
+        (one.id, one.login, one.name) for one in team.PEOPLE
+    ]
+
+
+# ---------------------------------------------------------------- GitHub's API
+
+
+def test_the_product_acts_as_the_app(demo: Demo) -> None:
+    credential, now = demo.site.api_credential, int(time.time())
+    claims = {"iss": credential["app_id"], "iat": now - 60, "exp": now + 540}
+    program = demo.new_browser()
+
+    def call(method: str, path: str, token: str, body: Any = None) -> Any:
+        headers = {"Authorization": f"Bearer {token}", "User-Agent": "issue-timer"}
+        answer = program.request(method, f"/demo{path}", json=body, headers=headers)
+        assert answer.status_code in (200, 201, 202), answer.text
+        return answer.json()
+
+    own = jwt.encode(claims, credential["private_key"], "RS256")
+    (installation,) = call("GET", "/app/installations", own)
+    token = call("POST", f"/app/installations/{installation['id']}/access_tokens", own)["token"]
+    call("POST", f"/repos/{SHOP}/issues/11/comments", token, {"body": "Logged 1h."})
+    assert demo.deliveries(1) == ["issue_comment.created"]
+    assert "issue-timer[bot]" in demo.browser.get(f"/demo/{SHOP}/issues/11").text
+    query = '{ repository(owner: "octo-demo", name: "storefront") { issue(number: 11) { url } } }'
+    found = call("POST", "/graphql", token, {"query": query})["data"]["repository"]["issue"]
+    assert found == {"url": f"{BASE}/{SHOP}/issues/11"}
+    (attempt,) = call("GET", "/app/hook/deliveries", own)
+    call("POST", f"/app/hook/deliveries/{attempt['id']}/attempts", own)
+    demo.deliveries(2)
+
+
+def test_the_api_needs_a_credential(demo: Demo) -> None:
+    for path in ("/user", "/user/memberships/orgs/octo-demo", "/app", "/app/installations"):
+        assert demo.browser.get(f"/demo{path}").status_code == 401
+    assert demo.browser.post("/demo/graphql", json={"query": "{ viewer { login } }"}).status_code == 401
+
+
+# ---------------------------------------------------------------- signing in to the product
+
+
+def authorization_query(demo: Demo, **changes: str) -> dict[str, str]:
     """Return the query with which the product opens GitHub's authorization page."""
     digest = hashlib.sha256(VERIFIER.encode()).digest()
     return {
-        "client_id": github.client_id,
+        "client_id": demo.site.client_id,
         "redirect_uri": CALLBACK,
         "state": "state of the product",
         "scope": "read:org",
@@ -46,219 +491,229 @@ def authorization_query(github: DemoGitHub, **changes: str) -> dict[str, str]:
     } | changes
 
 
-def open_page(github: DemoGitHub, **changes: str) -> Response:
-    return request(
-        "GET", f"{github.url}/login/oauth/authorize?{urlencode(authorization_query(github, **changes))}"
-    )
+def open_authorization(demo: Demo, **changes: str) -> httpx.Response:
+    query = authorization_query(demo, **changes)
+    response: httpx.Response = demo.browser.get("/demo/login/oauth/authorize", params=query)
+    return response
 
 
-class Page(HTMLParser):
-    """A page as a browser parses it."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.action = ""
-        self.fields: dict[str, str] = {}
-        self.choices: list[str] = []
-        self.feed(response.body.decode())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = {name: value or "" for name, value in attrs}
-        self.tags.append(tag)
-        if tag == "form":
-            self.action = attributes["action"]
-        if tag == "input":
-            self.fields[attributes["name"]] = attributes["value"]
-        if tag == "button":
-            self.choices.append(attributes["value"])
-
-
-def choose(github: DemoGitHub, login: str, **changes: str) -> Response:
+def choose(demo: Demo, login: str, **changes: str) -> httpx.Response:
     """Open the page and click a button."""
-    page = Page(open_page(github))
+    page = Page(open_authorization(demo))
     form = page.fields | {"login": login} | changes
-    return request("POST", github.url + page.action, body=urlencode(form).encode(), headers=FORM)
+    response: httpx.Response = demo.browser.post(page.actions[-1], data=form)
+    return response
 
 
-def redirect_query(response: Response) -> dict[str, str]:
+def redirect_query(response: httpx.Response) -> dict[str, str]:
     """Return the query of the redirect to the product."""
-    assert response.status == 302
+    assert response.status_code == 302
     location = response.headers["Location"]
     assert location.startswith(f"{CALLBACK}?")
     return {name: value for name, [value] in parse_qs(urlsplit(location).query).items()}
 
 
-def redeem(github: DemoGitHub, code: str, **changes: str) -> dict[str, str]:
+def redeem(demo: Demo, code: str, **changes: str) -> dict[str, str]:
     form = {
-        "client_id": github.client_id,
-        "client_secret": github.client_secret,
+        "client_id": demo.site.client_id,
+        "client_secret": demo.site.client_secret,
         "code": code,
         "redirect_uri": CALLBACK,
         "code_verifier": VERIFIER,
     } | changes
-    url = f"{github.url}/login/oauth/access_token"
-    response = request("POST", url, body=urlencode(form).encode(), headers=FORM)
+    response = demo.browser.post("/demo/login/oauth/access_token", data=form, headers=JSON)
     # GitHub's error responses also have the status 200.
-    assert response.status == 200
-    answer: dict[str, str] = json.loads(response.body)
+    assert response.status_code == 200
+    answer: dict[str, str] = response.json()
     return answer
 
 
-def new_code(github: DemoGitHub, login: str = "Codertocat") -> str:
-    return redirect_query(choose(github, login))["code"]
+def new_code(demo: Demo, login: str = ADA.login) -> str:
+    return redirect_query(choose(demo, login))["code"]
 
 
-def get(github: DemoGitHub, path: str, token: str) -> Any:
-    response = request("GET", github.url + path, headers={"Authorization": f"Bearer {token}"})
-    assert response.status == 200
-    return json.loads(response.body)
+def get(demo: Demo, path: str, token: str) -> Any:
+    response = demo.browser.get(f"/demo{path}", headers={"Authorization": f"Bearer {token}"})
+    assert response.status_code == 200
+    return response.json()
 
 
-# ---------------------------------------------------------------- signing in
+@pytest.mark.parametrize("person", [team.PEOPLE[0], ADA])
+def test_a_person_signs_in_as_the_chosen_member_of_the_team(demo: Demo, person: team.Person) -> None:
+    user = get(demo, "/user", redeem(demo, new_code(demo, person.login))["access_token"])
+    assert (user["id"], user["login"], user["name"]) == (person.id, person.login, person.name)
+    picture = demo.browser.get(user["avatar_url"])
+    assert (picture.headers["Content-Type"], "<text" in picture.text) == ("image/svg+xml", True)
 
 
-@pytest.mark.parametrize(("login", "user_id"), [("Codertocat", 21031067), ("octocat", 583231)])
-def test_a_person_signs_in_as_the_chosen_demo_user(github: DemoGitHub, login: str, user_id: int) -> None:
-    token = redeem(github, new_code(github, login))["access_token"]
-    user = get(github, "/user", token)
-    assert (user["id"], user["login"]) == (user_id, login)
-    assert {"name", "avatar_url"} <= user.keys()
+def test_the_page_names_this_machine_and_begins_with_the_demos_person(demo: Demo) -> None:
+    response = open_authorization(demo)
+    assert "your own machine" in response.text
+    choices = [choice for choice in Page(response).choices if choice][-len(team.PEOPLE) :]
+    assert choices[0] == ADA.login
+    assert set(choices) == {person.login for person in team.PEOPLE}
 
 
-def test_the_redirect_contains_the_products_state(github: DemoGitHub) -> None:
-    assert redirect_query(choose(github, "octocat"))["state"] == "state of the product"
+def test_the_widget_is_signed_in_with_one_press(demo: Demo) -> None:
+    answer = demo.browser.post("/demo/connect", data={"back": f"/demo/{SHOP}/issues/11"})
+    assert answer.status_code == 303
+    query = urlencode({"next": f"/demo/{SHOP}/issues/11"})
+    assert answer.headers["Location"] == f"/api/auth/login/?{query}"
+    token = redeem(demo, redirect_query(open_authorization(demo))["code"])["access_token"]
+    assert get(demo, "/user", token)["id"] == ADA.id
+    # The consent counts once.
+    assert open_authorization(demo).status_code == 200
 
 
-def test_a_person_can_cancel(github: DemoGitHub) -> None:
+def test_the_redirect_contains_the_products_state(demo: Demo) -> None:
+    assert redirect_query(choose(demo, "octocat"))["state"] == "state of the product"
+
+
+def test_a_person_can_cancel(demo: Demo) -> None:
     refused = {"error": "access_denied", "state": "state of the product"}
-    assert redirect_query(choose(github, "")) == refused
+    assert redirect_query(choose(demo, "")) == refused
 
 
-def test_the_page_names_this_machine_and_the_demo_users(github: DemoGitHub) -> None:
-    response = open_page(github)
-    assert b"your own machine" in response.body
-    assert Page(response).choices == ["Codertocat", "octocat", ""]
+def test_the_team_is_a_member_of_every_organization(demo: Demo) -> None:
+    token = redeem(demo, new_code(demo))["access_token"]
+    for organization in ("octo-demo", "octo-org"):
+        membership = get(demo, f"/user/memberships/orgs/{organization}", token)
+        assert (membership["state"], membership["organization"]["login"]) == ("active", organization)
 
 
-def test_a_demo_user_is_a_member_of_every_organization(github: DemoGitHub) -> None:
-    token = redeem(github, new_code(github))["access_token"]
-    membership = get(github, "/user/memberships/orgs/octo-org", token)
-    assert (membership["state"], membership["organization"]["login"]) == ("active", "octo-org")
-
-
-def test_the_requested_scope_is_granted(github: DemoGitHub) -> None:
-    answer = redeem(github, new_code(github))
-    assert (answer["scope"], answer["token_type"]) == ("read:org", "bearer")
-
-
-# ---------------------------------------------------------------- refusals, as at GitHub
-
-
-def test_a_code_is_valid_once(github: DemoGitHub) -> None:
-    code = new_code(github)
-    redeem(github, code)
-    assert redeem(github, code) == {"error": "bad_verification_code"}
-
-
-@pytest.mark.parametrize("verifier", ["", "another", VERIFIER.lower()])
-def test_a_code_needs_its_verifier(github: DemoGitHub, verifier: str) -> None:
-    assert redeem(github, new_code(github), code_verifier=verifier) == {"error": "bad_verification_code"}
+def test_a_code_is_valid_once(demo: Demo) -> None:
+    code = new_code(demo)
+    redeem(demo, code)
+    assert redeem(demo, code)["error"] == "bad_verification_code"
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"client_secret": "gu\u00e9ss"}, {"client_secret": ""}, {"client_id": "x"}]
+    ("wrong", "error"),
+    [
+        ({"code_verifier": "another"}, "bad_verification_code"),
+        ({"redirect_uri": "http://attacker.example/"}, "redirect_uri_mismatch"),
+        ({"client_secret": "gu\u00e9ss"}, "incorrect_client_credentials"),
+        ({"client_id": "x"}, "incorrect_client_credentials"),
+    ],
 )
-def test_wrong_credentials_get_no_token_and_the_code_stays_valid(
-    github: DemoGitHub, wrong: dict[str, str]
-) -> None:
-    code = new_code(github)
-    assert redeem(github, code, **wrong) == {"error": "incorrect_client_credentials"}
-    assert "access_token" in redeem(github, code)
+def test_a_wrong_exchange_gets_no_token(demo: Demo, wrong: dict[str, str], error: str) -> None:
+    assert redeem(demo, new_code(demo), **wrong)["error"] == error
 
 
-def test_a_code_is_redeemed_with_the_same_redirect_uri(github: DemoGitHub) -> None:
-    answer = redeem(github, new_code(github), redirect_uri="http://attacker.example/")
-    assert answer == {"error": "redirect_uri_mismatch"}
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"redirect_uri": "https://attacker.example/"},
+        {"redirect_uri": f"{CALLBACK}../"},
+        {"code_challenge": ""},
+        {"code_challenge_method": "plain"},
+    ],
+)
+def test_a_wrong_request_leads_to_the_product_with_an_error(demo: Demo, wrong: dict[str, str]) -> None:
+    for response in (open_authorization(demo, **wrong), choose(demo, "octocat", **wrong)):
+        assert redirect_query(response)["error"] in ("redirect_uri_mismatch", "invalid_request")
 
 
-WRONG = [
-    {"redirect_uri": "https://attacker.example/"},
-    {"redirect_uri": f"{CALLBACK}../"},
-    {"redirect_uri": ""},
-    {"client_id": "Ov23liAAAAAAAAAAAAAA"},
-    {"client_id": ""},
-    {"code_challenge": ""},
-    {"code_challenge_method": "plain"},
-]
+@pytest.mark.parametrize("client_id", ["Ov23liAAAAAAAAAAAAAA", ""])
+def test_an_unknown_client_is_refused(demo: Demo, client_id: str) -> None:
+    assert open_authorization(demo, client_id=client_id).status_code == 404
+    assert choose(demo, "octocat", client_id=client_id).status_code == 403
 
 
-@pytest.mark.parametrize("wrong", WRONG)
-def test_a_wrong_request_is_explained_on_the_page_without_a_redirect(
-    github: DemoGitHub, wrong: dict[str, str]
-) -> None:
-    for response in (open_page(github, **wrong), choose(github, "octocat", **wrong)):
-        assert response.status == 400
-        assert "Location" not in response.headers
-        assert "form" not in Page(response).tags
-
-
-def test_there_is_no_redirect_before_the_stack_has_an_address(github: DemoGitHub) -> None:
-    github.callback_url = ""
-    assert open_page(github).status == open_page(github, redirect_uri="").status == 400
-
-
-@pytest.mark.parametrize("path", ["/user", "/user/memberships/orgs/octo-org"])
-def test_an_unknown_token_is_refused(github: DemoGitHub, path: str) -> None:
-    assert request("GET", github.url + path).status == 401
-    headers = {"Authorization": "Bearer gho_guess"}
-    assert request("GET", github.url + path, headers=headers).status == 401
+def test_there_is_no_sign_in_before_the_stack_has_an_address(demo: Demo) -> None:
+    demo.site.callback_urls = ()
+    assert open_authorization(demo).status_code == 404
 
 
 # ---------------------------------------------------------------- attacks
 
+FORGED = [
+    {"Origin": "https://attacker.example"},
+    {"Origin": "null"},
+    {"Origin": "http://localhost:9999"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "cross-site"},
+]
 
-def test_another_sites_name_for_this_machine_is_refused(github: DemoGitHub) -> None:
-    query = urlencode(authorization_query(github))
-    url = f"{github.url}/login/oauth/authorize?{query}"
-    assert request("GET", url, headers={"Host": "attacker.example"}).status == 403
-    form = urlencode(authorization_query(github) | {"login": "octocat"}).encode()
-    assert request("POST", url, body=form, headers=FORM | {"Host": "attacker.example"}).status == 403
+
+@pytest.mark.parametrize("headers", FORGED)
+def test_other_sites_cannot_act(demo: Demo, headers: dict[str, str]) -> None:
+    token_form = authorization_query(demo) | {"login": "octocat"}
+    for path, form in (
+        ("/demo/actions/close", OPEN),
+        ("/demo/person", {"login": "octocat"}),
+        ("/demo/connect", {}),
+        ("/demo/login/oauth/authorize", token_form),
+    ):
+        assert demo.browser.post(path, data=form, headers=headers).status_code == 403
+    assert demo.github.outbox == []
 
 
-def test_the_page_escapes_the_request(github: DemoGitHub) -> None:
-    page = Page(open_page(github, state='"><script>alert(1)</script>', login="root"))
-    assert "script" not in page.tags
+def test_only_a_person_of_the_demo_acts(demo: Demo) -> None:
+    nobody = demo.new_browser()
+    assert nobody.post("/demo/actions/close", data=OPEN).status_code == 403
+    nobody.cookies.set("demo-person", "maintainer")
+    assert nobody.post("/demo/actions/close", data=OPEN).status_code == 403
+
+
+def test_a_large_form_is_not_read(demo: Demo) -> None:
+    form = {**OPEN, "comment": "x" * 300_000}
+    assert demo.browser.post("/demo/actions/comment", data=form, headers=JSON).status_code == 409
+
+
+def test_the_authorization_page_escapes_the_request(demo: Demo) -> None:
+    page = Page(open_authorization(demo, state='"><script>alert(1)</script>'))
     assert page.fields["state"] == '"><script>alert(1)</script>'
-    assert "login" not in page.fields
 
 
-def test_the_page_has_no_scripts_and_leads_to_the_stack_only(github: DemoGitHub) -> None:
-    headers = open_page(github).headers
-    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
-    assert policy == {
-        "default-src": "'none'",
-        "form-action": "'self' http://d111.cloudfront.localhost:4570",
-        "base-uri": "'none'",
-        "frame-ancestors": "'none'",
-    }
-    assert headers["Cache-Control"] == "no-store"
+@pytest.mark.parametrize("path", ["/", f"/{SHOP}/issues/11", "/deliveries", "/nothing", f"/{SHOP}/issues/99"])
+def test_the_pages_load_nothing_from_elsewhere_and_nothing_inline(demo: Demo, path: str) -> None:
+    demo.act("assign", OPEN, login=ADA.login)
+    response = demo.browser.get(f"/demo{path}")
+    page = Page(response)
+    assert all(re.fullmatch(r"(/[^/].*|/|#main)", address) for address in page.addresses)
+    assert "style" not in {*page.tags, *page.attributes}
+    assert not [name for name in page.attributes if name.startswith("on")]
+    policy = dict(part.split(" ", 1) for part in response.headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["form-action"] == f"'self' {ORIGIN}"
+    assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_the_demo_listens_on_this_machine_only(github: DemoGitHub) -> None:
-    assert github.server_address[0] == "127.0.0.1"
+def test_no_file_outside_of_the_folder_is_served(demo: Demo) -> None:
+    assert demo.browser.get("/demo/static/demo.css").status_code == 200
+    for name in ("..%2fsite.py", "%2e%2e%2fsite.py", "nothing.css"):
+        assert demo.browser.get(f"/demo/static/{name}").status_code == 404
 
 
-def test_credentials_are_new_each_time_and_differ_from_githubs(github: DemoGitHub) -> None:
-    other = DemoGitHub(0)
-    other.server_close()
-    assert github.client_id != other.client_id
-    assert github.client_secret != other.client_secret
-    for client_id, expected in [(github.client_id, True), ("Iv1.8a61f9b3a7aba766", False)]:
-        assert is_demo(json.dumps({"client_id": client_id, "client_secret": "s"})) is expected
+# ---------------------------------------------------------------- open pages
+
+
+def test_open_pages_are_informed_of_each_change() -> None:
+    async def read() -> list[str]:
+        changes = Changes()
+        stream = changes.stream()
+        seen = [await anext(stream), await anext(stream)]
+        Thread(target=changes.report).start()
+        seen.append(await anext(stream))
+        changes.close()
+        return [*seen, *[one async for one in stream]]
+
+    assert asyncio.run(read()) == ["retry: 500\n\n", "data: 0\n\n", "data: 1\n\n"]
 
 
 # ---------------------------------------------------------------- the deployed product
+
+
+def test_credentials_differ_from_githubs(demo: Demo, tmp_path: Path) -> None:
+    other = DemoSite(base_url=BASE, state_file=tmp_path / "other.json")
+    assert demo.site.client_id != other.client_id
+    assert demo.site.client_secret != other.client_secret
+    assert is_demo(json.dumps({"client_id": demo.site.client_id, "client_secret": "s"}))
+    assert is_demo(json.dumps(demo.site.api_credential))
+    for real in ({"client_id": "Iv1.8a61f9b3a7aba766"}, {"token": "github_pat_x"}, {"app_id": 1}):
+        assert not is_demo(json.dumps(real))
 
 
 def test_the_deployed_code_does_not_mention_the_demo() -> None:
@@ -278,6 +733,7 @@ def test_the_deployed_code_does_not_mention_the_demo() -> None:
         # The local stack needs loopback URLs. In Lambda, no OAuth provider runs on a loopback interface.
         ("http://127.0.0.1:39465", True),
         ("http://localhost:39465", True),
+        ("http://localhost:4570/demo", True),
         ("http://github.com", False),
         ("http://127.0.0.1.attacker.example", False),
         ("http://127.0.0.1@attacker.example", False),

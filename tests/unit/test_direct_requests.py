@@ -7,15 +7,19 @@ import socket
 import threading
 from binascii import crc32
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias, cast
+from urllib.parse import urlsplit
 
 import botocore.session
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
@@ -27,7 +31,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.connection import REGION
-from tests.support.direct_requests import botocore_clients
 from timer_core.store import direct_requests
 from timer_core.store.direct_requests import parse, send_directly
 
@@ -59,13 +62,16 @@ def refusal(code: str, status: int = 400, **members: Any) -> AWSResponse:
     return reply({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": code, **members}, status)
 
 
-def _client(*, attempts: int, endpoint_url: str | None = None) -> Any:
+def _client(
+    *,
+    attempts: int,
+    endpoint_url: str | None = None,
+    credentials: tuple[str, str, str | None] = ("key", "secret", "token"),
+) -> Any:
     session = botocore.session.get_session()
-    session.set_credentials("key", "secret", "token")
+    session.set_credentials(*credentials)
     config = Config(parameter_validation=False, retries={"mode": "standard", "total_max_attempts": attempts})
-    client = session.create_client("dynamodb", REGION, config=config, endpoint_url=endpoint_url)
-    botocore_clients.add(client)
-    return client
+    return session.create_client("dynamodb", REGION, config=config, endpoint_url=endpoint_url)
 
 
 class Caller:
@@ -77,8 +83,8 @@ class Caller:
         The requests that the client has sent.
     """
 
-    def __init__(self, *, attempts: int, direct: bool) -> None:
-        self._client = _client(attempts=attempts)
+    def __init__(self, *, attempts: int, direct: bool, **options: Any) -> None:
+        self._client = _client(attempts=attempts, **options)
         self._client.meta.events.register("before-send.dynamodb", self._answer)
         if direct:
             send_directly(self._client)
@@ -187,6 +193,24 @@ class TestSuccess:
         for name in ("X-Amz-Target", "Content-Type", "X-Amz-Security-Token"):
             assert _text(found.headers[name]) == _text(expected.headers[name])
         assert "/dynamodb/aws4_request" in _text(found.headers["Authorization"])
+
+    @pytest.mark.parametrize("endpoint_url", [None, "http://localhost:8000"])
+    @pytest.mark.parametrize("token", [None, "token"])
+    def test_the_signature_is_that_of_botocore(
+        self, monkeypatch: pytest.MonkeyPatch, token: str | None, endpoint_url: str | None
+    ) -> None:
+        for day, secret in ((1, "one"), (2, "one"), (2, "another"), (1, "one")):
+            now = datetime(2026, 1, day, 23, 59, 59, tzinfo=UTC)
+            monkeypatch.setattr("botocore.auth.get_current_datetime", lambda now=now: now)
+            credentials = ("key", secret, token)
+            caller = Caller(attempts=1, direct=True, endpoint_url=endpoint_url, credentials=credentials)
+            caller.call(_PUT, [lambda: reply({})])
+            (sent,) = caller.sent
+            unsigned = {name: sent.headers[name] for name in ("X-Amz-Target", "Content-Type", "User-Agent")}
+            expected = AWSRequest("POST", sent.url, unsigned, sent.body)
+            SigV4Auth(ReadOnlyCredentials(*credentials), "dynamodb", REGION).add_auth(expected)
+            host = {"Host": urlsplit(sent.url).netloc}
+            assert dict(sent.headers.items()) == dict(expected.headers.items()) | host
 
     @_UNTIMED
     @given(_ITEM)

@@ -17,9 +17,9 @@ import jwt
 import pytest
 import urllib3
 
-from tests.support.fake_github import Drop, FakeGitHub, faults
-from tests.support.fake_github.model import App
-from tests.support.fake_github.scenario import deliveries_of_everything
+from fake_github import Drop, FakeGitHub, faults
+from fake_github.model import App
+from fake_github.scenario import deliveries_of_everything
 from tests.support.install_github_schema import webhook_payloads
 from timer_core.github.webhooks.signature import is_signed
 

@@ -12,7 +12,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import Span
 from timer_core.domain.state import CORRECTION, MANUAL, SWEEPER, Action, Status, Transition, request_cause
 from timer_core.domain.timers import Claim, Timer
-from timer_core.store.items import description_of, identity_of, timer_item, to_issue, to_timer
+from timer_core.store.items import TimerItem, description_of, identity_of, timer_item, to_issue, to_timer
 
 T0 = 1_763_900_000_000
 ULID = new_ulid(T0)
@@ -81,6 +81,12 @@ def test_an_item_has_all_of_a_timer(timer: Timer) -> None:
     item = timer_item(timer)
     assert to_timer(item) == timer
     assert (to_issue(item), description_of(item)) == (timer.issue, timer.description)
+
+
+@given(timers())
+def test_an_item_is_as_its_model_describes(timer: Timer) -> None:
+    item = timer_item(timer)
+    assert TimerItem.from_raw_data(item).serialize() == item
 
 
 def test_what_a_later_release_adds_is_kept() -> None:

@@ -41,7 +41,9 @@ def test_every_target_passes_its_port_on_unchanged(target: str, port: str) -> No
 
 
 def test_the_targets_with_a_port_are_found() -> None:
-    assert {"run", "send", "invoke", "invoke-env", "token", "secret", "github-app"} <= set(_TARGETS)
+    assert {"run", "send", "invoke", "invoke-env", "aws-env", "token", "secret", "github-app"} <= set(
+        _TARGETS
+    )
 
 
 @pytest.mark.parametrize("text", ["1", "4570", "65535"])

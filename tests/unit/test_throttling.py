@@ -47,6 +47,10 @@ def test_a_batch_that_is_read_in_part_is_counted(capsys: pytest.CaptureFixture[s
     [
         {"Item": {}},
         {"Responses": {}, "UnprocessedKeys": {}},
+        {
+            "Responses": {"t": [{"history": {"S": "x" * 400_000}, "carry": {"B": b"x" * 400_000}}] * 3},
+            "UnprocessedKeys": {"t": {"Keys": [{}]}},
+        },
         {"Error": {"Code": "ConditionalCheckFailedException", "Message": ""}},
         {
             "Error": {"Code": "TransactionCanceledException", "Message": ""},

@@ -2,7 +2,7 @@
 
 import { content, h, isolate } from "../widget/dom.js";
 import { MINUTE_MS } from "./calendar.js";
-import { focusedIn, named } from "./elements.js";
+import { setChildren } from "./elements.js";
 import { formats, text } from "./language.js";
 import { timerName } from "./reasons.js";
 import { instantAt, labelledHours, limitsOf, placeOf, rangeOf, stepped, stretchOf } from "./timeline.js";
@@ -56,6 +56,13 @@ export class DayBar {
   constructor(options) {
     this.#options = options;
     this.#blocks.addEventListener("keydown", (event) => this.#onKey(event));
+    const handles = this.#handles;
+    handles.addEventListener("keydown", (event) => this.#onHandleKey(event));
+    handles.addEventListener("focusout", () => this.#save());
+    handles.addEventListener("pointerdown", (event) => this.#onHandlePress(event));
+    handles.addEventListener("pointermove", (event) => this.#onHandleMove(event));
+    handles.addEventListener("pointerup", () => this.#save());
+    handles.addEventListener("pointercancel", () => this.#cancel());
   }
 
   /** Whether a border is being moved. The bar must not be shown anew meanwhile. */
@@ -69,7 +76,7 @@ export class DayBar {
    * @param {DayContent} shown
    */
   show(shown) {
-    const focused = focusedIn(this.element);
+    const hadFocus = this.element.contains(document.activeElement);
     this.#content = shown;
     const { range, working, gaps, blocks, overlaps, now } = shown;
     const lanes = Math.max(1, ...blocks.map(({ lane }) => lane + 1));
@@ -79,22 +86,29 @@ export class DayBar {
       ...gaps.map((gap) => ({ since: Date.parse(gap.from), button: this.#gap(gap, range) })),
       ...blocks.map((block) => ({ since: block.since, button: this.#block(block, shown) })),
     ].sort((one, other) => one.since - other.since);
-    this.#blocks.replaceChildren(...items.map(({ button }) => button));
+    setChildren(
+      this.#blocks,
+      items.map(({ button }) => button),
+    );
     this.#showHandles();
     const isPresent = range.since <= now && now < range.until;
-    this.element.replaceChildren(
+    setChildren(this.element, [
       ...working.map((one) => band("working", placeOf(stretchOf(one), range))),
       ...hourLines(range),
       this.#blocks,
       ...overlaps.map((overlap) => band("overlap", placeOf(overlap, range))),
       this.#handles,
       ...(isPresent ? [band("present-line", placeOf({ since: now, until: now }, range))] : []),
-    );
-    const restored = focused ? named(this.element, focused) : null;
+    ]);
     const buttons = this.#buttons;
-    const current = buttons.find((one) => one === restored || one.ariaPressed === "true") ?? buttons[0];
+    const { activeElement } = document;
+    const current =
+      buttons.find((one) => one === activeElement) ??
+      buttons.find(({ ariaPressed }) => ariaPressed === "true") ??
+      buttons[0];
     if (current) current.tabIndex = 0;
-    if (focused) (restored ?? current)?.focus({ preventScroll: true });
+    // The focused block may have vanished.
+    if (hadFocus && !this.element.contains(activeElement)) current?.focus({ preventScroll: true });
   }
 
   /** Move the focus to the selected block. */
@@ -120,7 +134,7 @@ export class DayBar {
       sign,
     );
     button.dataset.name = `gap ${gap.from}`;
-    button.addEventListener("click", () => this.#options.fill(stretch));
+    button.onclick = () => this.#options.fill(stretch);
     return placed(button, placeOf(stretch, range));
   }
 
@@ -144,8 +158,8 @@ export class DayBar {
       },
       shortName(timer),
     );
-    button.dataset.name = `block ${block.timer} ${block.since}`;
-    button.addEventListener("click", () => this.#options.select(isSelected ? null : block));
+    button.dataset.name = blockName(block);
+    button.onclick = () => this.#options.select(isSelected ? null : block);
     button.style.setProperty("--lane", String(block.lane));
     return placed(button, placeOf(this.#drafted(block), range));
   }
@@ -176,8 +190,9 @@ export class DayBar {
     const edges = selected
       ? /** @type {Edge[]} */ (["since", "until"]).filter((edge) => this.#canMove(selected, edge))
       : [];
-    this.#handles.replaceChildren(
-      ...edges.map((edge) => this.#handle(/** @type {Block} */ (selected), edge)),
+    setChildren(
+      this.#handles,
+      edges.map((edge) => this.#handle(/** @type {Block} */ (selected), edge)),
     );
   }
 
@@ -203,58 +218,87 @@ export class DayBar {
    * @param {Edge} edge
    */
   #handle(block, edge) {
-    const { day, blocks, now, timerOf, range } = /** @type {DayContent} */ (this.#content);
-    const limits = limitsOf(block, edge, blocks, rangeOf(day), now);
+    const { timerOf, range } = /** @type {DayContent} */ (this.#content);
+    const limits = this.#limits(block, edge);
     const timer = timerOf(block.timer);
-    const handle = h("div", { className: `handle ${edge}`, role: "slider", tabIndex: 0 });
-    handle.dataset.name = `handle ${edge}`;
-    handle.ariaLabel = text(edge === "since" ? "startOf" : "endOf", { name: timer ? timerName(timer) : "" });
-    handle.ariaValueMin = String(limits.since / MINUTE_MS);
-    handle.ariaValueMax = String(limits.until / MINUTE_MS);
+    const draft = this.#draft?.edge === edge ? this.#draft : null;
+    const at = draft ? draft.to : block[edge];
+    const time = formats.date("time", new Date(at));
+    const handle = h("div", {
+      className: `handle ${edge}${draft ? " moving" : ""}`,
+      role: "slider",
+      tabIndex: 0,
+      ariaLabel: text(edge === "since" ? "startOf" : "endOf", { name: timer ? timerName(timer) : "" }),
+      ariaValueMin: String(limits.since / MINUTE_MS),
+      ariaValueMax: String(limits.until / MINUTE_MS),
+      ariaValueNow: String(at / MINUTE_MS),
+      ariaValueText: time,
+    });
+    Object.assign(handle.dataset, { name: `handle ${edge}`, edge, time });
     handle.style.setProperty("--lane", String(block.lane));
-    const show = () => {
-      const at = this.#draft?.to ?? block[edge];
-      handle.ariaValueNow = String(at / MINUTE_MS);
-      handle.ariaValueText = handle.dataset.time = formats.date("time", new Date(at));
-      handle.classList.toggle("moving", this.#draft !== null);
-      placed(handle, { start: placeOf({ since: range.since, until: at }, range).size });
-      const button = named(this.element, `block ${block.timer} ${block.since}`);
-      if (button) placed(button, placeOf(this.#drafted(block), range));
-    };
-    /** @param {number} to */
-    const draft = (to) => {
-      this.#draft = { block, edge, to };
-      show();
-    };
-    const save = () => this.#save();
-    const cancel = () => {
-      this.#cancel();
-      show();
-    };
-    handle.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") return save();
-      if (event.key === "Escape") return cancel();
-      const to = this.#target(event, this.#draft?.to ?? block[edge], limits);
-      if (to === null) return;
-      event.preventDefault();
-      draft(to);
-      clearTimeout(this.#saving);
-      this.#saving = setTimeout(save, SAVE_AFTER_MS);
-    });
-    handle.addEventListener("blur", save);
-    handle.addEventListener("pointerdown", (event) => {
-      handle.setPointerCapture(event.pointerId);
-      handle.focus();
-      event.preventDefault();
-    });
-    handle.addEventListener("pointermove", (event) => {
-      if (!handle.hasPointerCapture(event.pointerId)) return;
-      draft(instantAt(this.#partAt(event.clientX), range, STEP_MINUTES, limits));
-    });
-    handle.addEventListener("pointerup", save);
-    handle.addEventListener("pointercancel", cancel);
-    show();
-    return handle;
+    return placed(handle, { start: placeOf({ since: range.since, until: at }, range).size });
+  }
+
+  /**
+   * @param {Block} block
+   * @param {Edge} edge
+   * @returns {Stretch} the times to which a border can be moved
+   */
+  #limits(block, edge) {
+    const { day, blocks, now } = /** @type {DayContent} */ (this.#content);
+    return limitsOf(block, edge, blocks, rangeOf(day), now);
+  }
+
+  /**
+   * Return the border that the handle of an event moves, as it is now.
+   *
+   * @param {Event} event
+   * @returns {Draft}
+   */
+  #borderOf({ target }) {
+    const edge = /** @type {Edge} */ (/** @type {HTMLElement} */ (target).dataset.edge);
+    const block = /** @type {Block} */ (this.#content?.selected);
+    return this.#draft ?? { block, edge, to: block[edge] };
+  }
+
+  /** @param {Draft | null} draft */
+  #showDraft(draft) {
+    this.#draft = draft;
+    this.#showHandles();
+    const { selected, range } = /** @type {DayContent} */ (this.#content);
+    const button = selected && this.#buttons.find(({ dataset }) => dataset.name === blockName(selected));
+    if (button) placed(button, placeOf(this.#drafted(selected), range));
+  }
+
+  /** @param {KeyboardEvent} event moves a border, and saves or cancels the move */
+  #onHandleKey(event) {
+    if (event.key === "Enter") return this.#save();
+    if (event.key === "Escape") return this.#cancel();
+    const { block, edge, to: from } = this.#borderOf(event);
+    const to = this.#target(event, from, this.#limits(block, edge));
+    if (to === null) return;
+    event.preventDefault();
+    this.#showDraft({ block, edge, to });
+    clearTimeout(this.#saving);
+    this.#saving = setTimeout(() => this.#save(), SAVE_AFTER_MS);
+  }
+
+  /** @param {PointerEvent} event begins to move a border */
+  #onHandlePress(event) {
+    const handle = /** @type {HTMLElement} */ (event.target);
+    handle.setPointerCapture(event.pointerId);
+    handle.focus();
+    this.#showDraft(this.#borderOf(event));
+    event.preventDefault();
+  }
+
+  /** @param {PointerEvent} event moves a border */
+  #onHandleMove(event) {
+    if (!(/** @type {HTMLElement} */ (event.target).hasPointerCapture(event.pointerId))) return;
+    const { block, edge } = this.#borderOf(event);
+    const { range } = /** @type {DayContent} */ (this.#content);
+    const limits = this.#limits(block, edge);
+    this.#showDraft({ block, edge, to: instantAt(this.#partAt(event.clientX), range, STEP_MINUTES, limits) });
   }
 
   /**
@@ -274,13 +318,16 @@ export class DayBar {
 
   #save() {
     const draft = this.#draft;
-    this.#cancel();
-    if (draft && draft.to !== draft.block[draft.edge]) this.#options.move(draft.block, draft.edge, draft.to);
+    if (!draft || draft.to === draft.block[draft.edge]) return this.#cancel();
+    clearTimeout(this.#saving);
+    // The bar shows the moved border until the day is shown anew.
+    this.#draft = null;
+    this.#options.move(draft.block, draft.edge, draft.to);
   }
 
   #cancel() {
     clearTimeout(this.#saving);
-    this.#draft = null;
+    if (this.#draft) this.#showDraft(null);
   }
 
   /** @param {number} x @returns {number} the place of a pointer, as a part of the bar's width */
@@ -288,6 +335,11 @@ export class DayBar {
     const { left, right, width } = this.#blocks.getBoundingClientRect();
     return (isMirrored(this.element) ? right - x : x - left) / width;
   }
+}
+
+/** @param {Block} block @returns {string} the name of its element, which stays the same while the block grows */
+export function blockName({ timer, since }) {
+  return `block ${timer} ${since}`;
 }
 
 /**

@@ -5,9 +5,9 @@ import { randomName } from "../widget/storage.js";
 import { get, lockedText } from "./api.js";
 import { MINUTE_MS } from "./calendar.js";
 import { insertPause, moveBorder, moveToIssue, removeBlock, splitTimer } from "./corrections.js";
-import { describeBlock, timesOf } from "./day-bar.js";
+import { blockName, describeBlock, timesOf } from "./day-bar.js";
 import { addEntry, askForIssue } from "./edit-entry.js";
-import { byId } from "./elements.js";
+import { byId, named, setChildren } from "./elements.js";
 import { formats, text } from "./language.js";
 import { notify, warn } from "./notices.js";
 import { onAction } from "./session.js";
@@ -84,18 +84,19 @@ export class DayCorrections {
     ];
     if (lock) actions.splice(0, actions.length, ["reopenDay", () => this.#confirmation.reopen(lock)]);
     const buttons = actions.map(([name, action]) => {
-      const button = h("button", { type: "button" }, text(name));
+      const button = named(name, h("button", { type: "button" }, text(name)));
       onAction("click", button, async () => {
         await action();
         this.#keepFocus();
       });
       return button;
     });
-    group.replaceChildren(
+    setChildren(group, [
       h("p", {}, ...content(label)),
-      h("div", { className: "buttons" }, ...buttons),
+      // The buttons of another block are new ones, so that no press acts on the wrong block.
+      named(blockName(block), h("div", { className: "buttons" }, ...buttons)),
       h("p", { className: "faint" }, lock ? lockedText(lock.date) : text("bordersHint")),
-    );
+    ]);
     group.querySelectorAll("button")[focused]?.focus();
   }
 

@@ -6,7 +6,7 @@ import { addDays, dayOf, MINUTE_MS, startOf } from "./calendar.js";
 import { describeState } from "./confirmation.js";
 import { blockDuration, DayBar, describeBlock, isSame } from "./day-bar.js";
 import { DayCorrections } from "./day-corrections.js";
-import { byId, showButton } from "./elements.js";
+import { byId, named, setChildren, showButton } from "./elements.js";
 import { apportion, figureOf } from "./figures.js";
 import { issueLink } from "./issue.js";
 import { daysOfWeek, formats, text } from "./language.js";
@@ -260,7 +260,10 @@ export class DayView {
       ...gaps.map((gap) => ({ since: gap.since, row: gapRow(gap, () => this.corrections.fill(gap)) })),
     ].sort((one, other) => one.since - other.since);
     byId("day-table").hidden = !rows.length;
-    byId("day-rows").replaceChildren(...rows.map(({ row }) => row));
+    setChildren(
+      byId("day-rows"),
+      rows.map(({ row }) => row),
+    );
   }
 
   /**
@@ -272,14 +275,15 @@ export class DayView {
     const name = content(isolate(loaded.nameOf(block.timer)));
     const label = title ? [...content(isolate(title)), " ", h("small", {}, ...name)] : name;
     const select = h("button", { type: "button", className: "quiet" }, ...label);
-    select.addEventListener("click", () => {
+    select.onclick = () => {
       this.#select(block);
       this.#bar.focus();
-    });
+    };
     const badge = block.overtime && h("span", { className: "badge" }, text("overtime"));
     const overlap = loaded.overlapOf(block);
     const note = overlap && h("small", { className: "note" }, ...content(overlap));
-    return tableRow(h("th", { scope: "row" }, select, badge || "", note), block);
+    const head = h("th", { scope: "row" }, select, badge || "", note);
+    return tableRow(`${block.timer} ${block.since}`, head, block);
   }
 
   /** @param {Block | null} block */
@@ -333,16 +337,18 @@ function showSums(loaded, blocks, keys) {
   );
   const ofIssues = keys.map((key) => blocks.filter(({ timer }) => loaded.issueKey(timer) === key));
   const figures = apportion(ofIssues.map(secondsOf), sum);
-  byId("day-issues").replaceChildren(
-    ...ofIssues.map(([{ timer: id }], index) => {
+  setChildren(
+    byId("day-issues"),
+    ofIssues.map(([{ timer: id }], index) => {
       const timer = loaded.timers.get(id);
-      return h(
+      const item = h(
         "li",
         {},
         h("span", { className: `swatch colour-${(index % COLOURS) + 1}`, ariaHidden: "true" }),
         h("span", {}, timer ? nameElement(timer) : text("noIssue")),
         h("span", { className: "duration" }, formats.figure(figures[index])),
       );
+      return named(keys[index], item);
     }),
   );
 }
@@ -376,14 +382,16 @@ function nameElement(timer) {
 function gapRow(gap, fill) {
   const button = h("button", { type: "button", className: "quiet" }, text("fillGap"));
   onAction("click", button, fill);
-  return tableRow(h("th", { scope: "row" }, button), gap);
+  return tableRow(`gap ${gap.since}`, h("th", { scope: "row" }, button), gap);
 }
 
 /**
+ * @param {string} name
  * @param {HTMLElement} head
  * @param {Stretch & {share?: number}} stretch
  */
-function tableRow(head, stretch) {
+function tableRow(name, head, stretch) {
   const [since, until] = [stretch.since, stretch.until].map((time) => formats.date("time", new Date(time)));
-  return h("tr", {}, head, h("td", {}, since), h("td", {}, until), h("td", {}, blockDuration(stretch)));
+  const cells = [since, until, blockDuration(stretch)].map((cell) => h("td", {}, cell));
+  return named(name, h("tr", {}, head, ...cells));
 }

@@ -32,25 +32,88 @@ export function find(root, selector) {
 }
 
 /**
- * Return the descendant of an element that has a name in `data-name`.
+ * Name an element in `data-name`, so that `setChildren` keeps it when it is built anew.
  *
- * @param {Element} root
+ * @template {HTMLElement} E
  * @param {string} name
- * @returns {HTMLElement | null}
+ * @param {E} element
+ * @returns {E}
  */
-export function named(root, name) {
-  return root.querySelector(`[data-name="${CSS.escape(name)}"]`);
+export function named(name, element) {
+  element.dataset.name = name;
+  return element;
 }
 
 /**
- * Return the name of the focused descendant of an element, with which a descendant that replaces it is found.
+ * Replace the children of an element, and keep those that it already has. A child that was built anew is merged into
+ * the former child with the same name in `data-name`. So a control that is shown anew while a person presses it,
+ * points at it or has focused it stays the same element.
  *
- * @param {Element} root
- * @returns {string | undefined}
+ * @param {Element} parent
+ * @param {Element[]} children content without fields, whose listeners are properties such as `onclick`
+ * @returns {Element[]} the children that the element has now
  */
-export function focusedIn(root) {
-  const active = document.activeElement;
-  return active instanceof HTMLElement && root.contains(active) ? active.dataset.name : undefined;
+export function setChildren(parent, children) {
+  const former = [...parent.children].filter((child) => dataName(child) && !children.includes(child));
+  const shown = children.map((child) => (dataName(child) ? merged(former, child) : child));
+  arrange(parent, shown);
+  return shown;
+}
+
+/** @param {Node} node @returns {string | undefined} the node's name in `data-name` */
+function dataName(node) {
+  return /** @type {Partial<HTMLElement>} */ (node).dataset?.name;
+}
+
+/**
+ * Merge a node that was built anew into the first of the former ones that has the same type and the same name.
+ *
+ * @template {Node} T
+ * @param {Node[]} former the nodes into which none was merged yet; the one that is found is removed
+ * @param {T} next
+ * @returns {T} the node that is shown: the new one if there is no such former one
+ */
+function merged(former, next) {
+  const index = former.findIndex((one) => one.nodeName === next.nodeName && dataName(one) === dataName(next));
+  if (index < 0) return next;
+  const [known] = /** @type {T[]} */ (former.splice(index, 1));
+  if (known.nodeValue !== next.nodeValue) known.nodeValue = next.nodeValue;
+  if (next instanceof Element) mergeElement(/** @type {any} */ (known), /** @type {any} */ (next));
+  return known;
+}
+
+/**
+ * @param {HTMLElement} known
+ * @param {HTMLElement} next
+ */
+function mergeElement(known, next) {
+  for (const name of known.getAttributeNames()) if (!next.hasAttribute(name)) known.removeAttribute(name);
+  for (const { name, value } of next.attributes) {
+    // The CSP forbids to set this attribute, but not to set the property.
+    if (name !== "style" && known.getAttribute(name) !== value) known.setAttribute(name, value);
+  }
+  if (known.style.cssText !== next.style.cssText) known.style.cssText = next.style.cssText;
+  known.onclick = next.onclick;
+  const former = [...known.childNodes];
+  arrange(
+    known,
+    [...next.childNodes].map((child) => merged(former, child)),
+  );
+}
+
+/**
+ * Replace the children of an element, and move none of those that it keeps in the same order. An element that is moved
+ * loses the focus, and is not clicked if it was pressed before.
+ *
+ * @param {Element} parent
+ * @param {Node[]} children
+ */
+export function arrange(parent, children) {
+  const { childNodes } = parent;
+  for (const child of [...childNodes]) if (!children.includes(child)) child.remove();
+  children.forEach((child, i) => {
+    if (childNodes[i] !== child) parent.insertBefore(child, childNodes[i]);
+  });
 }
 
 /**

@@ -3,7 +3,7 @@
 
 import { content, h, isolate, setText } from "../widget/dom.js";
 import { addDays, dayOf, latest, startOf } from "./calendar.js";
-import { byId, find, icon } from "./elements.js";
+import { byId, find, icon, named, setChildren } from "./elements.js";
 import { apportion, figureOf, hasOtherActive } from "./figures.js";
 import { issueLink, issueReference } from "./issue.js";
 import { formats, text } from "./language.js";
@@ -45,7 +45,7 @@ export class EntryList {
   }
 
   /**
-   * Replace all entries, and keep the focus on the control that was focused.
+   * Show entries in place of all others, and keep the focus on the control that was focused.
    *
    * @param {Timer[]} timers
    */
@@ -53,10 +53,20 @@ export class EntryList {
     const active = /** @type {HTMLElement} */ (document.activeElement);
     const focused = active.closest(".entry");
     const position = focused ? controls(focused).indexOf(active) : -1;
-    this.#days.clear();
-    this.#element.replaceChildren();
-    this.append(timers);
-    const replaced = focused && document.getElementById(focused.id);
+    const days = [...this.#byDay(timers)];
+    const sections = setChildren(
+      this.#element,
+      days.map(([day, ofDay]) => this.#section(day, ofDay)),
+    );
+    this.#days = new Map(
+      days.map(([day, ofDay], index) => [
+        day,
+        { section: /** @type {HTMLElement} */ (sections[index]), timers: ofDay },
+      ]),
+    );
+    this.update();
+    // An entry that is on another day now is a new element.
+    const replaced = focused && !active.isConnected && document.getElementById(focused.id);
     if (replaced) controls(replaced)[position]?.focus({ preventScroll: true });
   }
 
@@ -66,11 +76,16 @@ export class EntryList {
    * @param {Timer[]} timers
    */
   append(timers) {
-    const days = Map.groupBy(timers, (timer) => this.#dayOf(timer));
-    for (const [day, ofDay] of days) {
-      const known = this.#days.get(day) ?? this.#addDay(day);
-      known.timers.push(...ofDay);
-      find(known.section, "ul").append(...ofDay.map((timer) => this.#entry(timer)));
+    for (const [day, ofDay] of this.#byDay(timers)) {
+      const known = this.#days.get(day);
+      if (known) {
+        known.timers.push(...ofDay);
+        find(known.section, "ul").append(...ofDay.map((timer) => this.#entry(timer)));
+      } else {
+        const section = this.#section(day, ofDay);
+        this.#element.append(section);
+        this.#days.set(day, { section, timers: ofDay });
+      }
     }
     this.update();
   }
@@ -108,19 +123,24 @@ export class EntryList {
     }
   }
 
-  /** @param {Day} day */
-  #addDay(day) {
+  /** @param {Timer[]} timers @returns {Map<Day, Timer[]>} */
+  #byDay(timers) {
+    return Map.groupBy(timers, (timer) => this.#dayOf(timer));
+  }
+
+  /**
+   * @param {Day} day
+   * @param {Timer[]} timers
+   */
+  #section(day, timers) {
     const section = h(
       "section",
       { className: "day" },
       h("h3", {}, formats.day(startOf(day), this.#options.now()), h("span")),
-      h("ul"),
+      h("ul", {}, ...timers.map((timer) => this.#entry(timer))),
       h("p", { className: "earlier faint", hidden: true }, h("span", {}, text("earlierDays")), h("span")),
     );
-    this.#element.append(section);
-    const added = { section, timers: /** @type {Timer[]} */ ([]) };
-    this.#days.set(day, added);
-    return added;
+    return named(day, section);
   }
 
   /**
@@ -200,14 +220,14 @@ export class EntryList {
   /** @param {Timer} timer */
   #entry(timer) {
     const { resume, edit, remove } = this.#options;
-    const named = { name: issueReference(timer), time: formats.date("moment", new Date(timer.start_time)) };
-    const continueButton = iconButton("continue", text("continueTimer"), text("continueNamed", named));
+    const texts = { name: issueReference(timer), time: formats.date("moment", new Date(timer.start_time)) };
+    const continueButton = iconButton("continue", text("continueTimer"), text("continueNamed", texts));
     onAction("click", continueButton, () => resume(timer));
-    const editButton = iconButton("edit", text("edit"), text("editNamed", named));
+    const editButton = iconButton("edit", text("edit"), text("editNamed", texts));
     onAction("click", editButton, () => edit(timer));
-    const deleteButton = iconButton("delete", text("delete"), text("deleteNamed", named));
+    const deleteButton = iconButton("delete", text("delete"), text("deleteNamed", texts));
     onAction("click", deleteButton, () => remove(timer));
-    return h(
+    const entry = h(
       "li",
       { className: "entry", id: entryId(timer) },
       h(
@@ -238,6 +258,7 @@ export class EntryList {
         deleteButton,
       ),
     );
+    return named(timer.id, entry);
   }
 }
 
@@ -293,7 +314,8 @@ function timeRange({ start_time, end_time }) {
  * @param {string} label for screen readers
  */
 function iconButton(name, title, label) {
-  return h("button", { type: "button", className: `quiet ${name}`, title, ariaLabel: label }, icon(name));
+  const properties = { type: "button", className: `quiet ${name}`, title, ariaLabel: label };
+  return named(name, h("button", properties, icon(name)));
 }
 
 /**

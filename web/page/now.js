@@ -5,7 +5,7 @@ import { button, content, h, isolate, setText } from "../widget/dom.js";
 import { parseIssue } from "../widget/issue-link.js";
 import { isOn } from "../widget/state.js";
 import { messageOf } from "./api.js";
-import { byId, control } from "./elements.js";
+import { arrange, byId, control } from "./elements.js";
 import { issueLink } from "./issue.js";
 import { formats, issueMistakes, text, widgetTexts } from "./language.js";
 import { notify, warn } from "./notices.js";
@@ -123,10 +123,7 @@ export class Now {
   #place(group, timers) {
     const list = byId(`${group}-timers`);
     const items = timers.map(({ key }) => /** @type {Row} */ (this.#rows.get(key)).item);
-    // Replace the items only if they have changed, because an element that is moved loses the focus.
-    if (items.length !== list.children.length || items.some((item, i) => item !== list.children[i])) {
-      list.replaceChildren(...items);
-    }
+    arrange(list, items);
     if (group === "waiting" || group === "paused") byId(group).hidden = !items.length;
   }
 

@@ -58,24 +58,28 @@ export async function openPage(start) {
 /**
  * Run an action on each event of a type, and show the action's error. Ignore events while the action runs.
  *
- * @param {string} type
+ * @param {"change" | "click" | "submit" | "toggle"} type
  * @param {HTMLElement} element the element that is marked as busy while the action runs
  * @param {(event: Event) => unknown} action
  */
 export function onAction(type, element, action) {
-  element.addEventListener(type, async (event) => {
+  /** @param {Event} event */
+  const run = async (event) => {
     event.preventDefault();
-    if (element.ariaBusy === "true") return;
-    element.ariaBusy = "true";
+    // If the element was built anew, `setChildren` has given its listeners to the former one.
+    const target = /** @type {HTMLElement} */ (event.currentTarget);
+    if (target.ariaBusy === "true") return;
+    target.ariaBusy = "true";
     clearNotice();
     try {
       await action(event);
     } catch (error) {
       showError(error);
     } finally {
-      element.ariaBusy = "false";
+      target.ariaBusy = "false";
     }
-  });
+  };
+  Object.assign(element, { [`on${type}`]: run });
 }
 
 /**

@@ -5,16 +5,15 @@ import { get } from "./api.js";
 import { toBars } from "./bars.js";
 import { dayOf, latest, startOf } from "./calendar.js";
 import { chart } from "./chart.js";
-import { byId, find, svg } from "./elements.js";
+import { byId, find, named, setChildren, svg } from "./elements.js";
 import { hasOtherActive, roundTotals } from "./figures.js";
 import { periodQuery, selectedDays, writeFilter } from "./filter.js";
-import { issueLink } from "./issue.js";
+import { issueLink, issueReference } from "./issue.js";
 import { firstWeekday, formats, text } from "./language.js";
 
 /** @import { Day, Figure, Filter, IssueTotal, Totals } from "./types.d.ts" */
 
 const MAX_ISSUES_AT_FIRST = 6;
-const LINKS = "#days a, #issues a";
 
 /** The repositories of all loaded totals. The filter suggests these repositories. @type {Set<string>} */
 const repositories = new Set();
@@ -60,18 +59,16 @@ export function showTotals(totals, filter, now) {
 
   const worked = new Map([...days].filter(([, { exact }]) => exact > 0));
   const bars = worked.size && chart(toBars(worked, first, last, firstWeekday));
-  keepFocusedLink(() => {
-    byId("chart").replaceChildren(bars || h("p", { className: "faint" }, text("noTime")));
-    byId("days-table").hidden = !days.size;
-    const rows = [...days].map(([day, figure]) =>
-      dayRow(day, hasActive ? [figure, active.days.get(day)] : [figure], filter, now),
-    );
-    byId("days").replaceChildren(...rows.reverse());
-    showIssues(
-      totals,
-      issues.map((figure, index) => (hasActive ? [figure, active.issues[index]] : [figure])),
-    );
-  });
+  byId("chart").replaceChildren(bars || h("p", { className: "faint" }, text("noTime")));
+  byId("days-table").hidden = !days.size;
+  const rows = [...days].map(([day, figure]) =>
+    dayRow(day, hasActive ? [figure, active.days.get(day)] : [figure], filter, now),
+  );
+  setChildren(byId("days"), rows.reverse());
+  showIssues(
+    totals,
+    issues.map((figure, index) => (hasActive ? [figure, active.issues[index]] : [figure])),
+  );
   return days;
 }
 
@@ -99,20 +96,6 @@ function figuresOf({ active, ...working }) {
 }
 
 /**
- * Replace the tables, and keep the focus on the link that was focused.
- *
- * @param {() => void} replace
- */
-function keepFocusedLink(replace) {
-  const focused = document.activeElement?.closest(LINKS)?.getAttribute("href");
-  replace();
-  /** @type {NodeListOf<HTMLAnchorElement>} */
-  const links = document.querySelectorAll(LINKS);
-  if (focused)
-    [...links].find((link) => link.getAttribute("href") === focused)?.focus({ preventScroll: true });
-}
-
-/**
  * @param {Day} date
  * @param {(Figure | undefined)[]} figures
  * @param {Filter} filter
@@ -121,7 +104,7 @@ function keepFocusedLink(replace) {
 function dayRow(date, figures, filter, now) {
   const address = writeFilter({ ...filter, period: "custom", from: date, to: date });
   const link = h("a", { href: address }, formats.day(startOf(date), now));
-  return h("tr", {}, h("th", { scope: "row" }, link), ...figures.map(figureCell));
+  return named(date, h("tr", {}, h("th", { scope: "row" }, link), ...figures.map(figureCell)));
 }
 
 /** @param {Figure | undefined} figure */
@@ -137,10 +120,10 @@ function showIssues({ issues, working_duration: sum }, figures) {
   for (const { github_repo: repo } of issues) if (repo) repositories.add(repo);
   byId("repositories").replaceChildren(...[...repositories].sort().map((value) => h("option", { value })));
   byId("issues-section").hidden = !issues.length;
-  const rows = issues.map((issue, index) => issueRow(issue, figures[index], sum));
+  const built = issues.map((issue, index) => issueRow(issue, figures[index], sum));
   const button = byId("all-issues");
   const areAllShown = button.hidden && byId("issues").children.length > MAX_ISSUES_AT_FIRST;
-  byId("issues").replaceChildren(...rows);
+  const rows = /** @type {HTMLElement[]} */ (setChildren(byId("issues"), built));
   for (const row of rows.slice(MAX_ISSUES_AT_FIRST)) row.hidden = !areAllShown;
   button.hidden = areAllShown || rows.length <= MAX_ISSUES_AT_FIRST;
   button.textContent = text("allIssues", { count: rows.length });
@@ -163,11 +146,12 @@ function issueRow(issue, figures, sum) {
     svg("rect", { class: "track", width: "100%", height: 6, rx: 3 }),
     svg("rect", { class: "bar", width: `${sum && (100 * issue.working_duration) / sum}%`, height: 6, rx: 3 }),
   );
-  return h(
+  const row = h(
     "tr",
     {},
     h("th", { scope: "row", ...(issue.github_repo ? {} : { tabIndex: -1 }) }, issueLink(issue), share),
     h("td", {}, String(issue.timers)),
     ...figures.map(figureCell),
   );
+  return named(`issue ${issueReference(issue)}`, row);
 }

@@ -4,7 +4,7 @@
 import { content, h, isolate, setText } from "../widget/dom.js";
 import { startOf } from "./calendar.js";
 import { describeState, longName } from "./confirmation.js";
-import { byId, focusedIn, named } from "./elements.js";
+import { byId, named, setChildren } from "./elements.js";
 import { formats, text } from "./language.js";
 import { onAction } from "./session.js";
 import { haveOtherClocks, openDays, sheetFigures } from "./sheets.js";
@@ -87,11 +87,12 @@ export class WeekView {
       3600,
       ...figures.map(({ worked, scheduled }) => Math.max(worked.exact, scheduled ?? 0)),
     );
-    const focused = focusedIn(table);
+    const hadFocus = table.contains(document.activeElement);
     const states = days.map((day) => this.#stateOf(day));
     const haveStates = states.some(({ length }) => length);
     const rows = days.map((day, index) =>
       row(
+        day.date,
         [this.#dayButton(day, selected), noteOf(this.#exceptionTextOn(day.date))],
         bar(figures[index], most),
         columns.map(({ heading, show }) => [heading, show(figures[index])]),
@@ -99,16 +100,18 @@ export class WeekView {
       ),
     );
     const sums = row(
+      "sum",
       [h("span", {}, text("sum"))],
       null,
       columns.map(({ heading, show }) => [heading, show(sum)]),
       haveStates ? this.#confirmAll(openDays(days)) : null,
     );
     byId("week-head").replaceChildren(...headings(columns, haveStates));
-    byId("week-rows").replaceChildren(...rows);
-    byId("week-sum").replaceChildren(sums);
+    setChildren(byId("week-rows"), rows);
+    setChildren(byId("week-sum"), [sums]);
     // The button that confirms all days vanishes.
-    if (focused) (named(table, focused) ?? byId("week-title")).focus({ preventScroll: true });
+    if (hadFocus && !table.contains(document.activeElement))
+      byId("week-title").focus({ preventScroll: true });
   }
 
   /**
@@ -117,7 +120,6 @@ export class WeekView {
    */
   #dayButton({ date }, selected) {
     const button = h("button", { type: "button", className: "quiet" }, formats.date("day", startOf(date)));
-    button.dataset.name = `day ${date}`;
     if (date === selected) button.ariaCurrent = "date";
     onAction("click", button, () => this.#showDay(date));
     return button;
@@ -129,7 +131,6 @@ export class WeekView {
     if (!action) return [];
     const label = text(action === "confirmDay" ? "confirmNamed" : "reopenNamed", { day: longName(day) });
     const button = h("button", { type: "button", ariaLabel: label }, text(action));
-    button.dataset.name = `state ${day.date}`;
     onAction("click", button, () =>
       action === "confirmDay" ? this.#confirmation.confirm([day]) : this.#confirmation.reopen(day),
     );
@@ -154,7 +155,6 @@ export class WeekView {
   #confirmAll(open) {
     if (open.length < 2) return [];
     const button = h("button", { type: "button" }, text("confirmDays", { count: open.length }));
-    button.dataset.name = "confirm";
     onAction("click", button, () => this.#confirmation.confirm(open));
     return [button];
   }
@@ -177,13 +177,14 @@ function headings(columns, haveStates) {
  * Return a row of the table. The roles persist where a narrow screen shows the table as blocks, and the names of the
  * columns are shown there.
  *
+ * @param {string} name
  * @param {(HTMLElement | false)[]} head
  * @param {HTMLElement | null} ofDay the bar
  * @param {[Column["heading"], string][]} figures
  * @param {(HTMLElement | string)[] | null} state null if no day of the week is over
  */
-function row(head, ofDay, figures, state) {
-  return h(
+function row(name, head, ofDay, figures, state) {
+  const cells = h(
     "tr",
     { role: "row" },
     h("th", { scope: "row", role: "rowheader" }, ...head),
@@ -196,8 +197,9 @@ function row(head, ofDay, figures, state) {
         figure,
       ),
     ),
-    state && h("td", { role: "cell", className: "state" }, ...state),
+    state && named("state", h("td", { role: "cell", className: "state" }, ...state)),
   );
+  return named(name, cells);
 }
 
 /**

@@ -1,12 +1,14 @@
 """Times and dates in bodies: UTC, ISO 8601, with milliseconds."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from timer_core.domain.errors import ErrorCode, InvalidInput
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
+_MINUTE_MS = 60_000
 # The arithmetic of local dates needs some years before and after the dates.
 _YEARS = range(1970, 2200)
 
@@ -23,8 +25,14 @@ def to_time(ms: int) -> datetime:
 
 def format_ms(ms: int) -> str:
     """Return ISO 8601 with milliseconds and ``Z`` of milliseconds since the epoch."""
-    # The text of a time without an offset is written twice as fast.
-    return f"{(_NAIVE_EPOCH + ms * _MILLISECOND).isoformat(timespec='milliseconds')}Z"
+    minute, ms_of_minute = divmod(ms, _MINUTE_MS)
+    return "%s:%02d.%03dZ" % (_format_minute(minute), *divmod(ms_of_minute, 1000))  # noqa: UP031 - faster
+
+
+# Most of a timer's times are in the same few minutes.
+@lru_cache(maxsize=1000)
+def _format_minute(minute: int) -> str:
+    return (_NAIVE_EPOCH + timedelta(minutes=minute)).isoformat(timespec="minutes")
 
 
 def format_time(moment: datetime) -> str:

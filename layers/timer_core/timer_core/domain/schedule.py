@@ -166,6 +166,8 @@ class Schedule:
         Hours that continue those of the date before do not begin, unless they have covered all of that date:
         then they begin at midnight. Where all time counts because no working hours are set, none begin.
         """
+        if all(era.week.days is None for era in self.eras):
+            return
         begun: date | None = None
         for span in self.planned(self.starts_at(self.day_of(since_ms) - DAY), until_ms):
             at_ms = span.since_ms
@@ -210,10 +212,20 @@ class Schedule:
     def _version_of(self, day: date) -> ScheduleVersion | None:
         return next((own for own in reversed(self.versions) if own.valid_from <= day), None)
 
+    @cached_property
+    def _midnights(self) -> dict[date, int]:
+        """The first instants of dates, as far as they have been asked for."""
+        return {}
+
     def _midnight(self, day: date) -> int:
-        if (own := self._version_of(day)) and own.valid_from == day:
-            return own.from_ms
-        return instant(self.week_of(day).zone, day, 0)
+        known = self._midnights
+        if day not in known:
+            own = self._version_of(day)
+            if own and own.valid_from == day:
+                known[day] = own.from_ms
+            else:
+                known[day] = instant(self.week_of(day).zone, day, 0)
+        return known[day]
 
     def _pieces(self, since_ms: int, until_ms: int) -> Iterator[Span]:
         """Yield the intervals of working hours between two instants, in order, without joining them."""

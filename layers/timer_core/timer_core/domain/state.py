@@ -20,6 +20,8 @@ SWEEPER = "sweeper"
 # The cause of transitions that a correction by hand adds to a history. They are no acts of the owner, because
 # the claims of the correction say what counts.
 CORRECTION = "correction"
+# The causes of transitions that are no signs of life.
+NO_SIGNS = frozenset({SWEEPER, CORRECTION})
 
 
 # Separates the hash of an Idempotency-Key from the hash of its request in a cause.

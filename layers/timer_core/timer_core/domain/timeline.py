@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from timer_core.domain.calendar import Calendar, ConcurrentTimers, Policy
 from timer_core.domain.schedule import DAY_MS, Span, midnight
-from timer_core.domain.state import CORRECTION, MANUAL, SWEEPER, Action, State, Status, Transition
+from timer_core.domain.state import CORRECTION, MANUAL, NO_SIGNS, Action, State, Status, Transition
 from timer_core.domain.timers import LATEST_MS, Claim, Timer, cut, end_of_date
 
 # How far ahead the next working hours are searched. A year without working hours has none.
@@ -290,7 +290,7 @@ class _Mark(NamedTuple):
     @property
     def is_sign(self) -> bool:
         """Whether it shows that somebody works on the issue."""
-        return self.transition is None or self.transition.by not in {SWEEPER, CORRECTION}
+        return self.transition is None or self.transition.by not in NO_SIGNS
 
     @property
     def is_pause_by_hand(self) -> bool:

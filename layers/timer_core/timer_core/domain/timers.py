@@ -20,7 +20,7 @@ from timer_core.domain.events import EFFECTS
 from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import DAY_MS, Span, joined, midnight
-from timer_core.domain.state import CORRECTION, SWEEPER, Action, State, Status, Transition, states
+from timer_core.domain.state import NO_SIGNS, SWEEPER, Action, State, Status, Transition, states
 
 # The maximum number of a timer's transitions by events, of its manual transitions, and of the owner's events
 # without effect in its history. The three kinds are counted separately, so that the result does not depend on
@@ -175,7 +175,7 @@ class Timer:
 
     def last_sign_until(self, until_ms: int) -> int:
         """Return the time of the last sign of life up to a time; the start is the first sign."""
-        signs = [done.at_ms for done in self.history if done.by not in {SWEEPER, CORRECTION}]
+        signs = [done.at_ms for done in self.history if done.by not in NO_SIGNS]
         signs += [*self.signs, *[claim.made_ms for claim in self.claims]]
         return max([ms for ms in signs if ms <= until_ms], default=self.start_ms)
 

@@ -171,8 +171,9 @@ class IssueTimers:
             If other writers kept changing the timers; a retry is safe.
         """
         named_at = _not_later(named_at, now_ms)
-        for repository in self._repositories.rename_owner(origin, target, named_at, now_ms=now_ms):
-            self._record(repository, named_at, now_ms)
+        renamed = self._repositories.rename_owner(origin, target, named_at, now_ms=now_ms)
+        for repository, observed_at in renamed:
+            self._record(repository, named_at, now_ms, observed_at=observed_at)
 
     def rederive(
         self,
@@ -233,7 +234,13 @@ class IssueTimers:
         return found
 
     def _record(
-        self, repository: Repository, named_at: int, now_ms: int, *, known: RepositoryName | None = None
+        self,
+        repository: Repository,
+        named_at: int,
+        now_ms: int,
+        *,
+        known: RepositoryName | None = None,
+        observed_at: int | None = None,
     ) -> bool:
         """Store an observed name of a repository, and join the slots under it; return whether it was new.
 
@@ -241,9 +248,13 @@ class IssueTimers:
         ----------
         known
             The stored name, if it was read.
+        observed_at
+            See `Repositories.record`.
         """
         is_new = False
-        for observed in self._repositories.record(repository, named_at, now_ms=now_ms):
+        for observed in self._repositories.record(
+            repository, named_at, now_ms=now_ms, observed_at=observed_at
+        ):
             if known is not None and known.has_joined(observed.full_name, named_at):
                 continue
             is_new = True

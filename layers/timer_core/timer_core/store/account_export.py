@@ -12,7 +12,7 @@ from timer_core.domain.timers import Claim, Timer
 from timer_core.store.calendars import to_own
 from timer_core.store.confirmed_days import ConfirmedDays
 from timer_core.store.former_state import former_timers
-from timer_core.store.items import SlotItem, claims_of, history_of, to_timer
+from timer_core.store.items import SlotItem, claims_of, history_of, is_tombstone, to_timer
 from timer_core.store.keys import kind_of, name_of, slot_key, user_pk
 from timer_core.store.limits import MINUTE_MS
 from timer_core.store.positions import ExportPosition
@@ -112,7 +112,7 @@ class ExportPage:
     def add(self, item: RawItem) -> None:
         """Add an item of the person's partition to the page. The profile and tokens are not added."""
         kind, name = kind_of(item["sk"]["S"]), name_of(item["sk"]["S"])
-        if kind == "timer" and "deleted_ms" in item:
+        if kind == "timer" and is_tombstone(item):
             locked_until_ms = _number(item, "locked_until_ms") if "locked_until_ms" in item else None
             kept_until_s = _number(item, "expires_at") if "expires_at" in item else None
             deleted_ms = _number(item, "deleted_ms")

@@ -20,7 +20,7 @@ from timer_core.store.changes import Changes, TimerChange
 from timer_core.store.confirmed_days import ConfirmedDays
 from timer_core.store.former_state import FormerState, digest_of
 from timer_core.store.idempotency import Responses, check_same
-from timer_core.store.items import TimerItem, locked_until, to_timer, tombstone
+from timer_core.store.items import TimerItem, is_tombstone, locked_until, to_timer, tombstone
 from timer_core.store.keys import slot_key, timer_sk, user_pk
 from timer_core.store.queries import TimerQueries, existing
 from timer_core.store.repositories import Repositories
@@ -157,7 +157,7 @@ class TimerCorrections(TimerQueries):
                 item = refused.failed.get(0)
                 written = replace(correction.timer, version=timer.version + 1)
                 is_single = not slots and idempotency is None
-                if not is_single or item is None or "deleted_ms" in item or to_timer(item) != written:
+                if not is_single or item is None or is_tombstone(item) or to_timer(item) != written:
                     raise
                 # An earlier attempt has written the timer, and the response of the database was lost.
                 return written
@@ -357,7 +357,7 @@ class TimerCorrections(TimerQueries):
                 # A confirmation is noted at its timers, too.
                 day = former.touched and self.changes.confirmed_day(user_id, former.touched, now_ms=now_ms)
                 raise DayConfirmed(day) if day else ChangedSince
-            corrected = [to_timer(item) for item in present.values() if "deleted_ms" not in item]
+            corrected = [to_timer(item) for item in present.values() if not is_tombstone(item)]
             restored = [timer for timer in former.timers.values() if timer is not None]
             opened, closed = _open_one(restored), _open_one(corrected)
             writes = [

@@ -18,6 +18,7 @@ from timer_core.store.items import (
     TimerItem,
     expiry,
     has_requested_deletion,
+    is_tombstone,
     locked_until,
     to_issue,
     to_timer,
@@ -70,7 +71,7 @@ class Derivable:
 
         The timer may be deleted, corrected or on another issue.
         """
-        if "deleted_ms" not in item or "locked_until_ms" in item:
+        if not is_tombstone(item) or "locked_until_ms" in item:
             self.used_ulids.add(name_of(item["sk"]["S"]))
         if "locked_until_ms" in item:
             self.lock(locked_until(item))
@@ -125,7 +126,7 @@ class DerivedTimers:
     def latest(self, slot: Slot) -> list[Timer]:
         """Return the latest timers of a slot, in order of their starts."""
         items = self._table.get_many(_keys(slot.user_id, _latest(slot.ulids)))
-        timers = [to_timer(item) for item in items if "deleted_ms" not in item]
+        timers = [to_timer(item) for item in items if not is_tombstone(item)]
         return sorted(timers, key=lambda timer: timer.start_ms)
 
     def read(

@@ -7,6 +7,7 @@ from a delivery alone. So an interrupted derivation can be repeated, and the ord
 The events in the log of an issue are numbered. A process that appends an event has read the log, and gives
 the event the next number, on the condition that the number is unused. So of two processes that have read the
 same log, one is refused and reads again, and a process whose event is appended knows all events of the log.
+`IssuePage.next_numbers` ensures that this also holds while TTL deletes events.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 from timer_core.domain.events import EFFECTS, Event
 from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.moves import Move
-from timer_core.store.issue_history import IssueHistory, IssuePage, RepositoryPage
+from timer_core.store.issue_history import OVERLAP_S, IssueHistory, IssuePage, RepositoryPage
 from timer_core.store.items import (
     EMPTY_SLOT_DAYS,
     EVENT_DAYS,
@@ -70,13 +71,12 @@ class EventLog:
 
         Raises
         ------
-        ConditionFailed
+        Conflict
             If an event was appended since the history was read. It has to be read again.
         """
         page = history.log
-        item = _event_item(event, issue_pk(page.issue), event_sk(page.last_number + 1), now_ms)
-        self._put(item)
-        page.add(page.last_number + 1, event)
+        self._use_number(page, event, now_ms)
+        page.events.append(event)
 
     def use_numbers(self, history: IssueHistory, *, now_ms: int) -> None:
         """Use the next number of an issue's log, under each of its identities.
@@ -86,14 +86,11 @@ class EventLog:
 
         Raises
         ------
-        ConditionFailed
+        Conflict
             If an event was appended since the history was read. It has to be read again.
         """
         for page in history.logs():
-            number = page.last_number + 1
-            nothing = Event(_NUMBER_USED, _NUMBER_USED, now_ms)
-            self._put(_event_item(nothing, issue_pk(page.issue), event_sk(number), now_ms))
-            page.last_number = number
+            self._use_number(page, Event(_NUMBER_USED, _NUMBER_USED, now_ms), now_ms)
 
     def append_of_repository(self, event: Event, repository: Repository, *, now_ms: int) -> int:
         """Put an event of a repository into the log, unless it is there.
@@ -198,6 +195,22 @@ class EventLog:
             }
         )
 
+    def _use_number(self, page: IssuePage, event: Event, now_ms: int) -> None:
+        """Put an event into a log under the next number."""
+        now_s = now_ms // 1000
+        unused = EventItem.pk.does_not_exist() | (EventItem.expires_at <= now_s + OVERLAP_S)
+        items = [
+            _event_item(event, issue_pk(page.issue), event_sk(number), now_ms)
+            for number in page.next_numbers(now_s)
+        ]
+        writes = [Write("Put", item.pk, item.sk, unused, item=raw(item)) for item in items]
+        if len(writes) == 1:
+            self._table.write(writes[0])
+        else:
+            self._table.transact(writes)
+        for item in items:
+            page.numbers[int(name_of(item.sk))] = int(item.expires_at)
+
     def _put(self, item: EventItem | MoveItem) -> None:
         """Put an item that does not exist."""
         self._table.write(Write("Put", item.pk, item.sk, EventItem.pk.does_not_exist(), item=raw(item)))
@@ -216,7 +229,7 @@ class EventLog:
         for item in self._table.query_all(issue_pk(issue)):
             kind = kind_of(item["sk"]["S"])
             if kind == "event":
-                page.last_number = int(name_of(item["sk"]["S"]))
+                page.numbers[int(name_of(item["sk"]["S"]))] = int(item["expires_at"]["N"])
                 page.events += _known(item)
             elif kind == "user":
                 slot = to_slot(item, issue)

@@ -10,8 +10,13 @@ from dataclasses import dataclass, field
 from timer_core.domain.events import Event, distinct
 from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.moves import Move, Moves
+from timer_core.store.items import EVENT_DAYS
 from timer_core.store.repositories import RepositoryName
 from timer_core.store.slots import Slot
+
+# The time (seconds) before and after the expiry of an issue's events in which further events get two numbers.
+# No process runs as long, so two that append at the same time are not on both sides of it.
+OVERLAP_S = 3_600
 
 
 @dataclass(slots=True)
@@ -28,8 +33,8 @@ class IssuePage:
 
     Attributes
     ----------
-    last_number
-        The number of the last event in the log; 0 if there is none.
+    numbers
+        The numbers of the events in the log, and the times at which these expire (seconds since the epoch).
     """
 
     issue: Issue
@@ -37,12 +42,22 @@ class IssuePage:
     events: list[Event] = field(default_factory=list)
     slots: dict[int, Slot] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
-    last_number: int = 0
+    numbers: dict[int, int] = field(default_factory=dict)
 
-    def add(self, number: int, event: Event) -> None:
-        """Add the event that got the next number."""
-        self.events.append(event)
-        self.last_number = number
+    def next_numbers(self, now_s: int) -> list[int]:
+        """Return the numbers that the next event gets, usually one.
+
+        TTL deletes expired events in any order, so the last number may vanish first. Therefore the numbers
+        begin anew when all events have expired. Around this time an event gets both numbers, because
+        processes with slightly different clocks may append at the same time.
+        """
+        expires_s = max(self.numbers.values(), default=0)
+        if not self.numbers or now_s >= expires_s + OVERLAP_S:
+            return [1]
+        # Expired events from before the numbers began anew may still exist.
+        oldest_s = expires_s - EVENT_DAYS * 86_400
+        following = 1 + max(number for number, until_s in self.numbers.items() if until_s > oldest_s)
+        return [following] if now_s < expires_s - OVERLAP_S else [following, 1]
 
 
 class IssueHistory:

@@ -163,16 +163,18 @@ class MoveItem(Model):
 class RepositoryItem(Model):
     """``repo#<id>`` / ``repository``: the name that a repository had at ``named_at``, the latest one known.
 
-    ``joined`` contains all names of the repository, in lower case, whose slots were joined with the slots
-    under the repository's id. ``events_until`` is the time (seconds since the epoch) at which the last event
-    of the repository expires; it does not exist if there was none. The item expires by TTL, long after the
-    last delivery of the repository.
+    ``observed_at`` is the time at which the part of the name after the owner was observed, before
+    ``named_at`` if the owner was renamed since. ``joined`` contains all names of the repository, in lower
+    case, whose slots were joined with the slots under the repository's id. ``events_until`` is the time
+    (seconds since the epoch) at which the last event of the repository expires; it does not exist if there
+    was none. The item expires by TTL, long after the last delivery of the repository.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     full_name = UnicodeAttribute()
     named_at = NumberAttribute()
+    observed_at = NumberAttribute()
     joined = UnicodeSetAttribute(null=True)
     events_until = NumberAttribute(null=True)
     expires_at = NumberAttribute()
@@ -463,32 +465,39 @@ def timer_item(timer: Timer) -> RawItem:
     """
     if timer.is_projection:
         raise ValueError("A timer that was read from an index must be read again before it is written.")
-    item = TimerItem(
-        pk=user_pk(timer.user_id),
-        sk=timer_sk(timer.ulid),
-        schema_version=TIMER_SCHEMA_VERSION,
-        start_ms=timer.start_ms,
-        clock_ms=timer.clock_ms,
-        changed_ms=timer.changed_ms,
-        start_key=start_sk(timer.start_ms, timer.ulid) if timer.start_ms != ulid_ms(timer.ulid) else None,
-        end_key=end_key(timer.start_ms, None if timer.is_open else timer.reach.until_ms),
-        version=timer.version,
-        last_pause_ms=timer.last_pause_ms,
-        paused_by=timer.paused_by,
-        end_ms=timer.end_ms,
-        history=encode_history(timer.ulid, timer.history),
-        causes=encode_causes(timer.ulid, timer.history),
-        confirmed_span=encode_span(timer.confirmed_span) if timer.confirmed_span else None,
-        locked_until_ms=timer.locked_until_ms,
-        about=_encode_about(timer),
-    )
-    if timer.issue is not None:
-        item.full_name, item.number = timer.issue.full_name, timer.issue.number
-        item.repo_key = timer.issue.repo_key
-    if timer.end_ms is None:
-        item.open_shard = open_shard(timer.ulid)
+    issue = timer.issue
+    values: dict[str, str | int | list[str] | None] = {
+        "pk": user_pk(timer.user_id),
+        "sk": timer_sk(timer.ulid),
+        "schema_version": TIMER_SCHEMA_VERSION,
+        "start_ms": timer.start_ms,
+        "clock_ms": timer.clock_ms,
+        "changed_ms": timer.changed_ms,
+        "start_key": start_sk(timer.start_ms, timer.ulid) if timer.start_ms != ulid_ms(timer.ulid) else None,
+        "end_key": end_key(timer.start_ms, None if timer.is_open else timer.reach.until_ms),
+        "version": timer.version,
+        "last_pause_ms": timer.last_pause_ms,
+        "paused_by": timer.paused_by,
+        "end_ms": timer.end_ms,
+        "full_name": issue.full_name if issue else None,
+        "number": issue.number if issue else None,
+        "repo_key": issue.repo_key if issue else None,
+        "open_shard": open_shard(timer.ulid) if timer.end_ms is None else None,
+        "history": encode_history(timer.ulid, timer.history),
+        "causes": encode_causes(timer.ulid, timer.history),
+        "confirmed_span": encode_span(timer.confirmed_span) if timer.confirmed_span else None,
+        "locked_until_ms": timer.locked_until_ms,
+        "about": _encode_about(timer),
+    }
     unknown = {name: value for name, value in timer.unknown_attributes.items() if name != "about"}
-    return {**unknown, **raw(item)}
+    return unknown | {name: _encoded(value) for name, value in values.items() if value is not None}
+
+
+def _encoded(value: str | int | list[str]) -> dict[str, Any]:
+    """Return a value in the format of DynamoDB's API."""
+    if isinstance(value, list):
+        return {"L": [{"S": element} for element in value]}
+    return {"S": value} if isinstance(value, str) else {"N": str(value)}
 
 
 def to_timer(item: RawItem) -> Timer:
@@ -617,7 +626,10 @@ def tombstone(
 
 
 def is_tombstone(item: RawItem) -> bool:
-    """Whether a timer was deleted, given its item or a projection, which has no ``deleted_ms``."""
+    """Whether a timer was deleted, given its item or a projection, which has no ``deleted_ms``.
+
+    Conditions in the table use ``deleted_ms`` instead, because they also hold for items that do not exist.
+    """
     return "version" not in item
 
 
@@ -649,7 +661,7 @@ def locked_until(item: RawItem) -> int:
     A corrected timer locks events up to its old end or its corrected end, whichever is later.
     """
     locked_until_ms = _number(item, "locked_until_ms") or 0
-    if "deleted_ms" in item:
+    if is_tombstone(item):
         return locked_until_ms
     timer = to_timer(item)
     return max(locked_until_ms, timer.end_ms or 0, *(transition.at_ms for transition in timer.history))

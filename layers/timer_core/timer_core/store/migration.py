@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from timer_core.domain.timers import LATEST_MS
+from timer_core.store.calendars import Calendars
+from timer_core.store.changes import NOT_BY_HAND, Changes, TimerChange
 from timer_core.store.items import TIMER_SCHEMA_VERSION, to_timer
 from timer_core.store.keys import OPEN_SHARDS, open_timers_pk
-from timer_core.store.table import ConditionFailed, RawItem, Table, retry_on_conflict
+from timer_core.store.table import RawItem, Table, TransactionRefused, retry_on_conflict
 from timer_core.store.writes import put_changed
 
 _THREADS = 8
@@ -40,10 +43,12 @@ def migrate(table: Table) -> Migrated:
         If other writers kept changing a timer. A second run continues with this timer.
     """
     seen = written = 0
+    # As every write of a timer, this one also writes what depends on it, such as that a start has moved.
+    changes = Changes(table, Calendars(table))
     with ThreadPoolExecutor(_THREADS) as pool:
         for page in _open_timers(table):
             seen += len(page)
-            written += sum(pool.map(lambda item: _rewrite(table, item), page))
+            written += sum(pool.map(lambda item: _rewrite(changes, item), page))
     return Migrated(seen, written)
 
 
@@ -58,17 +63,20 @@ def _open_timers(table: Table) -> Iterator[list[RawItem]]:
                 break
 
 
-def _rewrite(table: Table, item: RawItem | None) -> bool:
+def _rewrite(changes: Changes, item: RawItem | None) -> bool:
     """Rewrite a timer if it is open and has an older schema version; return whether it was written."""
 
     def attempt() -> bool:
         nonlocal item
         if item is None or not _is_open(item) or _schema_version(item) >= TIMER_SCHEMA_VERSION:
             return False
+        timer = to_timer(item)
+        writes = [put_changed(timer)]
         try:
-            table.write(put_changed(to_timer(item)))
-        except ConditionFailed as failed:
-            item = failed.item
+            # No working time changes.
+            changes.execute(TimerChange(timer.user_id, writes, LATEST_MS, timer.changed_ms, NOT_BY_HAND))
+        except TransactionRefused as refused:
+            item = refused.failed[0]
             raise
         return True
 

@@ -172,7 +172,7 @@ class TimerQueries:
         """Return the timers that exist, and that the filters select apart from the period, in any order."""
         found = self._table.get_many((user_pk(user_id), timer_sk(ulid)) for ulid in sorted(ulids))
         selected = filters or Filters()
-        return [to_timer(item) for item in found if "deleted_ms" not in item and _selects(selected, item)]
+        return [to_timer(item) for item in found if not is_tombstone(item) and _selects(selected, item)]
 
     def page(
         self,
@@ -191,7 +191,8 @@ class TimerQueries:
         Parameters
         ----------
         has_moved_starts
-            Whether the person may have timers whose start has moved (`StoredState.has_moved_starts`).
+            Whether the person may have timers whose start has moved (`StoredState.has_moved_starts`). By
+            default they may, because nothing else finds these timers.
 
         Raises
         ------
@@ -434,7 +435,7 @@ class TimerQueries:
             else:
                 after = OpenTimersCursor(shard + 1) if shard + 1 < OPEN_SHARDS else None
         found = self._table.get_many(keys)
-        timers = [timer for item in found if "deleted_ms" not in item and (timer := to_timer(item)).is_open]
+        timers = [timer for item in found if not is_tombstone(item) and (timer := to_timer(item)).is_open]
         return timers, after
 
 
@@ -566,7 +567,7 @@ def existing(item: RawItem | None) -> Timer:
     NotFound
         If the item is None or a tombstone.
     """
-    if item is None or "deleted_ms" in item:
+    if item is None or is_tombstone(item):
         raise NotFound("There is no such timer.")
     return to_timer(item)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action as UpdateAction
 
 from timer_core.domain.issues import Issue, Repository
@@ -35,6 +36,7 @@ class RepositoryName:
 
     full_name: str
     named_at: int
+    observed_at: int
     joined: frozenset[str] = frozenset()
 
     def has_joined(self, full_name: str, named_at: int) -> bool:
@@ -57,7 +59,7 @@ class RepositoryName:
 def to_repository_name(item: RawItem) -> RepositoryName:
     """Convert an item to a repository's name."""
     row = RepositoryItem.from_raw_data(item)
-    return RepositoryName(row.full_name, int(row.named_at), frozenset(row.joined or ()))
+    return RepositoryName(row.full_name, int(row.named_at), int(row.observed_at), frozenset(row.joined or ()))
 
 
 def repository_key(repo_id: int) -> Key:
@@ -91,10 +93,18 @@ class Repositories:
         keys = (repository_key(repo_id) for repo_id in sorted(set(repo_ids)))
         return {int(name_of(item["pk"]["S"])): item["full_name"]["S"] for item in self._table.get_many(keys)}
 
-    def record(self, repository: Repository, named_at: int, *, now_ms: int) -> list[Repository]:
+    def record(
+        self, repository: Repository, named_at: int, *, now_ms: int, observed_at: int | None = None
+    ) -> list[Repository]:
         """Store an observation: a repository had its name at a time. A repeated call has no effect.
 
-        If the owner was renamed later, the name with the new login is an observation too.
+        If the owner was renamed later, the name with the new login is an observation too. Of two that differ
+        in the other part of the name, the one counts in which this part was observed later.
+
+        Parameters
+        ----------
+        observed_at
+            The time at which the part of the name after the owner was observed; by default ``named_at``.
 
         Returns
         -------
@@ -109,9 +119,10 @@ class Repositories:
         if not repository.id:
             raise ValueError(f"The id of a repository is missing: {repository.full_name}")
         observed = []
+        part_at = named_at if observed_at is None else observed_at
         while True:
             observed.append(repository)
-            self._store_name(repository, named_at, now_ms)
+            self._store_name(repository, named_at, part_at, now_ms)
             renamed = self._table.get(owner_pk(repository.owner), RENAMED_SK)
             if renamed is None or int(renamed["named_at"]["N"]) <= named_at:
                 return observed
@@ -125,44 +136,70 @@ class Repositories:
         with contextlib.suppress(ConditionFailed):
             self._table.write(Write("Update", repo_pk(str(repository.id)), REPOSITORY_SK, exists, [joined]))
 
-    def rename_owner(self, origin: str, target: str, named_at: int, *, now_ms: int) -> list[Repository]:
+    def rename_owner(
+        self, origin: str, target: str, named_at: int, *, now_ms: int
+    ) -> list[tuple[Repository, int]]:
         """Store the new login of an owner.
 
         Returns
         -------
-        list[Repository]
-            The known repositories of the owner under their new names.
+        list[tuple[Repository, int]]
+            The known repositories of the owner under their new names, each with the time at which the other
+            part of the name was observed (see `record`).
         """
         login, expires_at = OwnerRenamedItem.login.set(target), expiry(now_ms, EVENT_DAYS)
-        self._store_latest(OwnerRenamedItem, owner_pk(origin), RENAMED_SK, login, named_at, expires_at)
+        self._store_latest(OwnerRenamedItem, owner_pk(origin), RENAMED_SK, [login], named_at, expires_at)
         known = self._table.query_all(owner_pk(origin), NameItem.sk.startswith(NAMES))
-        names = self.names(int(item["repo_id"]["N"]) for item in known)
-        repositories = (Repository(repo_id, full_name) for repo_id, full_name in names.items())
+        keys = sorted({repository_key(int(item["repo_id"]["N"])) for item in known})
+        repositories = (
+            (Repository(int(name_of(item["pk"]["S"])), name.full_name), name.observed_at)
+            for item in self._table.get_many(keys)
+            if (name := to_repository_name(item))
+        )
         return [
-            Repository(repository.id, f"{target}/{repository.name}")
-            for repository in repositories
+            (Repository(repository.id, f"{target}/{repository.name}"), observed_at)
+            for repository, observed_at in repositories
             # Another owner may have got a repository in the meantime. If an earlier attempt was interrupted,
             # some repositories already have the new name.
             if repository.owner.lower() in {origin.lower(), target.lower()}
         ]
 
-    def _store_name(self, repository: Repository, named_at: int, now_ms: int) -> None:
+    def _store_name(self, repository: Repository, named_at: int, observed_at: int, now_ms: int) -> None:
         # Store the present name last. If this process is interrupted before, the observation is still not
         # included in what is stored, and the next attempt repeats both writes.
         expires_at = expiry(now_ms, NAME_DAYS)
         owner, repo = owner_pk(repository.owner), name_sk(repository.name)
         repo_id = NameItem.repo_id.set(repository.id)
-        self._store_latest(NameItem, owner, repo, repo_id, named_at, expires_at)
+        self._store_latest(NameItem, owner, repo, [repo_id], named_at, expires_at)
         by_id = repo_pk(str(repository.id))
-        full_name = RepositoryItem.full_name.set(repository.full_name)
-        self._store_latest(RepositoryItem, by_id, REPOSITORY_SK, full_name, named_at, expires_at)
+        name = [
+            RepositoryItem.full_name.set(repository.full_name),
+            RepositoryItem.observed_at.set(observed_at),
+        ]
+        is_later = (RepositoryItem.named_at == named_at) & (RepositoryItem.observed_at < observed_at)
+        self._store_latest(RepositoryItem, by_id, REPOSITORY_SK, name, named_at, expires_at, is_later)
 
     def _store_latest(
-        self, item: type[_Observed], pk: str, sk: str, value: UpdateAction, named_at: int, expires_at: int
+        self,
+        item: type[_Observed],
+        pk: str,
+        sk: str,
+        values: Sequence[UpdateAction],
+        named_at: int,
+        expires_at: int,
+        is_later: Condition | None = None,
     ) -> None:
-        """Store an observed value, unless a later observation is stored."""
+        """Store observed values, unless a later observation is stored.
+
+        Parameters
+        ----------
+        is_later
+            The condition that these values are also later than those of the same time.
+        """
         earlier = item.named_at.does_not_exist() | (item.named_at < named_at)
-        actions = [value, item.named_at.set(named_at), item.expires_at.set(expires_at)]
+        if is_later is not None:
+            earlier |= is_later
+        actions = [*values, item.named_at.set(named_at), item.expires_at.set(expires_at)]
         with contextlib.suppress(ConditionFailed):
             self._table.write(Write("Update", pk, sk, earlier, actions))
 

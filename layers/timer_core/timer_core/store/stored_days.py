@@ -51,7 +51,7 @@ class StoredState:
     valid_until_ms: int
     carry: Carry | None
     changes: int
-    has_moved_starts: bool = False
+    has_moved_starts: bool
 
     @property
     def is_valid(self) -> bool:

@@ -150,10 +150,10 @@ class Timesheets:
         """
         ends = {timer.ulid: timer.reach.until_ms for timer in timers}
         if present is None:
-            state = self.state(user_id, now_ms=now_ms)
+            items, state = self._read_present(user_id, now_ms)
             if all(end_ms < state.valid_until_ms for end_ms in ends.values()):
                 return self._stored_ms(user_id, ends)
-            present = self._worked(user_id, state, Period(now_ms, now_ms), now_ms)
+            present = self._worked(user_id, state, Period(now_ms, now_ms), now_ms, items=items)
         stored = {ulid: end_ms for ulid, end_ms in ends.items() if end_ms < present.days.valid_until_ms}
         carries = present.carry.timers
         derived = {ulid: carries[ulid].working_ms for ulid in ends if ulid in carries}

@@ -1,0 +1,166 @@
+/**
+ * The demo GitHub's pages: they send their forms in the background, show what other people and Issue Timer do, and
+ * let cards be dragged. Without this script, each form loads the page again.
+ */
+import { letCardsBeDragged } from "./drag.js";
+import { showTimers, showWhoseWidget } from "./timers.js";
+
+const root = document.body.dataset.root;
+const status = document.getElementById("status");
+const ELSEWHERE = "https://github.com/octo-demo/";
+const FOCUSABLE = "a[href], button, summary, input, select, textarea";
+
+let isDragging = false;
+let isStale = false;
+let statusTimeout = 0;
+
+/** @param {string} message */
+function report(message) {
+  status.textContent = message;
+  clearTimeout(statusTimeout);
+  statusTimeout = setTimeout(() => status.replaceChildren(), 6000);
+}
+
+/**
+ * Perform an action.
+ *
+ * @param {string} action the address of the action
+ * @param {URLSearchParams} body the values of the form
+ * @returns {Promise<boolean>} whether it was performed
+ */
+async function act(action, body) {
+  try {
+    const answer = await fetch(action, { method: "POST", body, headers: { Accept: "application/json" } });
+    report((await answer.json()).message);
+    await update();
+    return answer.ok;
+  } catch {
+    report("The demo does not answer. Does “make run” still run?");
+    return false;
+  }
+}
+
+/** Show the present state of the page's live parts. */
+async function update() {
+  if (isDragging) {
+    isStale = true;
+    return;
+  }
+  const answer = await fetch(location.href);
+  const present = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const now = present.querySelector(`[data-live="${part.dataset.live}"]`);
+    if (now) replaceContent(part, now);
+  }
+  prepare();
+  showTimers();
+}
+
+/**
+ * Replace the content of an element unless it is the same; focus and open menus stay.
+ *
+ * @param {HTMLElement} part
+ * @param {Element} now
+ */
+function replaceContent(part, now) {
+  if (part.sourceText === now.innerHTML) return;
+  const focused = part.contains(document.activeElement) ? place(part, document.activeElement) : null;
+  const open = [...part.querySelectorAll("details[open]")].map((element) => place(part, element));
+  const sourceText = now.innerHTML;
+  part.replaceChildren(...[...now.childNodes].map((node) => document.importNode(node, true)));
+  part.sourceText = sourceText;
+  for (const one of open) find(part, one)?.setAttribute("open", "");
+  if (focused) find(part, focused)?.focus({ preventScroll: true });
+}
+
+/** Return how to find an element again: its card or delivery, and its position there. */
+function place(part, element) {
+  const item = element.closest("[id], [data-delivery]");
+  const within = item && item !== part && part.contains(item) ? item : part;
+  const selector = element.matches("details") ? "details" : FOCUSABLE;
+  const name =
+    within === part
+      ? null
+      : within.id
+        ? `#${CSS.escape(within.id)}`
+        : `[data-delivery="${within.dataset.delivery}"]`;
+  return { name, selector, index: [...within.querySelectorAll(selector)].indexOf(element) };
+}
+
+function find(part, { name, selector, index }) {
+  const found = (name ? part.querySelector(name) : part)?.querySelectorAll(selector);
+  return found?.[Math.min(index, found.length - 1)];
+}
+
+/** Show times in the browser's time zone. */
+function prepare() {
+  for (const time of document.querySelectorAll("time:not([data-local])")) {
+    time.textContent = new Date(time.dateTime).toLocaleTimeString();
+    time.dataset.local = "";
+  }
+}
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.matches("[data-action]")) return;
+  event.preventDefault();
+  const { submitter } = event;
+  const action = submitter?.hasAttribute("formaction") ? submitter.formAction : form.action;
+  submitter?.closest("details.menu")?.removeAttribute("open");
+  if (await act(action, new URLSearchParams(new FormData(form, submitter)))) form.reset();
+});
+
+// The widget links to github.com, where the demo's issues do not exist.
+document.addEventListener("click", (event) => {
+  const link = event.composedPath().find((one) => one instanceof HTMLAnchorElement);
+  if (!link?.href.startsWith(ELSEWHERE)) return;
+  event.preventDefault();
+  location.assign(`${root}/octo-demo/${link.href.slice(ELSEWHERE.length)}`);
+});
+
+// A menu closes as menus do.
+document.addEventListener("click", ({ target }) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(target)) menu.removeAttribute("open");
+  }
+});
+document.addEventListener("keydown", ({ key }) => {
+  if (key !== "Escape") return;
+  const menu = document.querySelector("details.menu[open]");
+  menu?.removeAttribute("open");
+  menu?.querySelector("summary").focus();
+});
+
+letCardsBeDragged({
+  onBegin() {
+    isDragging = true;
+  },
+  onEnd() {
+    isDragging = false;
+    if (isStale) update();
+    isStale = false;
+  },
+  onMove(card, to) {
+    const { repository, number } = card.dataset;
+    act(`${root}/actions/move`, new URLSearchParams({ repository, number, status: to }));
+  },
+});
+
+// A browser allows few connections to a server, so hidden tabs have none.
+let changes = null;
+function follow() {
+  changes?.close();
+  changes = null;
+  if (document.hidden) return;
+  changes = new EventSource(`${root}/changes`);
+  changes.addEventListener("message", update);
+}
+document.addEventListener("visibilitychange", follow);
+addEventListener("pagehide", () => changes?.close());
+addEventListener("pageshow", ({ persisted }) => persisted && follow());
+
+if (document.querySelector("[data-live]")) follow();
+for (const part of document.querySelectorAll("[data-live]")) part.sourceText = part.innerHTML;
+prepare();
+showWhoseWidget();
+showTimers();

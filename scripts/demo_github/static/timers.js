@@ -1,0 +1,91 @@
+/** The parts of the demo's pages that ask Issue Timer, as the person who is signed in to it. */
+
+/** Whether somebody is signed in to Issue Timer in this browser. */
+let isSignedIn = false;
+
+/** Offer to sign in to Issue Timer as the demo's person, unless that person is signed in. */
+export async function showWhoseWidget() {
+  const section = document.getElementById("widget");
+  if (!section) return;
+  const form = document.getElementById("connect");
+  const widget = section.querySelector("issue-timer");
+  const answer = await fetch("/api/auth/me/").catch(() => null);
+  const person = answer?.ok ? await answer.json() : null;
+  isSignedIn = person !== null;
+  form.hidden = person?.id === Number(section.dataset.id);
+  widget.hidden = !person;
+  if (person && !form.hidden) {
+    document.getElementById("connect-text").textContent = `These are the timers of ${person.login}.`;
+  }
+  showTimers();
+}
+
+/** Show the person's timers on the issues of the page. */
+export async function showTimers() {
+  if (!isSignedIn) return;
+  const shown = [...document.querySelectorAll(".timers")].map(showTimersOf);
+  const compared = (await Promise.all(shown)).filter((one) => one !== null);
+  const verdict = document.getElementById("verdict");
+  if (!verdict || compared.length < 3) return;
+  const isComplete = compared.every((facts) => facts.length > 0);
+  const isSame = new Set(compared.map((facts) => JSON.stringify(facts))).size === 1;
+  verdict.textContent = !isComplete
+    ? "Waiting for Issue Timer: it ignores what happened before a person signed in for the first time."
+    : isSame
+      ? "The timers are the same in each order."
+      : "Not the same yet.";
+}
+
+/**
+ * @param {HTMLElement} element
+ * @returns {Promise<unknown[] | null>} what has to be the same for every order; null if it is not compared
+ */
+async function showTimersOf(element) {
+  const { repository, number, compared } = element.dataset;
+  const query = new URLSearchParams({ github_repo: repository, github_issue_number: number });
+  const answer = await fetch(`/api/timelogs/?${query}`);
+  if (!answer.ok) return null;
+  const { results } = await answer.json();
+  results.reverse();
+  element.replaceChildren(results.length ? table(results) : note("No timer."));
+  if (compared === undefined) return null;
+  return results.map((one) => [
+    one.start_time,
+    one.end_time,
+    one.status,
+    one.active_duration,
+    one.pauses,
+    one.source,
+  ]);
+}
+
+function note(text) {
+  const element = document.createElement("p");
+  element.className = "faint";
+  element.textContent = text;
+  return element;
+}
+
+function table(timers) {
+  const made = document.createElement("table");
+  const head = made.createTHead().insertRow();
+  for (const title of ["Since", "State", "Time"]) {
+    const cell = document.createElement("th");
+    cell.scope = "col";
+    cell.textContent = title;
+    head.append(cell);
+  }
+  const body = made.createTBody();
+  for (const timer of timers) {
+    const row = body.insertRow();
+    const state = timer.stopped_by ? `${timer.status} by ${timer.stopped_by}` : timer.status;
+    const seconds = Math.round(timer.active_duration);
+    const time = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((part) =>
+      `${Math.floor(part)}`.padStart(2, "0"),
+    );
+    for (const text of [new Date(timer.start_time).toLocaleTimeString(), state, time.join(":")]) {
+      row.insertCell().textContent = text;
+    }
+  }
+  return made;
+}

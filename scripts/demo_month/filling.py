@@ -1,0 +1,66 @@
+"""Filling a table with the demo's month."""
+
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+
+from demo_github.team import PEOPLE, Issue, Person
+from demo_month.acts import Act, Confirmed, issue_of
+from demo_month.marks import MarkedTable
+from demo_month.plan import month
+from demo_month.records import Recorder
+from demo_month.removal import Removal, Removed, note_recording
+from timer_core.store.calendars import Calendars
+from timer_core.store.queries import TimerQueries
+from timer_core.store.table import Table
+from timer_core.store.timesheets import Timesheets
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What was recorded.
+
+    Attributes
+    ----------
+    acts
+        The acts in the order in which they became known.
+    removed
+        The effect of the removal of what was recorded before.
+    """
+
+    acts: list[Act]
+    removed: Removed
+
+    @property
+    def issues(self) -> Set[Issue]:
+        """The issues on which somebody worked."""
+        return {issue for act in self.acts if (issue := issue_of(act)) is not None}
+
+    @property
+    def confirmed(self) -> int:
+        """The number of confirmed days."""
+        return sum(isinstance(act, Confirmed) for act in self.acts)
+
+
+def fill(table_name: str, *, now_ms: int, done: Callable[[Person], None]) -> Filled:
+    """Replace the demo's month by the one that ends now.
+
+    Issues on which somebody of the demo has timers of their own are not part of the month, because its past
+    would mix with what they did.
+
+    Parameters
+    ----------
+    done
+        Called when a person's month is recorded.
+    """
+    table = Table(table_name)
+    removed = Removal(table).remove(PEOPLE, now_ms=now_ms)
+    acts = [act for act in month(now_ms) if issue_of(act) not in removed.in_use]
+    note_recording(table, PEOPLE, now_ms=now_ms)
+    timesheets = Timesheets(table, TimerQueries(table), Calendars(table))
+
+    def finish(person: Person) -> None:
+        timesheets.rebuild(person.id, now_ms=now_ms)
+        done(person)
+
+    Recorder(MarkedTable(table_name)).record(acts, finish)
+    return Filled(acts, removed)

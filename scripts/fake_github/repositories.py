@@ -1,0 +1,421 @@
+"""Repositories and their issues: people's actions, and the events that hooks receive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fake_github import payloads
+from fake_github.accounts import Accounts
+from fake_github.model import Comment, Event, Issue, Label, PullRequest, Reaction, Repository
+from fake_github.webhooks import Hook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fake_github.model import Account, App
+    from fake_github.webhooks import Receiver
+
+_FIRST_HOOK = 500_000_000
+
+
+class Repositories(Accounts):
+    """Actions on repositories and issues, at the time of GitHub's clock.
+
+    An action that changes nothing, such as assigning an assignee again, causes no event.
+
+    Attributes
+    ----------
+    repositories
+        The repositories by their ids.
+    """
+
+    def reset(self) -> None:
+        with self.lock:
+            super().reset()
+            self.repositories: dict[int, Repository] = {}
+            self._names: dict[str, Repository] = {}
+            self._former_names: dict[str, Repository] = {}
+
+    def add_hook(
+        self,
+        target: str | Repository | Account | App,
+        receiver: Receiver,
+        secret: str = "",
+        *,
+        events: Iterable[str] = ("*",),
+        auto: bool = False,
+    ) -> Hook:
+        """Add a hook, and ping it.
+
+        Parameters
+        ----------
+        target
+            A repository (or its full name), an organization (or its login), or an App (``app`` for
+            `Accounts.app`).
+        """
+        with self.acting():
+            if isinstance(target, str):
+                target = self.app if target == "app" else self._target(target)
+            hook_id = _FIRST_HOOK + next(self.numbers)
+            hook = Hook(hook_id, target, receiver, secret, frozenset(events), auto)
+            self.hooks[hook.id] = hook
+            self._ping(hook, self.maintainer)
+            return hook
+
+    def new_repository(
+        self,
+        full_name: str,
+        *,
+        id: int | None = None,  # noqa: A002
+        description: str | None = None,
+    ) -> Repository:
+        """Return a new repository; create an organization if the owner does not exist."""
+        with self.acting():
+            login, _, name = full_name.partition("/")
+            owner = self._owner(login)
+            repository = self.nodes.new(
+                Repository,
+                id=id,
+                name=name,
+                owner=owner,
+                created_at=self.now,
+                updated_at=self.now,
+                description=description,
+            )
+            self._names[full_name.lower()] = repository
+            self.repositories[repository.id] = repository
+            return repository
+
+    def repository(self, full_name: str, *, follow: bool = False) -> Repository | None:
+        """Return the repository of this name; if ``follow`` is True, also accept a former name."""
+        with self.lock:
+            found = self._names.get(full_name.lower())
+            return found or (self._former_names.get(full_name.lower()) if follow else None)
+
+    def rename_repository(self, repository: Repository, name: str, *, by: Account | None = None) -> None:
+        with self.acting():
+            old = repository.name
+            self._move_repository(repository, name, repository.owner)
+            changes = {"repository": {"name": {"from": old}}}
+            self._announce_repository("renamed", repository, by, changes=changes)
+
+    def transfer_repository(
+        self, repository: Repository, new_owner: str, *, by: Account | None = None
+    ) -> None:
+        """Transfer a repository to another owner; an unknown owner becomes a new organization.
+
+        Only the hooks of the new owner and of the repository receive the event.
+        """
+        with self.acting():
+            old = repository.owner
+            self._move_repository(repository, repository.name, self._owner(new_owner))
+            if old.type == "Organization":
+                former = {"organization": payloads.organization(old)}
+            else:
+                former = {"user": payloads.account(old)}
+            self._announce_repository("transferred", repository, by, changes={"owner": {"from": former}})
+
+    def archive_repository(
+        self, repository: Repository, *, archived: bool = True, by: Account | None = None
+    ) -> None:
+        """Archive a repository, or restore it from the archive."""
+        with self.acting():
+            repository.archived, repository.updated_at = archived, self.now
+            self._announce_repository("archived" if archived else "unarchived", repository, by)
+
+    def delete_repository(self, repository: Repository, *, by: Account | None = None) -> None:
+        with self.acting():
+            self._announce_repository("deleted", repository, by)
+            del self._names[repository.full_name.lower()]
+            del self.repositories[repository.id]
+            for issue in repository.issues.values():
+                del self.nodes[issue.node_id]
+                for card in issue.cards:
+                    del self.nodes[card.node_id]
+
+    def rename_owner(self, owner: Account, login: str, *, by: Account | None = None) -> None:
+        """Rename a user or an organization. GitHub announces no event for each of the repositories.
+
+        Only the hooks of an organization receive an event.
+        """
+        with self.acting():
+            old = owner.login
+            own = [one for one in self.repositories.values() if one.owner is owner]
+            for repository in own:
+                del self._names[repository.full_name.lower()]
+                self._former_names[repository.full_name.lower()] = repository
+            del self.accounts[old.lower()]
+            owner.login = login
+            self.accounts[login.lower()] = owner
+            for repository in own:
+                self._names[repository.full_name.lower()] = repository
+            members = {"changes": {"login": {"from": old}}}
+            if owner.type == "Organization":
+                self._announce("organization", "renamed", members, sender=by or self.maintainer, owner=owner)
+
+    def new_issue(
+        self,
+        repository: Repository | str,
+        title: str = "Something is wrong",
+        *,
+        by: Account | None = None,
+        id: int | None = None,  # noqa: A002
+    ) -> Issue:
+        with self.acting():
+            if isinstance(repository, str):
+                repository = self.repository(repository) or self.new_repository(repository)
+            issue = self._add_issue(repository, title, by or self.maintainer, id)
+            self._announce_issue("opened", issue, by)
+            return issue
+
+    def open_pull_request(
+        self, repository: Repository, title: str, closes: Iterable[Issue], *, by: Account | None = None
+    ) -> PullRequest:
+        """Open a pull request. Hooks receive no events of pull requests: no App subscribes to them."""
+        with self.acting():
+            return self._add_pull_request(repository, title, by or self.maintainer, closes)
+
+    def merge(self, pull: PullRequest, *, by: Account | None = None) -> None:
+        """Merge a pull request, and close the issues that it names."""
+        with self.acting():
+            if pull.state == "open":
+                pull.merged_at = self.now
+                self._set_pull_state(pull, "closed")
+                for issue in pull.closes:
+                    self.close(issue, by=by)
+
+    def close_pull_request(self, pull: PullRequest, *, closed: bool = True) -> None:
+        """Close a pull request without merging it, or reopen it."""
+        with self.acting():
+            if pull.merged_at is None:
+                self._set_pull_state(pull, "closed" if closed else "open")
+
+    def assign(self, issue: Issue, user: Account, *, by: Account | None = None) -> None:
+        with self.acting():
+            if user not in issue.assignees:
+                issue.assignees.append(user)
+                self._happened("AssignedEvent", issue, by, assignee=user)
+                self._announce_issue("assigned", issue, by, assignee=payloads.account(user))
+
+    def unassign(self, issue: Issue, user: Account, *, by: Account | None = None) -> None:
+        with self.acting():
+            if user in issue.assignees:
+                issue.assignees.remove(user)
+                self._happened("UnassignedEvent", issue, by, assignee=user)
+                self._announce_issue("unassigned", issue, by, assignee=payloads.account(user))
+
+    def close(self, issue: Issue, reason: str = "completed", *, by: Account | None = None) -> None:
+        """Close an issue as ``completed``, ``not_planned`` or ``duplicate``."""
+        with self.acting():
+            if issue.state == "open":
+                issue.state, issue.state_reason, issue.closed_at = "closed", reason, self.now
+                self._happened("ClosedEvent", issue, by, state_reason=reason)
+                self._announce_issue("closed", issue, by)
+
+    def reopen(self, issue: Issue, *, by: Account | None = None) -> None:
+        with self.acting():
+            if issue.state == "closed":
+                issue.state, issue.state_reason, issue.closed_at = "open", "reopened", None
+                self._happened("ReopenedEvent", issue, by, state_reason="reopened")
+                self._announce_issue("reopened", issue, by)
+
+    def label(self, issue: Issue, name: str, *, by: Account | None = None) -> None:
+        """Add a label; create it if the repository has no label of this name (case-insensitive)."""
+        with self.acting():
+            label = issue.repository.labels.get(name.lower()) or self.new_label(issue.repository, name)
+            if label not in issue.labels:
+                issue.labels.append(label)
+                self._happened("LabeledEvent", issue, by, label=label)
+                self._announce_issue("labeled", issue, by, label=payloads.label(label))
+
+    def new_label(
+        self,
+        repository: Repository,
+        name: str,
+        *,
+        color: str = "ededed",
+        description: str | None = None,
+    ) -> Label:
+        """Return a new label of a repository."""
+        with self.acting():
+            label = repository.labels[name.lower()] = self.nodes.new(
+                Label, name=name, repository=repository, color=color, description=description
+            )
+            return label
+
+    def unlabel(self, issue: Issue, name: str, *, by: Account | None = None) -> None:
+        with self.acting():
+            label = issue.repository.labels.get(name.lower())
+            if label in issue.labels:
+                issue.labels.remove(label)
+                self._happened("UnlabeledEvent", issue, by, label=label)
+                self._announce_issue("unlabeled", issue, by, label=payloads.label(label))
+
+    def comment(self, issue: Issue, user: Account, body: str, *, app: App | None = None) -> Comment:
+        with self.acting():
+            comment = self.nodes.new(
+                Comment,
+                issue=issue,
+                user=user,
+                body=body,
+                created_at=self.now,
+                updated_at=self.now,
+                app=app,
+            )
+            issue.timeline.append(comment)
+            issue.updated_at = self.now
+            self._announce_issue(
+                "created", issue, user, event="issue_comment", comment=payloads.comment(comment)
+            )
+            return comment
+
+    def react(self, comment: Comment, user: Account, content: str) -> tuple[Reaction, bool]:
+        """React to a comment; return the user's reaction with this content, and whether it is new."""
+        with self.acting():
+            for reaction in comment.reactions:
+                if (reaction.user, reaction.content) == (user, content):
+                    return reaction, False
+            reaction = self.nodes.new(Reaction, user=user, content=content, created_at=self.now)
+            comment.reactions.append(reaction)
+            return reaction, True
+
+    def delete(self, issue: Issue, *, by: Account | None = None) -> None:
+        """Delete an issue and its cards; the event has the time of the issue's last change."""
+        with self.acting():
+            self._remove_issue(issue)
+            issue.repository.deleted.add(issue.number)
+            for card in issue.cards:
+                del self.nodes[card.node_id]
+            self._announce_issue("deleted", issue, by)
+
+    def transfer(self, issue: Issue, repository: Repository, *, by: Account | None = None) -> Issue:
+        """Transfer an issue to another repository of the owner; return the new issue.
+
+        The issue keeps its comments, its assignees, and the labels that the other repository has too
+        ("Transferring an issue to another repository"). The event of the old repository has the time of the
+        issue's last change.
+
+        Raises
+        ------
+        ValueError
+            If the repository has another owner.
+        """
+        with self.acting():
+            old = issue.repository
+            if repository is old or repository.owner is not old.owner:
+                raise ValueError("An issue can only be transferred to another repository of its owner.")
+            new = self._add_issue(repository, issue.title, issue.user)
+            new.state, new.state_reason, new.closed_at = issue.state, issue.state_reason, issue.closed_at
+            new.created_at = issue.created_at
+            new.assignees = list(issue.assignees)
+            new.labels = [
+                repository.labels[label.name.lower()]
+                for label in issue.labels
+                if label.name.lower() in repository.labels
+            ]
+            new.timeline, new.cards = list(issue.timeline), issue.cards
+            for comment in new.comments:
+                comment.issue = new
+            for card in new.cards:
+                card.content = new
+            self._happened("TransferredEvent", new, by, from_repository=old)
+            before = payloads.issue(issue)
+            self._remove_issue(issue)
+            old.transferred[issue.number] = new
+            self._announce_issue(
+                "transferred",
+                issue,
+                by,
+                changes={
+                    "new_issue": payloads.issue(new),
+                    "new_repository": payloads.repository(repository),
+                },
+            )
+            self._announce_issue(
+                "opened",
+                new,
+                by,
+                changes={"old_issue": before, "old_repository": payloads.repository(old)},
+            )
+            return new
+
+    def _target(self, name: str) -> Repository | Account:
+        if "/" in name:
+            return self.repository(name) or self.new_repository(name)
+        return self._owner(name)
+
+    def _move_repository(self, repository: Repository, name: str, owner: Account) -> None:
+        del self._names[repository.full_name.lower()]
+        self._former_names[repository.full_name.lower()] = repository
+        repository.name, repository.owner, repository.updated_at = name, owner, self.now
+        self._names[repository.full_name.lower()] = repository
+
+    def _add_issue(
+        self,
+        repository: Repository,
+        title: str,
+        user: Account,
+        id: int | None = None,  # noqa: A002
+    ) -> Issue:
+        issue = self.nodes.new(Issue, id=id, **self._numbered(repository, title, user))
+        repository.issues[issue.number] = issue
+        return issue
+
+    def _add_pull_request(
+        self, repository: Repository, title: str, user: Account, closes: Iterable[Issue]
+    ) -> PullRequest:
+        pull = self.nodes.new(PullRequest, closes=list(closes), **self._numbered(repository, title, user))
+        repository.pulls[pull.number] = pull
+        return pull
+
+    def _numbered(self, repository: Repository, title: str, user: Account) -> dict[str, Any]:
+        """Return the attributes of the repository's next issue or pull request."""
+        repository.last_number += 1
+        return {
+            "repository": repository,
+            "number": repository.last_number,
+            "title": title,
+            "user": user,
+            "created_at": self.now,
+            "updated_at": self.now,
+        }
+
+    def _set_pull_state(self, pull: PullRequest, state: str) -> None:
+        pull.state, pull.updated_at = state, self.now
+        pull.closed_at = self.now if state == "closed" else None
+
+    def _remove_issue(self, issue: Issue) -> None:
+        del issue.repository.issues[issue.number]
+        del self.nodes[issue.node_id]
+
+    def _happened(self, typename: str, issue: Issue, by: Account | None, **attributes: Any) -> None:
+        issue.updated_at = self.now
+        issue.timeline.append(
+            self.nodes.new(
+                Event, typename=typename, created_at=self.now, actor=by or self.maintainer, **attributes
+            )
+        )
+
+    def _announce_issue(
+        self, action: str, issue: Issue, by: Account | None, *, event: str = "issues", **members: Any
+    ) -> None:
+        self._announce(
+            event,
+            action,
+            {"issue": payloads.issue(issue), **members},
+            sender=by or self.maintainer,
+            owner=issue.repository.owner,
+            repository=issue.repository,
+        )
+
+    def _announce_repository(
+        self, action: str, repository: Repository, by: Account | None, **members: Any
+    ) -> None:
+        self._announce(
+            "repository",
+            action,
+            members,
+            sender=by or self.maintainer,
+            owner=repository.owner,
+            repository=repository,
+        )

@@ -1,0 +1,44 @@
+"""A history with every event that the fake GitHub sends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fake_github.fake import FakeGitHub
+    from fake_github.webhooks import Delivery
+
+
+def deliveries_of_everything(github: FakeGitHub) -> list[Delivery]:
+    """Perform every action, and return its deliveries to the hooks of a repository, its owner and an App."""
+    ann, project = github.new_user("ann"), github.new_project("octo-org")
+    repository, other = github.new_repository("octo-org/hello-world"), github.new_repository("octo-org/other")
+    github.install_app("octo-org")
+    for target in (repository, "octo-org", "app"):
+        github.add_hook(target, _accept)
+    issue = github.new_issue(repository)
+    github.assign(issue, ann)
+    github.label(issue, "bug")
+    github.comment(issue, ann, "/timer stop")
+    github.close(issue)
+    github.reopen(issue)
+    github.unlabel(issue, "bug")
+    github.unassign(issue, ann)
+    card = github.add_card(project, issue)
+    github.move_card(card, "In Progress")
+    github.move_card(card, "Done", old_payloads=True)
+    github.move_card(card, None)
+    github.archive_card(card)
+    github.restore_card(card)
+    github.delete_card(card)
+    github.convert_draft(github.add_draft(project, "Try it"), repository)
+    github.delete(github.transfer(issue, other))
+    github.rename_repository(repository, "hello")
+    github.transfer_repository(repository, "another-org")
+    return list(github.outbox)
+
+
+def _accept(_headers: Mapping[str, str], _body: bytes) -> int:
+    return 202

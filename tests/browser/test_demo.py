@@ -1,0 +1,239 @@
+"""The demo GitHub of `make run` in a browser, beside the widget that shows what follows."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from demo_github import team
+from local_stack import LocalStack, free_port
+from tests.support.axe import violations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from demo_github.github import DemoGitHub
+
+ADA = team.PEOPLE[2]
+WIDTHS = [1280, 360]
+TIMEOUT_MS = 120_000
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    with LocalStack(free_port(), tmp_path_factory.mktemp("demo"), with_demo_github=True) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def github(stack: LocalStack) -> DemoGitHub:
+    assert stack.demo_github
+    return stack.demo_github.github
+
+
+@pytest.fixture(scope="module")
+def signed_in(stack: LocalStack, browser: Browser) -> Iterator[BrowserContext]:
+    """A browser of Ada, who signs in to the widget with one press."""
+    context = browser.new_context(base_url=stack.url, viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(TIMEOUT_MS)
+    page = context.new_page()
+    page.goto("/demo/")
+    page.get_by_role("button", name=ADA.name).click()
+    page.get_by_role("button", name=f"Show {ADA.name}’s timers").click()
+    expect(page.locator("issue-timer")).to_be_visible()
+    page.close()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(signed_in: BrowserContext) -> Iterator[Page]:
+    page = signed_in.new_page()
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto("/demo/")
+    yield page
+    page.close()
+    assert errors == []
+
+
+def card(page: Page, issue: str) -> Locator:
+    return page.locator(f"#card-{issue.replace('#', '-')}")
+
+
+def clock(page: Page, title: str) -> Locator:
+    """Return the clock of the timer with this title in the widget."""
+    return page.locator("issue-timer").locator("[part~=timer]", has_text=title).locator("[part~=clock]")
+
+
+def timers(page: Page) -> Locator:
+    """Return the timers on the issue of the page."""
+    return page.locator(".timers tbody tr")
+
+
+def test_an_assignment_starts_the_clock_and_closing_stops_it(page: Page) -> None:
+    page.get_by_role("button", name="Assign me storefront #11").click()
+    running = clock(page, "Cookie banner hides the footer")
+    expect(running).to_have_text(re.compile(r"00:00:\d\d"))
+    before = running.inner_text()
+    expect(running).not_to_have_text(before)
+    expect(page.locator("[data-live=deliveries] li").first).to_contain_text(
+        re.compile(r"issues\.assigned\s+storefront#11.*octo-ada\s+202 \d+ ms", re.DOTALL)
+    )
+    # The widget's link leads to the demo's page too.
+    page.locator("issue-timer").get_by_role("link", name="Cookie banner hides the footer").click()
+    page.get_by_role("button", name="Close issue").click()
+    expect(timers(page)).to_contain_text(["stopped by closed"])
+    expect(running).to_have_count(0)
+
+
+def drag(page: Page, issue: str, column: str) -> None:
+    """Drag a card to a column."""
+    target = page.locator(f".column[data-status='{column}']")
+    card(page, issue).scroll_into_view_if_needed()
+    begin, end = card(page, issue).bounding_box(), target.bounding_box()
+    assert begin
+    assert end
+    page.mouse.move(begin["x"] + begin["width"] - 8, begin["y"] + 8)
+    page.mouse.down()
+    page.mouse.move(end["x"] + end["width"] / 2, begin["y"] + 8, steps=5)
+    expect(target).to_have_class(re.compile("target"))
+    page.mouse.up()
+    expect(target.locator(card(page, issue))).to_be_visible()
+
+
+def test_a_dragged_card_starts_and_stops_the_timer(page: Page) -> None:
+    page.goto("/demo/?repository=handbook")
+    drag(page, "handbook#5", "Todo")
+    drag(page, "handbook#5", "In progress")
+    expect(clock(page, "Checklist for accessible pages")).to_be_visible()
+    drag(page, "handbook#5", "Done")
+    expect(clock(page, "Checklist for accessible pages")).to_have_count(0)
+    card(page, "handbook#5").get_by_role("link").click()
+    expect(timers(page)).to_contain_text(["stopped by project"])
+
+
+def test_a_card_is_moved_with_the_keyboard(page: Page, github: DemoGitHub) -> None:
+    menu = page.get_by_label("Move mobile-app #11")
+    menu.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_text("In progress")
+    page.keyboard.press("Enter")
+    expect(
+        page.locator(".column[data-status='In progress']").locator(card(page, "mobile-app#11"))
+    ).to_be_visible()
+    expect(page.locator("#status")).to_have_text("mobile-app#11 is in In progress.")
+    assert [one.action for one in github.outbox[-1:]] == ["edited"]
+    # The focus stays on the card.
+    expect(card(page, "mobile-app#11").locator(":focus")).to_have_count(1)
+
+
+def test_a_command_is_answered(page: Page) -> None:
+    page.goto("/demo/octo-demo/payments/issues/12")
+    page.get_by_label("Text; commands").fill("Done by phone.\n/timer log 1h")
+    page.get_by_role("button", name="Comment", exact=True).click()
+    expect(page.locator(".comment").first).to_contain_text("issue-timer[bot]")
+    expect(page.locator(".comment").nth(1)).to_have_text(
+        re.compile(r"issue-timer\[bot\].*Logged 1h\.$", re.DOTALL)
+    )
+    expect(timers(page)).to_contain_text(["01:00:00"])
+
+
+def test_merging_a_pull_request_stops_the_timer(page: Page) -> None:
+    page.goto("/demo/octo-demo/infrastructure/issues/10")
+    page.get_by_role("button", name=f"Assign {ADA.name}", exact=True).click()
+    expect(timers(page)).to_contain_text(["running"])
+    page.get_by_role("button", name="Open pull request").click()
+    page.get_by_role("link", name="Fix: Deploy without a maintenance page").click()
+    page.get_by_role("button", name="Merge pull request").click()
+    expect(page.locator(".state.merged")).to_be_visible()
+    page.get_by_role("link", name="Deploy without a maintenance page", exact=True).click()
+    expect(timers(page)).to_contain_text(["stopped by closed"])
+
+
+def test_held_deliveries_are_reordered_and_repeated_and_the_timers_converge(page: Page) -> None:
+    page.goto("/demo/octo-demo/mobile-app/issues/11")
+    page.get_by_role("button", name="Hold back").click()
+    for action in ("Assign", "Unassign", "Assign"):
+        page.get_by_role("button", name=f"{action} {ADA.name}", exact=True).click()
+        expect(page.locator("#status")).to_contain_text("assigned to")
+        # Events of GitHub have times in whole seconds.
+        page.wait_for_timeout(1100)
+    page.get_by_role("button", name="Close issue").click()
+    waiting = page.locator(".held li")
+    expect(waiting).to_have_count(5)
+    waiting.nth(3).get_by_role("button", name="Move up").click()
+    expect(waiting.nth(2)).to_contain_text("issues.closed")
+    waiting.nth(2).get_by_role("button", name="Send twice").click()
+    expect(waiting).to_have_count(4)
+    page.get_by_role("button", name="In reverse").click()
+    expect(waiting).to_have_count(0)
+    expect(timers(page)).to_have_count(1)
+    expect(timers(page)).to_contain_text(["stopped by closed"])
+    page.get_by_role("button", name="Hold no more").click()
+    expect(page.get_by_role("button", name="Hold back")).to_be_visible()
+
+
+def test_the_same_history_in_three_orders_makes_the_same_timers(page: Page) -> None:
+    page.goto("/demo/deliveries")
+    page.wait_for_timeout(12_000)
+    page.get_by_role("button", name="Deliver in three orders").click()
+    expect(page.get_by_text("The timers are the same in each order.")).to_be_visible()
+    expect(timers(page)).to_have_count(3)
+    assert len(set(timers(page).all_inner_texts())) == 1
+
+
+def test_another_tab_follows(page: Page, signed_in: BrowserContext) -> None:
+    other = signed_in.new_page()
+    other.goto("/demo/?repository=payments")
+    page.get_by_role("button", name="Assign me payments #11").click()
+    expect(other.get_by_role("button", name="Unassign me from payments #11")).to_be_visible()
+    other.close()
+
+
+def test_the_widget_of_another_person_is_offered(page: Page) -> None:
+    page.locator(".people summary").click()
+    page.get_by_role("button", name="Mei Tanaka").click()
+    expect(page.get_by_text(f"These are the timers of {ADA.login}.")).to_be_visible()
+    expect(page.get_by_role("button", name="Show Mei Tanaka’s timers")).to_be_visible()
+    page.locator(".people summary").click()
+    page.get_by_role("button", name=ADA.name).click()
+    expect(page.locator("#connect")).to_be_hidden()
+
+
+def test_the_pages_work_without_scripts(stack: LocalStack, browser: Browser) -> None:
+    context = browser.new_context(base_url=stack.url, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/demo/")
+    page.get_by_role("button", name="Tom Becker").click()
+    page.get_by_role("button", name="Assign me storefront #14").click()
+    expect(card(page, "storefront#14").get_by_alt_text("Tom Becker")).to_be_visible()
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_axe_finds_no_violations(
+    browser: Browser, stack: LocalStack, signed_in: BrowserContext, scheme: str, width: int
+) -> None:
+    context = browser.new_context(
+        base_url=stack.url,
+        viewport={"width": width, "height": 800},
+        color_scheme="dark" if scheme == "dark" else "light",
+        storage_state=signed_in.storage_state(),
+    )
+    page = context.new_page()
+    for path in ("", "octo-demo/storefront/issues/11", "deliveries"):
+        page.goto(f"/demo/{path}")
+        expect(page.locator("#connect")).to_be_hidden()
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+    context.clear_cookies()
+    page.goto("/demo/")
+    assert violations(page) == []
+    context.close()
