@@ -19,10 +19,10 @@ from timer_core.github.webhooks.signature import sign
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+    from fake_github import FakeGitHub
+    from fake_github.model import Account
     from tests.browser.conftest import BrowserErrors, OpenAs, OpenPage
     from tests.e2e.conftest import Site
-    from tests.support.fake_github import FakeGitHub
-    from tests.support.fake_github.model import Account
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from tests.support.axe import violations
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
+    from fake_github import FakeGitHub
+    from fake_github.model import Account
     from tests.browser.conftest import OpenAs, OpenPage
     from tests.e2e.conftest import Site
-    from tests.support.fake_github import FakeGitHub
-    from tests.support.fake_github.model import Account
 
 _MINUTE = "#scene .event strong"
 

@@ -18,7 +18,7 @@ from timer_core.store.tokens import TokenStore
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.fake_github import FakeGitHub
+    from fake_github import FakeGitHub
     from timer_core.store.table import Table
 
 PATH = "/api/admin/github/"
