@@ -94,7 +94,6 @@ def test_an_assignment_starts_the_clock_and_closing_stops_it(page: Page) -> None
 def drag(page: Page, issue: str, column: str) -> None:
     """Drag a card to a column."""
     target = page.locator(f".column[data-status='{column}']")
-    card(page, issue).scroll_into_view_if_needed()
     begin, end = card(page, issue).bounding_box(), target.bounding_box()
     assert begin
     assert end
@@ -103,6 +102,7 @@ def drag(page: Page, issue: str, column: str) -> None:
     page.mouse.move(end["x"] + end["width"] / 2, begin["y"] + 8, steps=5)
     expect(target).to_have_class(re.compile("target"))
     page.mouse.up()
+    expect(page.locator("#status")).to_have_text(f"{issue} is in {column}.")
     expect(target.locator(card(page, issue))).to_be_visible()
 
 
