@@ -160,7 +160,7 @@ def _pass_hour(page: Page, counts: _Counts, person: _Person | None) -> None:
 def _act(page: Page, counts: _Counts, person: _Person, action: str | None) -> None:
     if action is None:
         return
-    # The server's clock was not set forward, and refuses actions in the future. Let the page ask for the time.
+    # The server refuses actions in the future, and its clock is not set forward. The page asks for the time.
     counts.is_counting = False
     hide(page, hidden=False)
     page.wait_for_timeout(_SETTLE_MS)
