@@ -21,7 +21,7 @@ from deployed_stack.paths import ROOT, SAM
 from deployed_stack.stages import read_stage
 from deployed_stack.state import discard_change_sets, require_updatable, waiting_change_sets
 from deployed_stack.tool import run_tool
-from deployed_stack.web import deploy_web
+from deployed_stack.web import deploy_page
 
 _CONFIG = ROOT / "samconfig.toml"
 _AWS_SAM = ROOT / ".aws-sam"
@@ -89,7 +89,7 @@ def main() -> int:
         deployed.protect_from_termination()
     # The first access creates the webhook's secret.
     deployed.webhook_secret()
-    print(deploy_web(deployed, ROOT / "web"))
+    print(deploy_page(deployed))
     print(_next_steps(deployed))
     return 0
 

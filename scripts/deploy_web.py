@@ -1,10 +1,9 @@
-"""``make deploy-web``: upload web/ to the bucket that the stack's CloudFront distribution serves."""
+"""``make deploy-web``: upload the page to the bucket that the stack's CloudFront distribution serves."""
 
 import argparse
 
-from deployed_stack.paths import ROOT
 from deployed_stack.tool import run_tool
-from deployed_stack.web import deploy_web
+from deployed_stack.web import deploy_page
 from local_stack.choice import add_stack_options, chosen_stack
 
 
@@ -13,7 +12,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     add_stack_options(parser)
     stack = chosen_stack(parser.parse_args())
-    print(deploy_web(stack, ROOT / "web"))
+    print(deploy_page(stack))
     print(stack.url)
     return 0
 

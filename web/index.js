@@ -11,10 +11,11 @@ import { byId, download } from "./page/elements.js";
 import { withGains } from "./page/figures.js";
 import { listQuery, readDay, readFilter, selectedDays, writeFilter } from "./page/filter.js";
 import { onFilter, showFilter } from "./page/filter-form.js";
+import { FirstSteps } from "./page/first-steps.js";
 import { firstVisitCard } from "./page/first-visit.js";
 import { ForgottenCard } from "./page/forgotten-card.js";
 import { History } from "./page/history.js";
-import { formats, text, widgetTexts } from "./page/language.js";
+import { formats, locale, text, widgetTexts } from "./page/language.js";
 import { clearNotice, notify, warn } from "./page/notices.js";
 import { Now } from "./page/now.js";
 import { fetchSchedule } from "./page/schedule-api.js";
@@ -144,6 +145,7 @@ async function show(entries, signal) {
   totals = loaded;
   showEntries();
   history.showDayTotals(showTotals(totals, filter, now()));
+  await firstSteps?.update(history.isEmpty);
 }
 
 /** Load the hours of today, the day, and the entries and totals that the filter selects. */
@@ -406,8 +408,10 @@ function updateSchedule() {
 let present = null;
 /** @type {?ForgottenCard} */
 let forgotten = null;
+/** @type {?FirstSteps} */
+let firstSteps = null;
 
-addEventListener("signed-out", () => {
+addEventListener("signed-out", async () => {
   isOpen = false;
   manager.disconnect();
   present?.clear();
@@ -416,10 +420,15 @@ addEventListener("signed-out", () => {
   byId("first-visit").replaceChildren();
   history.clear();
   dayView.clear();
+  if (byId("scene").firstChild) return;
+  const { showScene } = await import("./scene.js");
+  await showScene(byId("scene"), locale, text);
 });
 
-openPage(async ({ id }) => {
+openPage(async (profile) => {
+  const { id } = profile;
   isOpen = true;
+  firstSteps = new FirstSteps(profile);
   present = new Now(manager);
   forgotten = new ForgottenCard({
     manager,

@@ -2,6 +2,8 @@
 
 import math
 import random
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -20,9 +22,9 @@ from timer_core.github.messages import Message, QueuedEvent, ReplyEvent, from_js
 from timer_core.observability import make_logger
 from timer_core.services.event_handler import EventHandler
 from timer_core.services.issue_timers import IssueTimers
-from timer_core.services.queued_events import QueuedEventHandler
+from timer_core.services.queued_events import Outcome, QueuedEventHandler
 from timer_core.settings import settings
-from timer_core.store.health import HealthStore
+from timer_core.store.health import DeliveryState, HealthStore, LastDelivery
 from timer_core.store.hooks import HookStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
@@ -92,14 +94,53 @@ class _Again(Exception):
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Process a batch; return the ids of the messages that SQS should deliver again."""
     records = _in_alternating_order(event["Records"])
+    batch = BatchReport()
     response = process_partial_response(
-        event={"Records": records}, record_handler=_process, processor=processor, context=context
+        event={"Records": records},
+        record_handler=lambda record, lambda_context: _process(record, lambda_context, batch),
+        processor=processor,
+        context=context,
     )
     failed = {failure["itemIdentifier"] for failure in response["batchItemFailures"]}
-    processed = len(records) - len(failed)
+    processed = len(records) - len(failed) - batch.reports
     lost = sum(record["messageId"] in failed and _is_last_try(record) for record in records)
-    _count_deliveries(processed, lost)
+    _count_deliveries(processed, lost, batch)
     return dict(response)
+
+
+@dataclass(slots=True)
+class BatchReport:
+    """The deliveries of a batch for admins.
+
+    Attributes
+    ----------
+    reports
+        The messages that only report an ignored or refused delivery.
+    ignored
+        The processed deliveries that changed no timer.
+    last
+        The last delivery.
+    refused_ms
+        When a delivery with a wrong signature was received (milliseconds since the epoch); 0 if there was
+        none.
+    """
+
+    reports: int = 0
+    ignored: int = 0
+    last: LastDelivery | None = None
+    refused_ms: int = 0
+
+    def add(self, message: Message, state: DeliveryState, reason: str) -> None:
+        """Add a message that was handled, or has failed."""
+        summary = message.summary
+        if summary is None:
+            return
+        if summary.is_refused:
+            self.refused_ms = summary.received_ms
+        else:
+            self.last = LastDelivery(summary.event, summary.source, summary.received_ms, state, reason)
+        self.reports += bool(summary.ignored) or summary.is_refused
+        self.ignored += state == "ignored" and not summary.ignored
 
 
 def _in_alternating_order(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -122,7 +163,7 @@ def _is_last_try(record: dict[str, Any]) -> bool:
     return _receive_count(record) >= settings().max_receives
 
 
-def _process(record: SQSRecord, lambda_context: LambdaContext) -> None:
+def _process(record: SQSRecord, lambda_context: LambdaContext, batch: BatchReport) -> None:
     is_last_try = _is_last_try(record.raw_event)
     if lambda_context.get_remaining_time_in_millis() < _RESERVE_MS and not is_last_try:
         # Leave this message to the next batch. SQS deletes the processed messages only if the function
@@ -131,21 +172,26 @@ def _process(record: SQSRecord, lambda_context: LambdaContext) -> None:
         raise _NoTime
     # Replace the id of the previous message before parsing, because this message may be invalid.
     logger.set_correlation_id(record.raw_event["attributes"].get("MessageDeduplicationId"))
+    message = None
     try:
         message = from_json(record.body)
         if message.delivery:
             # Replies and redriven messages have a deduplication id that differs from the delivery's GUID.
             logger.set_correlation_id(message.delivery)
-        again_ms = max((_handle(event, message) for event in message.events), default=0)
+        outcomes = [_handle(event, message) for event in message.events]
         if message.hook is not None:
             hooks.note(message.hook.path, now_ms=now_ms())
     except Exception as error:
+        if message is not None:
+            batch.add(message, "failed" if is_last_try else "waiting", "")
         logger.exception(
             "Delivery failed", extra={"message_id": record.message_id, "is_last_try": is_last_try}
         )
         if not is_last_try:
             _retry_after(record, _wait_s(record, error))
         raise
+    batch.add(message, *_state_of(message, outcomes))
+    again_ms = max((outcome.again_ms for outcome in outcomes), default=0)
     if again_ms and not is_last_try:
         _retry_after(record, math.ceil(again_ms / 1000))
         raise _Again
@@ -160,14 +206,22 @@ def _process(record: SQSRecord, lambda_context: LambdaContext) -> None:
         _delete(record)
 
 
-def _handle(event: QueuedEvent, message: Message) -> int:
-    """Handle one event; return the time after which it has to be handled again (ms); 0 if it does not."""
+def _state_of(message: Message, outcomes: Sequence[Outcome]) -> tuple[DeliveryState, str]:
+    """Return what became of a delivery, and the reason if it was ignored."""
+    if message.summary is not None and message.summary.ignored:
+        return "ignored", message.summary.ignored
+    if outcomes and all(outcome.name in {"ignored", "given_up"} for outcome in outcomes):
+        return "ignored", outcomes[0].details["reason"]
+    return "processed", ""
+
+
+def _handle(event: QueuedEvent, message: Message) -> Outcome:
     outcome = queued_events.handle(event, message)
     counts = {"unregistered": outcome.unregistered, "refused_by_github": int(outcome.is_refused)}
     details = outcome.details | {name: count for name, count in counts.items() if count}
     fields = {"event": type(event).__name__, "outcome": outcome.name, **details}
     logger.info("Delivery processed", extra=fields)
-    return outcome.again_ms
+    return outcome
 
 
 def _wait_s(record: SQSRecord, error: Exception) -> int:
@@ -200,9 +254,16 @@ def _delete(record: SQSRecord) -> None:
         logger.exception("The message could not be deleted")
 
 
-def _count_deliveries(processed: int, failed: int) -> None:
+def _count_deliveries(processed: int, failed: int, batch: BatchReport) -> None:
     try:
-        health.count_deliveries(processed=processed, failed=failed, now_ms=now_ms())
+        health.count_deliveries(
+            processed=processed,
+            ignored=batch.ignored,
+            failed=failed,
+            last=batch.last,
+            refused_ms=batch.refused_ms,
+            now_ms=now_ms(),
+        )
     except Exception:
         # Do not raise the error, because SQS would then deliver the processed messages again.
         logger.exception("The deliveries could not be counted")

@@ -10,6 +10,7 @@ import binascii
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
@@ -21,7 +22,7 @@ from timer_core import startup
 from timer_core.api.problems import HttpError, response
 from timer_core.clients import client
 from timer_core.clock import now_ms
-from timer_core.github.messages import Hook, QueuedEvent
+from timer_core.github.messages import DeliverySummary, Hook, QueuedEvent
 from timer_core.github.webhooks.payloads import (
     Ignored,
     IgnoredReason,
@@ -30,6 +31,7 @@ from timer_core.github.webhooks.payloads import (
     not_timed,
     read,
     server_of,
+    summary_of,
 )
 from timer_core.github.webhooks.signature import is_signed
 from timer_core.observability import make_logger, publish
@@ -48,6 +50,8 @@ _TOLERATED_FAILURES = 0.05
 
 sqs = client("sqs")
 triggers = settings().triggers
+# The minute of the last report of each kind.
+_reported: dict[str, int] = {}
 secrets = RotatingSecret(client("secretsmanager"), settings().webhook_secret_arn, WEBHOOK_STAGE)
 
 
@@ -91,37 +95,40 @@ def _response_to(method: str) -> dict[str, Any]:
 
 def _receive(headers: Mapping[str, str], body: bytes) -> tuple[HTTPStatus, dict[str, str]]:
     # Nothing is parsed before the signature is verified.
+    received_ms = now_ms()
     if not _is_authentic(headers, body):
+        _report(DeliverySummary(received_ms, is_refused=True))
         raise HttpError(HTTPStatus.UNAUTHORIZED, "X-Hub-Signature-256 is missing or wrong.")
     name, delivery = headers.get("x-github-event", ""), headers.get("x-github-delivery", "")
     if not name or not _DELIVERY.fullmatch(delivery):
         raise HttpError(HTTPStatus.BAD_REQUEST, "X-GitHub-Event or X-GitHub-Delivery is missing.")
     payload = _payload(headers.get("content-type", ""), body)
+    summary = summary_of(name, payload, received_ms=received_ms)
     server = server_of(headers)
     if server not in (None, settings().github_host):
         # The users and repositories of another server have other ids.
         logger.warning("Delivery of another GitHub server", extra={"server": server})
-        return _ignored("other_server")
+        return _ignored("other_server", summary)
     try:
         hook = hook_of(headers, payload)
         if name == "ping":
-            if hook is not None:
-                # Queue the webhook, so that the processor stores the webhook. Redelivery then covers the
-                # webhook even before its first event.
-                _queue(delivery, (), hook)
+            # The processor stores the webhook, so that redelivery covers it even before its first event, and
+            # admins see that the webhook works.
+            _queue(delivery, (), hook, summary)
             return HTTPStatus.OK, {"status": "pong"}
-        events = read(name, payload, delivery=delivery, received_ms=now_ms(), triggers=triggers)
+        events = read(name, payload, delivery=delivery, received_ms=received_ms, triggers=triggers)
     except MalformedDelivery as error:
         raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from error
     if events != Ignored("not_handled") and (accounts := not_timed(payload)):
         logger.info("Accounts that are never timed", extra={"accounts": accounts})
     if isinstance(events, Ignored):
-        return _ignored(events.reason)
-    _queue(delivery, events, hook)
+        return _ignored(events.reason, summary)
+    _queue(delivery, events, hook, summary)
     return HTTPStatus.ACCEPTED, {"status": "accepted", "delivery": delivery}
 
 
-def _ignored(reason: IgnoredReason) -> tuple[HTTPStatus, dict[str, str]]:
+def _ignored(reason: IgnoredReason, summary: DeliverySummary) -> tuple[HTTPStatus, dict[str, str]]:
+    _report(replace(summary, ignored=reason))
     return HTTPStatus.OK, {"status": "ignored", "reason": reason}
 
 
@@ -137,9 +144,25 @@ def _is_authentic(headers: Mapping[str, str], body: bytes) -> bool:
         raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "The signature cannot be checked now.") from error
 
 
-def _queue(delivery: str, events: Sequence[QueuedEvent], hook: Hook | None) -> None:
+def _report(summary: DeliverySummary) -> None:
+    """Queue the summary of a delivery that no timer needs, for admins; at most one of a kind a minute.
+
+    Senders without the secret can cause reports too. SQS drops those of other processes in the same minute,
+    because they have the same deduplication id.
+    """
+    kind, minute = "refused" if summary.is_refused else "ignored", summary.received_ms // 60_000
+    if _reported.get(kind) == minute:
+        return
+    _reported[kind] = minute
     try:
-        send(sqs, settings().delivery_queue_url, events, delivery=delivery, hook=hook)
+        send(sqs, settings().delivery_queue_url, (), delivery=f"{kind}-{minute}", summary=summary)
+    except (BotoCoreError, ClientError):
+        logger.exception("A delivery could not be reported to admins")
+
+
+def _queue(delivery: str, events: Sequence[QueuedEvent], hook: Hook | None, summary: DeliverySummary) -> None:
+    try:
+        send(sqs, settings().delivery_queue_url, events, delivery=delivery, hook=hook, summary=summary)
     except (BotoCoreError, ClientError) as error:
         logger.exception("The queue did not accept a delivery")
         raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "The delivery could not be queued.") from error

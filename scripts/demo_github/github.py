@@ -7,6 +7,7 @@ import os
 import queue
 import secrets
 import threading
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ _CLIENT_ID_PREFIX = "demo-"
 _AUTOMATION = "github-project-automation[bot]"
 _DONE = team.STATUSES[-1]
 _KEPT_DELIVERIES = 200
+_TICKS_PER_MS = 10_000
 # The age of the team's issues in a new state.
 _AGE = timedelta(days=60)
 
@@ -57,6 +59,7 @@ class DemoGitHub(FakeGitHub):
         self._state_file = state_file
         self._saving = threading.Lock()
         self._fixed_time: datetime | None = None
+        self._last_ticks = 0
         self._to_send: queue.SimpleQueue[tuple[Delivery, bool] | None] = queue.SimpleQueue()
         self._sender: threading.Thread | None = None
         super().__init__(Addresses(base_url, base_url, f"{base_url}/avatars/{{id}}.svg"))
@@ -77,14 +80,21 @@ class DemoGitHub(FakeGitHub):
         """Ignore the assignment, because the machine's clock counts."""
 
     @contextmanager
-    def at(self, time: datetime) -> Iterator[None]:
+    def at(self, moment: datetime) -> Iterator[None]:
         """Give events this time."""
         with self.lock:
-            self._fixed_time = time.replace(microsecond=0)
+            self._fixed_time = moment.replace(microsecond=0)
             try:
                 yield
             finally:
                 self._fixed_time = None
+
+    def _event_ticks(self) -> int:
+        if self._fixed_time:
+            return super()._event_ticks()
+        # Events of moved cards have no other time, and the product reads milliseconds.
+        self._last_ticks = max(time.time_ns() // 100, self._last_ticks + _TICKS_PER_MS)
+        return self._last_ticks
 
     def changed(self) -> None:
         """Save the state, and report the change."""

@@ -5,10 +5,21 @@ from pathlib import Path
 
 import rjsmin
 
-# Scripts that HTML loads, on the stack's pages or on other sites. Each is served as one file together with
-# all modules that it imports. This saves round trips and compresses better, because CloudFront does not
-# compress files smaller than 1,000 bytes.
-BUNDLES = frozenset({"issue-timer.js", "timer-manager.js", "index.js", "account.js", "embed.js"})
+# Scripts that HTML loads, on the stack's pages or on other sites, and scripts that these load on demand. Each
+# is served as one file together with all modules that it imports. This saves round trips and compresses
+# better, because CloudFront does not compress files smaller than 1,000 bytes.
+BUNDLES = frozenset(
+    {
+        "issue-timer.js",
+        "timer-manager.js",
+        "index.js",
+        "account.js",
+        "embed.js",
+        "github.js",
+        "api-viewer.js",
+        "scene.js",
+    }
+)
 
 # The forms of imports and exports in the output of rjsmin.
 _IMPORT = re.compile(r'import(?:\{[\w$,]+\}from)?"([^"]+)";')

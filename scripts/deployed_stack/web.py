@@ -1,14 +1,18 @@
-"""Deployment of web/ to the bucket that CloudFront serves."""
+"""Deployment of the page to the bucket that CloudFront serves."""
 
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from deployed_stack.api_viewer import viewer_files
+from deployed_stack.documentation import documentation
 from deployed_stack.javascript import BUNDLES, bundled, minified
+from deployed_stack.paths import ROOT
 from deployed_stack.stack import DeployedStack
 
 if TYPE_CHECKING:
@@ -63,18 +67,26 @@ class WebDeployment:
         return f"web/: {', '.join(parts)}, {self.unchanged} unchanged"
 
 
-def deploy_web(stack: DeployedStack, folder: Path) -> WebDeployment:
+def deploy_page(stack: DeployedStack) -> WebDeployment:
+    """Replace the contents of the stack's web bucket with web/, the API's viewer and the documentation."""
+    return deploy_web(stack, ROOT / "web", {**viewer_files(), **documentation()})
+
+
+def deploy_web(
+    stack: DeployedStack, folder: Path, generated: Mapping[str, bytes] = MappingProxyType({})
+) -> WebDeployment:
     """Replace the contents of the stack's web bucket with the files of a folder, processed by `served`.
 
-    Upload only files whose content or headers differ, delete objects without a file, and invalidate both in
-    CloudFront's caches. Ignore hidden files.
+    Add the files in ``generated``, which are named by their keys, as they are. Upload only files whose
+    content or headers differ, delete objects without a file, and invalidate both in CloudFront's caches.
+    Ignore hidden files.
 
     Raises
     ------
     UnknownFileType
         The type of a file is unknown. Nothing was changed.
     """
-    files = _files(folder)
+    files = {**_files(folder), **generated}
     s3, bucket = stack.aws.client("s3"), stack.outputs["WebBucketName"]
     stored = _etags(s3, bucket)
     # Upload pages after the files that they load, and modules after the modules in subfolders.
@@ -83,7 +95,7 @@ def deploy_web(stack: DeployedStack, folder: Path) -> WebDeployment:
     deleted: list[str] = []
     try:
         for key in keys:
-            kind, body = _KINDS[files[key].suffix], served(files[key])
+            kind, body = _KINDS[PurePosixPath(key).suffix], files[key]
             if not _is_stored(s3, bucket, key, stored.get(key), kind, body):
                 s3.put_object(
                     Bucket=bucket,
@@ -113,8 +125,8 @@ def served(path: Path) -> bytes:
     return (bundled(path) if path.name in BUNDLES else minified(path)).encode()
 
 
-def _files(folder: Path) -> dict[str, Path]:
-    files: dict[str, Path] = {}
+def _files(folder: Path) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
     for path in folder.rglob("*"):
         relative = path.relative_to(folder)
         if path.is_file() and not any(part.startswith(".") for part in relative.parts):
@@ -122,7 +134,7 @@ def _files(folder: Path) -> dict[str, Path]:
                 raise UnknownFileType(
                     f"{relative}: scripts/deployed_stack/web.py has no type for such files."
                 )
-            files[relative.as_posix()] = path
+            files[relative.as_posix()] = served(path)
     return files
 
 

@@ -363,8 +363,12 @@ class Webhooks:
             )
             delivery.hook.attempts.append(attempt)
 
+    def _event_ticks(self) -> int:
+        """Return the time of an event (100 ns since the epoch), which no other event has."""
+        return int(self.now.timestamp()) * _TICKS_PER_S + next(self._ticks)
+
     def _guid(self) -> str:
         """Return a version 1 UUID (RFC 9562) with GitHub's time, which sorts after those since the reset."""
-        ticks = _GREGORIAN_TICKS + int(self.now.timestamp()) * _TICKS_PER_S + next(self._ticks)
+        ticks = _GREGORIAN_TICKS + self._event_ticks()
         fields = (ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48, 0x80, 0, self._node)
         return str(uuid.UUID(fields=fields, version=1))

@@ -22,7 +22,7 @@ from deployed_stack.http_client import request
 from deployed_stack.packing import pack_build
 from deployed_stack.paths import ROOT
 from deployed_stack.sign_in import LOGIN_PATH
-from deployed_stack.web import deploy_web
+from deployed_stack.web import deploy_page
 from local_stack.build import build, run_sam, sources_digest
 from local_stack.cdn import serve_locally
 from local_stack.front_door import FrontDoor, Target, ViewersCallback
@@ -351,7 +351,7 @@ class LocalStack(DeployedStack):
         # The first access creates the webhook's secret.
         self.webhook_secret()
         serve_locally(self)
-        deploy_web(self, ROOT / "web")
+        deploy_page(self)
 
     def deploy(self, template: Path, parameters: Mapping[str, str]) -> None:
         """Deploy a built template; a stack that runs continues to serve requests."""

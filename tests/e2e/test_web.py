@@ -11,7 +11,7 @@ import pytest
 from deployed_stack.http_client import Response, request
 from deployed_stack.paths import ROOT
 from deployed_stack.sign_in import CALLBACK_PATH
-from deployed_stack.web import UnknownFileType, deploy_web, served
+from deployed_stack.web import UnknownFileType, deploy_page, deploy_web, served
 from local_stack.front_door import cookie_name
 from tests.e2e.conftest import Site
 from timer_core.api.sessions import SESSION_COOKIE
@@ -41,6 +41,24 @@ def test_every_file_is_served(site: Site, name: str) -> None:
         # The upload removes comments.
         assert b"/**" not in answer.body
         assert not [line for line in answer.body.splitlines() if line.lstrip().startswith(b"//")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [
+        ("docs/index.html", "text/html; charset=utf-8"),
+        ("docs/decisions/0001-events-and-replay.html", "text/html; charset=utf-8"),
+        ("docs/screenshots/page-present-1280-light.png", "image/png"),
+        ("swagger-ui/swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
+        ("swagger-ui/swagger-ui.css", "text/css; charset=utf-8"),
+        ("swagger-ui/LICENSE.txt", "text/plain; charset=utf-8"),
+    ],
+)
+def test_the_documentation_and_the_viewer_of_the_api_are_served(
+    site: Site, name: str, content_type: str
+) -> None:
+    answer = get(site, f"/{name}")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, content_type)
 
 
 def test_the_page_is_at_the_root(site: Site) -> None:
@@ -238,7 +256,7 @@ def folder(site: Site, tmp_path: Path) -> Iterator[Path]:
     (folder / ".index.html.swp").write_text("an editor's swap file")
     deploy_web(site.stack, folder)
     yield folder
-    deploy_web(site.stack, ROOT / "web")
+    deploy_page(site.stack)
 
 
 def test_unchanged_files_are_not_uploaded(site: Site, folder: Path) -> None:

@@ -95,6 +95,16 @@ class Receiver:
             SecretId=self.secret_arn, SecretString=value, VersionStages=[secrets.WEBHOOK_STAGE]
         )
 
+    def reported(self) -> tuple[str, str, str, bool]:
+        """Return the summary in the only message of the queue, which contains no event."""
+        (message,) = self.queued()
+        parsed = from_json(message["Body"])
+        assert parsed.events == ()
+        summary = parsed.summary
+        assert summary is not None
+        assert abs(now_ms() - summary.received_ms) < 60_000
+        return summary.event, summary.source, summary.ignored, summary.is_refused
+
     def queued(self) -> list[dict[str, Any]]:
         response = boto3.client("sqs").receive_message(
             QueueUrl=self.queue_url, AttributeNames=["All"], MaxNumberOfMessages=10
@@ -122,6 +132,7 @@ def receiver(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Re
     queue_url = sqs.create_queue(QueueName="deliveries.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     monkeypatch.setenv("DELIVERY_QUEUE_URL", queue_url)
     settings.settings.cache_clear()
+    module._reported.clear()
     arn = boto3.client("secretsmanager").describe_secret(SecretId="webhook")["ARN"]
     seconds = Seconds()
     monkeypatch.setattr(secrets, "time", seconds)
@@ -161,7 +172,7 @@ class TestAccepted:
             actor=21031067,
         )
         assert before - 2_000 <= event.at_ms <= now_ms()
-        assert len(message["Body"]) < 400
+        assert len(message["Body"]) < 500
 
     @pytest.mark.parametrize(
         "name", ["issues.assigned", "issues.unassigned", "issues.closed", "issues.reopened", "issues.deleted"]
@@ -239,11 +250,55 @@ class TestQueue:
         assert receiver.deliver(body=body).status == 202
 
 
+class TestReports:
+    """Deliveries that no timer needs are reported to admins once a minute."""
+
+    def test_a_delivery_is_queued_with_its_summary(self, receiver: Receiver) -> None:
+        receiver.deliver()
+        (message,) = receiver.queued()
+        summary = from_json(message["Body"]).summary
+        assert summary is not None
+        assert (summary.event, summary.source, summary.ignored) == (
+            "issues.assigned",
+            "Codertocat/Hello-World",
+            "",
+        )
+
+    def test_of_many_ignored_deliveries_one_a_minute_is_reported(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        minute = now_ms() // 60_000
+        for second in (0, 30, 59, 60):
+            monkeypatch.setattr(receiver.module, "now_ms", lambda at=second: minute * 60_000 + at * 1000)
+            receiver.deliver("issues.pinned", guid=f"delivery-{second}")
+        messages = receiver.queued()
+        ids = {message["Attributes"]["MessageDeduplicationId"] for message in messages}
+        assert ids == {f"ignored-{minute}", f"ignored-{minute + 1}"}
+
+    def test_reports_of_other_processes_have_the_same_id(self, receiver: Receiver) -> None:
+        for guid in ("one", "two"):
+            receiver.deliver("issues.pinned", guid=guid)
+            receiver.module._reported.clear()
+        (message,) = receiver.queued()
+        assert message["Attributes"]["MessageDeduplicationId"].startswith("ignored-")
+
+    def test_a_wrong_signature_is_reported_without_anything_that_the_sender_wrote(
+        self, receiver: Receiver
+    ) -> None:
+        assert_refused(receiver.deliver(secret="wrong"), 401)
+        assert receiver.reported() == ("", "", "", True)
+
+    def test_a_report_that_cannot_be_queued_changes_no_response(self, receiver: Receiver) -> None:
+        boto3.client("sqs").delete_queue(QueueUrl=receiver.queue_url)
+        assert receiver.deliver("issues.pinned").status == 200
+        assert_refused(receiver.deliver(secret="wrong"), 401)
+
+
 class TestIgnored:
     def test_a_ping_gets_a_pong(self, receiver: Receiver) -> None:
         answer = receiver.deliver("ping.ping")
         assert (answer.status, answer.json()) == (200, {"status": "pong"})
-        assert receiver.queued() == []
+        assert receiver.reported() == ("ping", "Octocoders/Hello-World", "", False)
 
     @pytest.mark.parametrize(
         "name", ["issues.pinned", "issues.edited", "issue_comment.edited", "installation.created"]
@@ -251,7 +306,8 @@ class TestIgnored:
     def test_an_unhandled_event_is_acknowledged(self, receiver: Receiver, name: str) -> None:
         answer = receiver.deliver(name)
         assert (answer.status, answer.json()) == (200, {"status": "ignored", "reason": "not_handled"})
-        assert receiver.queued() == []
+        event, _, *outcome = receiver.reported()
+        assert (event, outcome) == (name, ["not_handled", False])
 
     def test_a_bots_event_is_acknowledged(self, receiver: Receiver) -> None:
         body = payload("issues.assigned")
@@ -408,7 +464,7 @@ class TestServers:
     ) -> None:
         answer = self.deliver(receiver, name, **headers)
         assert (answer.status, answer.json()) == (200, {"status": "ignored", "reason": "other_server"})
-        assert receiver.queued() == []
+        assert receiver.reported()[2] == "other_server"
         server = headers.get("x_github_enterprise_host", "octo-corp.ghe.com")
         assert server in logged(caplog, "server")
 

@@ -27,6 +27,7 @@ from demo_github import DemoSite, is_demo, team
 from demo_github.changes import Changes
 from fake_github.webhooks import Delivery
 from tests.support.table import TEMPLATE, TemplateLoader
+from timer_core.domain.events import guid_ms
 
 ROOT = Path(__file__).parents[2]
 PARAMETERS = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)["Parameters"]  # noqa: S506
@@ -39,6 +40,8 @@ ADA = team.PEOPLE[2]
 SHOP = "octo-demo/storefront"
 # An issue that is open and not assigned.
 OPEN = {"repository": "storefront", "number": "11"}
+# The number of the next issue or pull request.
+NEXT = str(sum(one.repository.name == "storefront" for one in team.ISSUES) + 1)
 JSON = {"Accept": "application/json"}
 
 
@@ -225,32 +228,43 @@ def test_a_moved_card_is_in_its_new_column(demo: Demo) -> None:
     assert column.startswith('"In review"')
 
 
+def test_events_of_one_second_have_different_milliseconds(demo: Demo) -> None:
+    for status in ("In progress", "Todo", "Done"):
+        demo.act("move", OPEN, status=status)
+    demo.deliveries(3)
+    times = [guid_ms(one.guid) or 0 for one in demo.webhook.received]
+    assert times == sorted(set(times))
+
+
 def test_a_new_issue_is_on_the_board(demo: Demo) -> None:
-    assert demo.act("open_issue", repository="storefront", title="<b>New</b>") == "Opened storefront#15."
+    assert demo.act("open_issue", repository="storefront", title="<b>New</b>") == f"Opened storefront#{NEXT}."
     names = ["issues.opened", "projects_v2_item.created", "projects_v2_item.edited"]
     assert demo.deliveries(3) == names
     assert "&lt;b&gt;New&lt;/b&gt;" in demo.browser.get("/demo/").text
 
 
 def test_merging_a_pull_request_closes_its_issue(demo: Demo) -> None:
-    assert demo.act("open_pull", OPEN, title="Fix it") == "Opened the pull request storefront#15."
-    pull = {"repository": "storefront", "number": "15"}
-    assert demo.browser.get(f"/demo/{SHOP}/issues/15").headers["Location"] == f"/demo/{SHOP}/pull/15"
+    assert demo.act("open_pull", OPEN, title="Fix it") == f"Opened the pull request storefront#{NEXT}."
+    pull = {"repository": "storefront", "number": NEXT}
+    assert demo.browser.get(f"/demo/{SHOP}/issues/{NEXT}").headers["Location"] == f"/demo/{SHOP}/pull/{NEXT}"
     # A comment on a pull request is a comment on an issue in GitHub's API.
     demo.act("comment", pull, comment="Looks good")
     demo.act("merge", pull)
     assert demo.deliveries(3) == ["issue_comment.created", "issues.closed", "projects_v2_item.edited"]
-    assert demo.webhook.received[0].payload["issue"]["pull_request"]["html_url"] == f"{BASE}/{SHOP}/pull/15"
-    assert "Merged" in demo.browser.get(f"/demo/{SHOP}/pull/15").text
+    assert (
+        demo.webhook.received[0].payload["issue"]["pull_request"]["html_url"] == f"{BASE}/{SHOP}/pull/{NEXT}"
+    )
+    assert "Merged" in demo.browser.get(f"/demo/{SHOP}/pull/{NEXT}").text
 
 
 def test_a_pull_request_that_is_closed_without_merging_keeps_its_issue(demo: Demo) -> None:
     demo.act("open_pull", OPEN, title="Fix it")
-    pull = {"repository": "storefront", "number": "15"}
+    pull = {"repository": "storefront", "number": NEXT}
     demo.act("close_pull", pull)
     assert demo.browser.post("/demo/actions/merge", data=pull, headers=JSON).status_code == 409
     demo.act("reopen_pull", pull)
-    assert demo.github.find("storefront", 15).state == demo.github.find("storefront", 11).state == "open"  # type: ignore[union-attr]
+    found = [demo.github.find("storefront", number) for number in (int(NEXT), 11)]
+    assert [one and one.state for one in found] == ["open", "open"]
     assert demo.webhook.received == []
 
 
@@ -387,7 +401,7 @@ def test_the_state_is_kept_over_a_restart(demo: Demo, state_file: Path) -> None:
     demo.act("close", OPEN)
     again = Demo(state_file, demo.webhook)
     again.choose()
-    pages = ("/demo/", f"/demo/{SHOP}/issues/11", f"/demo/{SHOP}/pull/15")
+    pages = ("/demo/", f"/demo/{SHOP}/issues/11", f"/demo/{SHOP}/pull/{NEXT}")
     assert [again.browser.get(page).text for page in pages] == [demo.browser.get(page).text for page in pages]
     assert (again.site.client_id, again.site.client_secret) == (demo.site.client_id, demo.site.client_secret)
     assert again.site.api_credential == demo.site.api_credential
@@ -422,7 +436,7 @@ def test_starting_over_stops_the_timers_and_returns_to_the_beginning(demo: Demo)
     assert [_facts(issue) for issue in demo.github.all_issues] == beginning
     demo.act("open_issue", repository="storefront", title="Newer")
     # A number is used once.
-    assert demo.github.find("storefront", 16) is not None
+    assert demo.github.find("storefront", int(NEXT) + 1) is not None
 
 
 def _facts(issue: Any) -> tuple[Any, ...]:

@@ -39,8 +39,8 @@ def test_the_settings_read_the_variables_of_the_template(monkeypatch: pytest.Mon
     ]
     written = {name for one in functions for name in one.get("Environment", {}).get("Variables", {})}
     _, environment = _settings(monkeypatch)
-    # The logger and the metrics read these themselves.
-    written -= {name for name in written if name.startswith("POWERTOOLS_")} | {"STACK_NAME"}
+    # The logger reads these itself.
+    written -= {name for name in written if name.startswith("POWERTOOLS_")}
     assert environment.read == written
 
 

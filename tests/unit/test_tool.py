@@ -75,9 +75,10 @@ def test_printed_commands_name_the_stack_that_the_tool_works_on() -> None:
         "make sweep",
         "make restore",
     ]
-    # run_local.py and the page of the demo work on the local stack only.
+    # run_local.py and the demo work on the local stack only.
     scripts = ROOT / "scripts"
-    modules = {path for path in scripts.rglob("*.py") if "local_stack" not in path.parts}
+    local = {"local_stack", "demo_github", "demo_month"}
+    modules = {path for path in scripts.rglob("*.py") if not local & set(path.parts)}
     found = {
         path.relative_to(scripts).as_posix(): commands
         for path in modules - {scripts / "run_local.py"}

@@ -161,6 +161,11 @@ export class History {
     this.#show([], null, []);
   }
 
+  /** Whether the filter selects no timer. */
+  get isEmpty() {
+    return !this.#timers.length;
+  }
+
   async #loadMore() {
     const next = this.#next;
     if (!next) return;

@@ -5,6 +5,7 @@
 /**
  * The header with the brand, the navigation and the signed-in user. The attribute `current` names the
  * page.
+ * The link to the page for admins is hidden until session.js shows it to an admin.
  */
 class PageHeader extends HTMLElement {
   connectedCallback() {
@@ -15,13 +16,17 @@ class PageHeader extends HTMLElement {
           <a href="./" data-page="time" data-text="navTime">Time</a>
           <a href="account.html" data-page="account" data-text="navAccount">Account</a>
           <a href="embed.html" data-page="embed" data-text="navEmbed">Embed</a>
+          <a href="github.html" data-page="github" data-text="navGitHub" hidden>GitHub</a>
         </nav>
         <div id="user" hidden>
           <p><span data-text="signedInAs">Signed in as</span> <strong></strong></p>
           <button id="sign-out" type="button" data-text="signOut">Sign out</button>
         </div>
       </header>`;
-    this.querySelector(`[data-page="${this.getAttribute("current")}"]`)?.setAttribute("aria-current", "page");
+    const current = this.querySelector(`[data-page="${this.getAttribute("current")}"]`);
+    if (!(current instanceof HTMLElement)) return;
+    current.ariaCurrent = "page";
+    current.hidden = false;
   }
 }
 

@@ -48,6 +48,7 @@ export async function openPage(start) {
     tabs.postMessage({ type: "here", user: userId });
     setText(find(byId("user"), "strong"), isolate(profile.name || profile.login));
     byId("user").hidden = byId("signed-in").hidden = false;
+    if (profile.is_admin) find(document, '[data-page="github"]').hidden = false;
     await start(profile);
   } catch (error) {
     showError(error);

@@ -9,11 +9,13 @@ export const german = {
   titleTime: "Issue Timer",
   titleAccount: "Konto · Issue Timer",
   titleEmbed: "Einbetten · Issue Timer",
+  titleGitHub: "GitHub · Issue Timer",
   skip: "Zum Inhalt springen",
   navLabel: "Seiten",
   navTime: "Zeit",
   navAccount: "Konto",
   navEmbed: "Einbetten",
+  navGitHub: "GitHub",
   signedInAs: "Angemeldet als",
   signOut: "Abmelden",
   signIn: "Mit GitHub anmelden",
@@ -21,7 +23,8 @@ export const german = {
   welcomeText:
     "Wird dir ein Issue zugewiesen, startet dein Timer; wird die Zuweisung aufgehoben, pausiert er; wird das Issue " +
     "geschlossen, endet er. Zeit wird nur für Personen erfasst, die sich angemeldet haben.",
-  apiDescription: "Beschreibung der API",
+  documentation: "Dokumentation (englisch)",
+  apiDescription: "API",
   cancel: "Abbrechen",
   noConnection: "Keine Verbindung zum Server.",
   serverResponded: ({ status }) => `Der Server hat mit dem Status ${status} geantwortet.`,
@@ -33,6 +36,33 @@ export const german = {
   outOfRange: "Diese Zahl ist zu klein oder zu groß.",
   signedOut: "Du bist abgemeldet.",
   signedOutEverywhere: "Du bist auf allen Geräten abgemeldet.",
+
+  // the page for visitors who are not signed in
+  pitch: "Zeit für GitHub-Issues, die sich selbst erfasst",
+  pitchText: "Du arbeitest an Issues; die Timer folgen dir. Niemand muss an eine Stoppuhr denken.",
+  pointAssign: "Issue zuweisen, und die Uhr läuft.",
+  pointAssignText:
+    "Wird die Zuweisung aufgehoben, pausiert sie; wird das Issue geschlossen, endet sie. Auch eine Karte auf dem " +
+    "Board, ein Label oder ein Kommentar genügt.",
+  pointHours: "Nur Arbeitszeit zählt.",
+  pointHoursText:
+    "Ein Issue nach dem anderen, innerhalb deiner Arbeitszeiten: keine Nächte, keine Wochenenden, nichts doppelt.",
+  pointWord: "Du hast das letzte Wort.",
+  pointWordText:
+    "Korrigiere jeden Tag, bestätige deine Woche, exportiere sie. Deine Zeit wird erst erfasst, wenn du dich " +
+    "angemeldet hast.",
+  howItWorks: "So funktioniert es",
+  sceneLabel: "Ein Beispiel",
+  sceneAbout: "Ein Beispiel mit erfundenen Issues, im Zeitraffer.",
+  scenePause: "Anhalten",
+  scenePlay: "Abspielen",
+  sceneIssueDark: "Dunkler Modus für die Einstellungen",
+  sceneIssueBuild: "Der Build scheitert unter Windows",
+  sceneAssigned: "Dir wird ein Issue zugewiesen: Seine Uhr läuft.",
+  sceneSecond: "Ein zweites wird zugewiesen: Es wartet, solange du am ersten arbeitest.",
+  sceneEvening: "Deine Arbeitszeit endet: Bis zum Morgen zählt nichts.",
+  sceneMorning: "Deine Arbeitszeit beginnt: Die Uhr läuft weiter.",
+  sceneClosed: "Du schließt das erste Issue: Sein Timer endet, das zweite zählt.",
 
   // the present
   now: "Jetzt",
@@ -502,6 +532,115 @@ export const german = {
   preview: "Vorschau",
   previewText: "Die Vorschau ist echt: Das sind deine Timer.",
   previewSignedOut: "Melde dich an, um das Widget mit deinen Timern zu sehen.",
+
+  // the connection with GitHub
+  githubSignedOut: "GitHub verbinden",
+  githubSignedOutText: "Melde dich als Admin an, um zu sehen, wie dieser Server mit GitHub verbunden ist.",
+  adminsOnly:
+    "Diese Seite sehen nur Admins: die Personen, die der Parameter AdminLogins dieses Servers nennt.",
+  githubTitle: "Verbindung mit GitHub",
+  problems: "Probleme",
+  checkAgain: "Erneut prüfen",
+  waysTitle: "So wird verbunden",
+  wayApp: "Mit einer GitHub-App (empfohlen)",
+  appStep1:
+    "Führe in einer Kopie des Projekts auf deinem Rechner diesen Befehl aus; ohne ORG entsteht eine App deines " +
+    "eigenen Kontos:",
+  appStep2:
+    "Öffne die Adresse, die er ausgibt, gehe weiter zu GitHub und benenne die App. Ihr Schlüssel, ihr Secret und " +
+    "die Anmeldung sind dann in diesem Server gespeichert; auf keinem Bildschirm sind sie zu sehen.",
+  appStep3: "Installiere sie in deiner Organisation, für alle Repositorys oder einige.",
+  lastStep: "Weise dir ein Issue zu. Diese Seite zeigt die Zustellung, und dein Timer läuft.",
+  wayWebhook: "Mit einem Webhook einer Organisation oder eines Repositorys",
+  webhookStep1:
+    "Führe in einer Kopie des Projekts auf deinem Rechner diesen Befehl aus; er gibt das Secret aus:",
+  webhookStep2:
+    "Öffne auf GitHub Settings → Webhooks → Add webhook der Organisation oder des Repositorys und trage diese " +
+    "Payload URL ein:",
+  webhookStep3: "Content type: application/json. Secret: aus Schritt 1. SSL verification bleibt an.",
+  webhookStep4:
+    "„Let me select individual events“: Issues, Issue comments, Repositories; für eine Organisation auch Projects " +
+    "v2 items und Organizations. Nicht Pushes.",
+  webhookStep5: "Speichere. GitHub sendet einen Ping, den diese Seite zeigt.",
+  webhookStep7:
+    "Speichere für Projektkarten, Antworten auf Befehle und Reparaturen auch ein Token für die API von GitHub:",
+  githubDocs: "Alle Wege, Berechtigungen und Probleme (englisch)",
+  webhooksTitle: "Webhooks, die etwas gesendet haben",
+  connectedByApp: "Mit einer GitHub-App verbunden.",
+  connectedByToken: "Mit einem Webhook und einem Token verbunden.",
+  connectedByWebhook:
+    "Nur mit einem Webhook verbunden. Projektkarten, Antworten auf Befehle und Reparaturen brauchen ein Token.",
+  notConnected: "Nicht verbunden: Es gibt noch keine Zustellung.",
+  noDelivery: "Warten auf die erste Zustellung …",
+  noRecentDelivery: "Keine Zustellung in den letzten 35 Tagen.",
+  delivery: ({ event, name, state }) => `${event} von ${name} empfangen: ${state}.`,
+  deliveryOfApp: ({ event, state }) => `${event} empfangen: ${state}.`,
+  stateProcessed: "verarbeitet",
+  stateIgnored: ({ reason }) => `ohne Wirkung, weil ${reason}`,
+  stateWaiting: "noch nicht verarbeitet, wird wiederholt",
+  stateFailed: "endgültig gescheitert",
+  ignoredNotRegistered: "die Person sich hier nicht angemeldet hat",
+  ignoredBeforeRegistration: "es geschah, bevor sich die Person hier angemeldet hat",
+  ignoredNobody: "es einen Bot oder ein gelöschtes Konto betrifft",
+  ignoredNoIssue: "es nicht um ein Issue geht",
+  ignoredClosed: "das Issue geschlossen ist",
+  ignoredUnassigned: "niemand zugewiesen ist",
+  ignoredOtherServer: "es von einem anderen GitHub-Server kommt",
+  ignoredNoTimer: "kein Timer davon abhängt",
+  problemSignature: ({ time, command }) =>
+    `Eine Zustellung hatte eine falsche Signatur (${time}). Trage das Secret, das ${command} ausgibt, in den ` +
+    "Einstellungen bei GitHub ein. Wenn du die App gerade registriert hast, war es ihr erster Ping: Öffne die " +
+    "Einstellungen der App, Advanced, und lass ihn erneut senden.",
+  problemCredential:
+    "Der gespeicherte Zugang zur API von GitHub ist weder ein Token noch der Schlüssel einer App.",
+  problemFailed: ({ count, command }) =>
+    count === 1
+      ? `Eine Zustellung ist endgültig gescheitert; ${command} zeigt sie.`
+      : `${count} Zustellungen sind endgültig gescheitert; ${command} zeigt sie.`,
+  cannotProjectCards: "Karten zu verschieben wirkt nicht: GitHub hat eine Karte nicht gezeigt.",
+  cannotReplies: "Befehle in Kommentaren bekommen keine Antwort: GitHub hat eine abgelehnt.",
+  cannotRedelivery: "Gescheiterte Zustellungen werden nicht erneut gesendet: GitHub hat sie nicht gezeigt.",
+  cannotReconcile:
+    "Verlorene Ereignisse werden nicht gefunden: GitHub hat die Issues laufender Timer nicht gezeigt.",
+  sinceYesterday: "Zustellungen seit gestern (UTC)",
+  countProcessed: "verarbeitet",
+  countIgnored: "davon ohne Wirkung",
+  countFailed: "endgültig gescheitert",
+  checksItself: "Aktualisiert sich selbst.",
+  checksNoMore: "Aktualisiert sich nicht mehr selbst.",
+  localAddress:
+    "GitHub erreicht diese Adresse nicht, denn sie ist auf deinem eigenen Rechner. Richte einen Tunnel darauf, und " +
+    "verwende die Adresse des Tunnels.",
+  webhookApp: "Der Webhook der App",
+  webhookOrganization: ({ name }) => `Organisation ${name}`,
+  webhookRepository: ({ name }) => `Repository ${name}`,
+  repaired: ({ time }) => `Gescheiterte Zustellungen bis ${time} wurden erneut angefordert.`,
+  notRepaired: "Gescheiterte Zustellungen wurden noch nicht erneut angefordert.",
+  copyNamed: ({ content }) => `${content} kopieren`,
+  copyShort: "Kopieren",
+
+  // an empty history
+  emptyTitle: "Noch nichts hier",
+  emptyText: "Hier erscheint deine Zeit, Tag für Tag: was gezählt hat, für welches Issue und wie lange.",
+  emptyAssign: "Weise dir auf GitHub ein Issue zu. Sein Timer läuft nach wenigen Sekunden.",
+  emptyStart: "Oder starte einen von Hand, oben auf dieser Seite.",
+  emptyComment: "Oder schreibe /timer start in einen Kommentar zu einem Issue.",
+  emptyConnected: "GitHub ist verbunden: Seit gestern sind Ereignisse angekommen.",
+  emptyUnconnected:
+    "Seit gestern ist kein Ereignis von GitHub angekommen. Startet eine Zuweisung keinen Timer, frage einen Admin " +
+    "dieses Servers, ob das Repository verbunden ist.",
+  emptyConnect: "Seit gestern ist kein Ereignis von GitHub angekommen.",
+  emptyConnectLink: "GitHub verbinden",
+
+  // the API
+  titleApi: "API · Issue Timer",
+  apiTitle: "Die API",
+  apiText: "Jede Anfrage lässt sich hier lesen und ausprobieren (englisch).",
+  apiDocs: "Die Erklärungen (englisch)",
+  apiSignedIn:
+    "„Execute“ handelt in deinem Namen, mit deinen echten Timern. Mit „Authorize“ verwendet es stattdessen ein " +
+    "API-Token.",
+  apiSignedOut: "Um Anfragen auszuprobieren, melde dich an oder gib mit „Authorize“ ein API-Token ein.",
 };
 
 /** @param {unknown} phrase */

@@ -16,6 +16,18 @@ export const english = {
   signedOut: "You are signed out.",
   signedOutEverywhere: "You are signed out on all devices.",
 
+  // the page for visitors who are not signed in
+  sceneAbout: "An example with made-up issues, in fast motion.",
+  scenePause: "Pause",
+  scenePlay: "Play",
+  sceneIssueDark: "Dark mode for the settings",
+  sceneIssueBuild: "The build fails on Windows",
+  sceneAssigned: "An issue is assigned to you: its clock starts.",
+  sceneSecond: "A second one is assigned: it waits while you work on the first.",
+  sceneEvening: "Your working hours end: nothing counts until the morning.",
+  sceneMorning: "Your working hours begin: the clock continues.",
+  sceneClosed: "You close the first issue: its timer stops, the second one counts.",
+
   // the present
   waitingCount: ({ count }) => `Waiting: ${count}`,
   pausedCount: ({ count }) => `Paused: ${count}`,
@@ -338,4 +350,66 @@ export const english = {
   deleteAccountYes: "Delete everything",
   deletingAccount: "Deleting…",
   accountDeleted: "Your account and all its data have been deleted.",
+
+  // the connection with GitHub
+  connectedByApp: "Connected with a GitHub App.",
+  connectedByToken: "Connected with a webhook and a token.",
+  connectedByWebhook:
+    "Connected with a webhook only. Project cards, replies to commands and repairs need a token.",
+  notConnected: "Not connected: there is no delivery yet.",
+  noDelivery: "Waiting for the first delivery…",
+  noRecentDelivery: "No delivery in the last 35 days.",
+  delivery: ({ event, name, state }) => `Received ${event} from ${name}: ${state}.`,
+  deliveryOfApp: ({ event, state }) => `Received ${event}: ${state}.`,
+  stateProcessed: "processed",
+  stateIgnored: ({ reason }) => `no effect, because ${reason}`,
+  stateWaiting: "not processed yet, it is repeated",
+  stateFailed: "failed permanently",
+  ignoredNotRegistered: "the person has not signed in here",
+  ignoredBeforeRegistration: "it happened before the person signed in here",
+  ignoredNobody: "it concerns a bot or a deleted account",
+  ignoredNoIssue: "it is not about an issue",
+  ignoredClosed: "the issue is closed",
+  ignoredUnassigned: "nobody is assigned",
+  ignoredOtherServer: "it is of another GitHub server",
+  ignoredNoTimer: "no timer depends on it",
+  problemSignature: ({ time, command }) =>
+    `A delivery had a wrong signature (${time}). Enter the secret that ${command} prints in the settings at ` +
+    "GitHub. If you have just registered the App, this was its first ping: open the App's settings, Advanced, " +
+    "and redeliver it.",
+  problemCredential: "The stored credential for GitHub's API is neither a token nor the key of an App.",
+  problemFailed: ({ count, command }) =>
+    count === 1
+      ? `A delivery has failed permanently; ${command} shows it.`
+      : `${count} deliveries have failed permanently; ${command} shows them.`,
+  cannotProjectCards: "Moving project cards has no effect: GitHub refused to show a card.",
+  cannotReplies: "Commands in comments get no reply: GitHub refused to accept one.",
+  cannotRedelivery: "Failed deliveries are not sent again: GitHub refused to list them.",
+  cannotReconcile: "Lost events are not found: GitHub refused to show the issues of open timers.",
+  sinceYesterday: "Deliveries since yesterday (UTC)",
+  countProcessed: "processed",
+  countIgnored: "of these without effect",
+  countFailed: "failed permanently",
+  checksItself: "Updates by itself.",
+  checksNoMore: "No longer updates by itself.",
+  webhookApp: "The App's webhook",
+  webhookOrganization: ({ name }) => `Organization ${name}`,
+  webhookRepository: ({ name }) => `Repository ${name}`,
+  repaired: ({ time }) => `Failed deliveries until ${time} were requested again.`,
+  notRepaired: "Failed deliveries have not been requested again yet.",
+  copyNamed: ({ content }) => `Copy ${content}`,
+  copyShort: "Copy",
+
+  // an empty history
+  emptyTitle: "Nothing here yet",
+  emptyText: "Your time will appear here, day by day: what counted, for which issue, and how long.",
+  emptyAssign: "Assign yourself an issue on GitHub. Its timer starts within seconds.",
+  emptyStart: "Or start one by hand, at the top of this page.",
+  emptyComment: "Or write /timer start in a comment on an issue.",
+  emptyConnected: "GitHub is connected: its events have arrived since yesterday.",
+  emptyUnconnected:
+    "No event of GitHub has arrived since yesterday. If assigning starts no timer, ask an admin of this server " +
+    "whether the repository is connected.",
+  emptyConnect: "No event of GitHub has arrived since yesterday.",
+  emptyConnectLink: "Connect GitHub",
 };

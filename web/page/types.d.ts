@@ -275,3 +275,27 @@ export interface Checked {
   /** Null if the form does not determine a start and an end, which an open timer does not need. */
   span: Span | null;
 }
+
+/** How the server is connected with GitHub, as `GET /api/admin/github/` returns it. */
+export interface GitHubConnection {
+  connection: "app" | "token" | "webhook" | "none";
+  /** The stack's name, for the commands. */
+  stack: string;
+  webhook_url: string;
+  github: { credential: string | null; cannot: Capability[] };
+  webhooks: { kind: "app" | "organization" | "repository"; name: string | null; repaired: string | null }[];
+  last_delivery: Delivery | null;
+  last_refused: string | null;
+  deliveries: { day: string; processed: number; ignored: number; failed: number }[];
+}
+
+export type Capability = "project_cards" | "replies" | "redelivery" | "reconcile";
+
+/** A delivery of GitHub, and what became of it. */
+export interface Delivery {
+  event: string;
+  source: string | null;
+  received: string;
+  state: "processed" | "ignored" | "waiting" | "failed";
+  reason: string | null;
+}

@@ -15,6 +15,8 @@ class Settings:
 
     Attributes
     ----------
+    stack_name
+        The name of the stack.
     track_unregistered
         Whether GitHub events also start timers of people who never signed in.
     triggers
@@ -47,6 +49,7 @@ class Settings:
         The time after which moves and events of a repository are applied again (seconds).
     """
 
+    stack_name: str
     table_name: str
     track_unregistered: bool
     triggers: TriggerConfig
@@ -83,6 +86,7 @@ class Settings:
             If a numeric variable is not a number.
         """
         return cls(
+            stack_name=os.environ.get("STACK_NAME", "issue-timer"),
             table_name=os.environ["TABLE_NAME"],
             track_unregistered=os.environ.get("TRACK_UNREGISTERED") == "true",
             triggers=TriggerConfig(

@@ -112,7 +112,7 @@ document.addEventListener("submit", async (event) => {
   event.preventDefault();
   const { submitter } = event;
   const action = submitter?.hasAttribute("formaction") ? submitter.formAction : form.action;
-  submitter?.closest("details.menu")?.removeAttribute("open");
+  closeMenu(submitter?.closest("details.menu"));
   if (await act(action, new URLSearchParams(new FormData(form, submitter)))) form.reset();
 });
 
@@ -131,11 +131,14 @@ document.addEventListener("click", ({ target }) => {
   }
 });
 document.addEventListener("keydown", ({ key }) => {
-  if (key !== "Escape") return;
-  const menu = document.querySelector("details.menu[open]");
-  menu?.removeAttribute("open");
-  menu?.querySelector("summary").focus();
+  if (key === "Escape") closeMenu(document.querySelector("details.menu[open]"));
 });
+
+/** Close a menu; a focus in it moves to the menu's button. */
+function closeMenu(menu) {
+  if (menu?.contains(document.activeElement)) menu.querySelector("summary").focus();
+  menu?.removeAttribute("open");
+}
 
 letCardsBeDragged({
   onBegin() {

@@ -5,7 +5,7 @@ Requests are strict: unknown fields, and values of another type (such as "5" for
 
 import re
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +25,7 @@ from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.domain.state import Status
 from timer_core.domain.timeline import Waiting
+from timer_core.store.health import DeliveryState
 
 # The configuration of models that few requests need. The validators of these models are built on first use,
 # not in every cold start.
@@ -466,6 +467,7 @@ class DeliveriesOfDay(BaseModel):
 
     day: str
     processed: int
+    ignored: Annotated[int, Field(description="Those of the processed ones that changed no timer.")]
     failed: int
 
 
@@ -476,6 +478,73 @@ class HealthDetails(BaseModel):
 
     deliveries: list[DeliveriesOfDay]
     webhooks: Annotated[list[str], Field(description="The webhooks' paths in GitHub's REST API.")]
+
+
+class ConnectedWebhook(BaseModel):
+    """A webhook that has sent deliveries in the last 90 days."""
+
+    model_config = _RARE
+
+    kind: Literal["app", "organization", "repository"]
+    name: Annotated[
+        str | None,
+        Field(description="The organization's login or the repository's full name; null for an App."),
+    ]
+    repaired: Annotated[
+        Time | None,
+        Field(description="Failed deliveries up to this time were requested again; null if never."),
+    ]
+
+
+class DeliveryReport(BaseModel):
+    """A delivery, and what became of it."""
+
+    model_config = _RARE
+
+    event: Annotated[str, Field(examples=["issues.assigned", "ping"])]
+    source: Annotated[
+        str | None, Field(description="The full name of the repository, or the login of the organization.")
+    ]
+    received: Time
+    state: Annotated[
+        DeliveryState,
+        Field(
+            description="`processed`, `ignored` (no timer changed), `waiting` (failed, and is repeated) or "
+            "`failed` (permanently)."
+        ),
+    ]
+    reason: Annotated[str | None, Field(description="Why it was ignored.", examples=["user_not_registered"])]
+
+
+class GitHubConnection(BaseModel):
+    """How the deployment is connected with GitHub, and what has arrived."""
+
+    model_config = _RARE
+
+    connection: Annotated[
+        Literal["app", "token", "webhook", "none"],
+        Field(
+            description="`app`: a GitHub App. `token`: webhooks, and a token for GitHub's API. `webhook`: "
+            "webhooks only. `none`: nothing has arrived, and there is no credential."
+        ),
+    ]
+    stack: Annotated[str, Field(description="The stack's name, for the commands.")]
+    webhook_url: Annotated[str, Field(description="The address to enter at GitHub.")]
+    github: GitHubReport
+    webhooks: list[ConnectedWebhook]
+    last_delivery: Annotated[
+        DeliveryReport | None,
+        Field(
+            description="The last delivery of the last 35 days. Of deliveries that no timer needs, one a "
+            "minute is recorded."
+        ),
+    ]
+    last_refused: Annotated[
+        Time | None, Field(description="When a delivery with a wrong signature arrived last.")
+    ]
+    deliveries: Annotated[
+        list[DeliveriesOfDay], Field(description="Those of yesterday and today (UTC) that had deliveries.")
+    ]
 
 
 class FieldError(BaseModel):

@@ -250,11 +250,45 @@ class Hook:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliverySummary:
+    """A delivery as admins see it.
+
+    Attributes
+    ----------
+    received_ms
+        When the delivery was received (milliseconds since the epoch).
+    event
+        The event and its action, such as ``issues.assigned``, or ``ping``; empty if it is unknown.
+    source
+        The full name of the repository, or the login of the organization; empty if there is neither.
+    ignored
+        Why the receiver ignored the delivery; empty if it did not.
+    is_refused
+        Whether the signature was wrong. Nothing else is known then.
+    """
+
+    received_ms: int
+    event: str = ""
+    source: str = ""
+    ignored: str = ""
+    is_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One message: the events of a delivery in order, and the webhook if GitHub named it."""
+    """One message: the events of a delivery in order.
+
+    Attributes
+    ----------
+    hook
+        The webhook, if GitHub named it.
+    summary
+        The delivery for admins; None for a reply, which is no delivery.
+    """
 
     events: tuple[QueuedEvent, ...]
     hook: Hook | None = None
+    summary: DeliverySummary | None = None
 
     @property
     def delivery(self) -> str:
@@ -264,11 +298,14 @@ class Message:
         return self.events[-1].delivery if self.events else ""
 
 
-def to_json(events: Sequence[QueuedEvent], hook: Hook | None = None) -> str:
+def to_json(
+    events: Sequence[QueuedEvent], hook: Hook | None = None, summary: DeliverySummary | None = None
+) -> str:
     """Return the body of a message."""
     message = {
         "events": [{"type": _NAMES[type(event)], **asdict(event)} for event in events],
         "hook": hook and hook.path,
+        "summary": summary and {name: value for name, value in asdict(summary).items() if value},
     }
     return json.dumps(message, separators=(",", ":"))
 
@@ -282,8 +319,12 @@ def from_json(text: str) -> Message:
         If `to_json` did not create the text.
     """
     loaded = json.loads(text)
-    hook = loaded["hook"]
-    return Message(tuple(map(_event, loaded["events"])), None if hook is None else Hook(hook))
+    hook, summary = loaded["hook"], loaded["summary"]
+    return Message(
+        tuple(map(_event, loaded["events"])),
+        None if hook is None else Hook(hook),
+        None if summary is None else DeliverySummary(**summary),
+    )
 
 
 def _event(fields: dict[str, Any]) -> QueuedEvent:

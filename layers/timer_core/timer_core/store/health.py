@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from timer_core.store.items import DayItem, GitHubItem, expiry
 from timer_core.store.keys import (
@@ -26,6 +26,53 @@ _NOTED_FOR_MS = 3_600_000
 # The features that use GitHub's API: finding the issue of a project's card, replying to commands, requesting
 # the redelivery of failed deliveries, and comparing open timers with their issues.
 Capability: TypeAlias = Literal["project_cards", "replies", "redelivery", "reconcile"]
+
+
+# What became of a delivery: it changed timers, changed none, failed and is repeated, or failed permanently.
+DeliveryState: TypeAlias = Literal["processed", "ignored", "waiting", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class LastDelivery:
+    """The delivery that was handled last.
+
+    Attributes
+    ----------
+    event, source, received_ms
+        As in `timer_core.github.messages.DeliverySummary`.
+    reason
+        Why the delivery was ignored; empty if it was not.
+    """
+
+    event: str
+    source: str
+    received_ms: int
+    state: DeliveryState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryDay:
+    """The deliveries of a day (UTC).
+
+    Attributes
+    ----------
+    processed, failed
+        The numbers of deliveries that were processed, and that failed permanently.
+    ignored
+        The number of processed deliveries that changed no timer.
+    last
+        The day's last delivery; None if only replies were sent.
+    refused_ms
+        When a delivery with a wrong signature was received last; None if there was none.
+    """
+
+    date: str
+    processed: int
+    ignored: int
+    failed: int
+    last: LastDelivery | None
+    refused_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,38 +126,50 @@ class HealthStore:
                 self._table.write(Write("Update", GITHUB_PK, GITHUB_STATUS_SK, actions=actions))
         self._noted |= {capability: (credential, is_able, now_ms) for capability, is_able in news.items()}
 
-    def count_deliveries(self, *, processed: int, failed: int, now_ms: int) -> None:
-        """Add to today's numbers of processed and failed deliveries."""
-        day = DayItem(pk=DELIVERIES_PK, sk=_day(now_ms))
-        self._table.write(
-            Write(
-                "Update",
-                day.pk,
-                day.sk,
-                actions=[
-                    DayItem.processed.add(processed),
-                    DayItem.failed.add(failed),
-                    DayItem.expires_at.set(expiry(now_ms, _KEPT_DAYS)),
-                ],
-            )
-        )
+    def count_deliveries(
+        self,
+        *,
+        processed: int,
+        failed: int,
+        now_ms: int,
+        ignored: int = 0,
+        last: LastDelivery | None = None,
+        refused_ms: int = 0,
+    ) -> None:
+        """Add to today's numbers of deliveries, and store the last delivery."""
+        actions = [
+            DayItem.processed.add(processed),
+            DayItem.ignored.add(ignored),
+            DayItem.failed.add(failed),
+            DayItem.expires_at.set(expiry(now_ms, _KEPT_DAYS)),
+        ]
+        if last is not None:
+            actions += [
+                DayItem.last_event.set(last.event),
+                DayItem.last_source.set(last.source),
+                DayItem.last_received_ms.set(last.received_ms),
+                DayItem.last_state.set(last.state),
+                DayItem.last_reason.set(last.reason),
+            ]
+        if refused_ms:
+            actions.append(DayItem.refused_ms.set(refused_ms))
+        self._table.write(Write("Update", DELIVERIES_PK, _day(now_ms), actions=actions))
 
     def read(self, *, now_ms: int) -> Health:
         """Return the current numbers."""
         open_timers = sum(self._count(shard) for shard in range(OPEN_SHARDS))
         sweep = self._table.get(SWEEPER_PK, SWEEPER_PROGRESS_SK)
         stale_timers = _sum([sweep], "stale_found") if sweep else 0
-        credential, cannot = self._github()
+        credential, cannot = self.github()
         return Health(open_timers, stale_timers, self._success_rate(now_ms), credential, cannot)
 
-    def days(self) -> list[tuple[str, int, int]]:
-        """Return each stored day: its date, and its numbers of processed and of failed deliveries."""
+    def days(self) -> list[DeliveryDay]:
+        """Return each stored day, the oldest first."""
         items = self._table.query_all(DELIVERIES_PK, DayItem.sk.startswith(DAYS))
-        return [
-            (name_of(item["sk"]["S"]), _sum([item], "processed"), _sum([item], "failed")) for item in items
-        ]
+        return [_delivery_day(DayItem.from_raw_data(item)) for item in items]
 
-    def _github(self) -> tuple[str | None, tuple[Capability, ...]]:
+    def github(self) -> tuple[str | None, tuple[Capability, ...]]:
+        """Return the kind of the credential for GitHub's API and its missing capabilities, see `Health`."""
         item = self._table.get(GITHUB_PK, GITHUB_STATUS_SK)
         if item is None:
             return None, get_args(Capability)
@@ -142,3 +201,20 @@ def _day(now_ms: int) -> str:
 
 def _sum(items: list[RawItem], name: str) -> int:
     return sum(int(item[name]["N"]) for item in items if name in item)
+
+
+def _delivery_day(row: DayItem) -> DeliveryDay:
+    last = None
+    if row.last_received_ms is not None:
+        state: Any = row.last_state
+        last = LastDelivery(
+            row.last_event, row.last_source, int(row.last_received_ms), state, row.last_reason
+        )
+    return DeliveryDay(
+        date=name_of(row.sk),
+        processed=int(row.processed or 0),
+        ignored=int(row.ignored or 0),
+        failed=int(row.failed or 0),
+        last=last,
+        refused_ms=None if row.refused_ms is None else int(row.refused_ms),
+    )

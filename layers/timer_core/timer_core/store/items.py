@@ -388,12 +388,23 @@ class WritesItem(Model):
 
 
 class DayItem(Model):
-    """``deliveries`` / ``day#<date>``: the numbers of processed and of failed deliveries."""
+    """``deliveries`` / ``day#<date>``: the numbers of processed, ignored and failed deliveries.
+
+    ``last_...`` describe the delivery that was handled last on this day, see `LastDelivery`. At
+    ``refused_ms``, a delivery with a wrong signature was received.
+    """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     processed = NumberAttribute(null=True)
+    ignored = NumberAttribute(null=True)
     failed = NumberAttribute(null=True)
+    last_event = UnicodeAttribute(null=True)
+    last_source = UnicodeAttribute(null=True)
+    last_received_ms = NumberAttribute(null=True)
+    last_state = UnicodeAttribute(null=True)
+    last_reason = UnicodeAttribute(null=True)
+    refused_ms = NumberAttribute(null=True)
     expires_at = NumberAttribute()
 
 

@@ -27,6 +27,7 @@ from timer_core.github.messages import (
     CardEvent,
     CardKind,
     CommentEvent,
+    DeliverySummary,
     Hook,
     IssueEvent,
     MoveEvent,
@@ -43,6 +44,8 @@ REDELIVERY_WINDOW = timedelta(days=3)
 GHOST = 10137
 # Titles have at most 256 characters on GitHub.
 _MAX_TITLE = 256
+# A repository's full name has at most 140 characters.
+_MAX_SUMMARY = 140
 _LOGIN = re.compile(OWNER)
 _HOOK_ID = re.compile(r"[0-9]{1,20}")
 
@@ -174,6 +177,20 @@ def hook_of(headers: Mapping[str, str], payload: Payload) -> Hook | None:
     if kind == "organization" and payload.get("organization"):
         return Hook(f"/orgs/{_login(payload, 'organization', 'login')}/hooks/{hook_id}")
     return None
+
+
+def summary_of(name: str, payload: Payload, *, received_ms: int) -> DeliverySummary:
+    """Return what admins see of a delivery; the members that it lacks are empty."""
+    action = payload.get("action")
+    repository, organization = payload.get("repository"), payload.get("organization")
+    source = repository.get("full_name") if isinstance(repository, dict) else None
+    if source is None and isinstance(organization, dict):
+        source = organization.get("login")
+    return DeliverySummary(
+        event=(f"{name}.{action}" if isinstance(action, str) else name)[:_MAX_SUMMARY],
+        source=source[:_MAX_SUMMARY] if isinstance(source, str) else "",
+        received_ms=received_ms,
+    )
 
 
 def event_time(happened: str | None, received_ms: int, guid: str = "") -> int:
