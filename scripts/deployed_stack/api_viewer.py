@@ -1,7 +1,7 @@
 """The files of Swagger UI, with which the page api.html shows the API.
 
 Swagger UI (Apache-2.0) is part of Powertools' package, which the functions need anyway, so it is pinned and
-updated with that package. docs/decisions/0018-api-viewer.md compares it with others.
+updated with that package. docs/decisions/0020-api-viewer.md compares it with others.
 """
 
 from collections.abc import Mapping
