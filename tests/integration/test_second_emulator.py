@@ -239,12 +239,30 @@ class _Account:
         return {"Ref": name}
 
     def apigatewayv2_api(self, name: str, given: dict[str, Any]) -> dict[str, str]:
+        if given.get("ProtocolType") == "WEBSOCKET":
+            return {"Ref": self["apigatewayv2"].create_api(**given)["ApiId"]}
         # moto imports definitions into existing APIs only.
         api = self["apigatewayv2"].create_api(Name=name, ProtocolType="HTTP")["ApiId"]
         self["apigatewayv2"].reimport_api(ApiId=api, Body=json.dumps(given["Body"]))
         routes = self["apigatewayv2"].get_routes(ApiId=api, MaxResults="100")["Items"]
         assert len(routes) > 20
         return {"Ref": api}
+
+    def apigatewayv2_authorizer(self, _name: str, given: dict[str, Any]) -> dict[str, str]:
+        return {"Ref": self["apigatewayv2"].create_authorizer(**given)["AuthorizerId"]}
+
+    def apigatewayv2_integration(self, _name: str, given: dict[str, Any]) -> dict[str, str]:
+        return {"Ref": self["apigatewayv2"].create_integration(**given)["IntegrationId"]}
+
+    def apigatewayv2_integrationresponse(self, _name: str, given: dict[str, Any]) -> dict[str, str]:
+        created = self["apigatewayv2"].create_integration_response(**given)
+        return {"Ref": created["IntegrationResponseId"]}
+
+    def apigatewayv2_route(self, _name: str, given: dict[str, Any]) -> dict[str, str]:
+        return {"Ref": self["apigatewayv2"].create_route(**given)["RouteId"]}
+
+    def apigatewayv2_routeresponse(self, _name: str, given: dict[str, Any]) -> dict[str, str]:
+        return {"Ref": self["apigatewayv2"].create_route_response(**given)["RouteResponseId"]}
 
     def apigatewayv2_stage(self, name: str, given: dict[str, Any]) -> dict[str, str]:
         self["apigatewayv2"].create_stage(**given)
