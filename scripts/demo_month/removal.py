@@ -13,6 +13,7 @@ from demo_github.team import ISSUES, REPOSITORIES, Issue, Person, Repository
 from demo_month.marks import is_marked
 from demo_month.plan import REASONS
 from demo_month.records import product_issue, week_of
+from timer_core.domain.errors import DayConfirmed
 from timer_core.domain.ids import ulid_ms
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.store.calendars import Calendars
@@ -105,13 +106,26 @@ class Removal:
             return ours
         for day in _confirmed_days(items, ours):
             self._timesheets.reopen(person.id, day, lambda _: None, now_ms=now_ms)
+        self._remove_choices(person, now_ms=now_ms)
         self._delete(item for sk, item in timers.items() if name_of(sk) in ours)
-        self._calendars.change(person.id, partial(_without_choices, person), now_ms=now_ms)
         # Without a request to delete the account, events from before it count again in the next recording.
         forgotten = [ProfileItem.events_ignored_until_ms.remove(), Path(_RECORDED).remove()]
         self._table.write(Write("Update", pk, PROFILE_SK, actions=forgotten))
         self._timesheets.rebuild(person.id, now_ms=now_ms)
         return ours
+
+    def _remove_choices(self, person: Person, *, now_ms: int) -> None:
+        """Delete the working hours and days off that the demo chose, and reopen the days that they concern.
+
+        The person may have confirmed days off, on which no timer of the demo counts.
+        """
+        while True:
+            try:
+                self._calendars.change(person.id, partial(_without_choices, person), now_ms=now_ms)
+            except DayConfirmed as refusal:
+                self._timesheets.reopen(person.id, refusal.date, lambda _: None, now_ms=now_ms)
+            else:
+                return
 
     def _remove_issue(self, issue: Issue, ulids: Mapping[int, Set[str]]) -> bool:
         """Delete the events and timers of the demo from the log and slots of an issue.
