@@ -285,3 +285,19 @@ def test_a_second_run_gives_the_same_and_a_removal_keeps_what_people_did_themsel
     assert {key: item for key, item in left.items() if key not in names} == before
     assert len(names) == 2
     assert shown(own_table, CODERTOCAT, NOW_MS) == shown_before
+
+
+def test_an_interrupted_removal_is_completed_by_the_next_one(
+    own_table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    fill(own_table.name, now_ms=NOW_MS, done=lambda _: None)
+    with monkeypatch.context() as patched:
+        patched.setattr(Removal, "_remove_person", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            Removal(own_table).remove(PEOPLE, now_ms=NOW_MS)
+    assert items(own_table)
+    assert not Removal(own_table).remove(PEOPLE, now_ms=NOW_MS).in_use
+    assert items(own_table) == {}
