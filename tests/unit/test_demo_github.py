@@ -28,6 +28,8 @@ from demo_github.changes import Changes
 from fake_github.webhooks import Delivery
 from tests.support.table import TEMPLATE, TemplateLoader
 from timer_core.domain.events import guid_ms
+from timer_core.domain.issues import Repository
+from timer_core.github.api.issues import ITEM_TYPES, issue_fields, state_of
 
 ROOT = Path(__file__).parents[2]
 PARAMETERS = yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)["Parameters"]  # noqa: S506
@@ -475,9 +477,14 @@ def test_the_product_acts_as_the_app(demo: Demo) -> None:
     call("POST", f"/repos/{SHOP}/issues/11/comments", token, {"body": "Logged 1h."})
     assert demo.deliveries(1) == ["issue_comment.created"]
     assert "issue-timer[bot]" in demo.browser.get(f"/demo/{SHOP}/issues/11").text
-    query = '{ repository(owner: "octo-demo", name: "storefront") { issue(number: 11) { url } } }'
-    found = call("POST", "/graphql", token, {"query": query})["data"]["repository"]["issue"]
-    assert found == {"url": f"{BASE}/{SHOP}/issues/11"}
+    for issue in demo.github.all_issues:
+        fields = f"... on Issue {{ {issue_fields('null', 'null', ITEM_TYPES)} }}"
+        query = f'{{ node(id: "{issue.node_id}") {{ {fields} }} }}'
+        answer = call("POST", "/graphql", token, {"query": query})
+        assert "errors" not in answer
+        state = state_of(answer["data"]["node"])
+        assert state.issue.repository == Repository(issue.repository.id, issue.repository.full_name)
+        assert set(state.assignees) == {one.id for one in issue.assignees}
     (attempt,) = call("GET", "/app/hook/deliveries", own)
     call("POST", f"/app/hook/deliveries/{attempt['id']}/attempts", own)
     demo.deliveries(2)
