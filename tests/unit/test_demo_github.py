@@ -432,9 +432,12 @@ def test_starting_over_stops_the_timers_and_returns_to_the_beginning(demo: Demo)
     demo.act("assign", OPEN, login=ADA.login)
     demo.act("move", OPEN, status="In progress")
     demo.act("open_issue", repository="storefront", title="New")
-    demo.deliveries(5)
+    # A moved card may have started a timer, too.
+    demo.act("move", repository="handbook", number="5", status="Todo")
+    demo.act("move", repository="handbook", number="5", status="In progress")
+    demo.deliveries(7)
     demo.act("start_over")
-    assert demo.deliveries(7)[5:] == ["issues.closed", "issues.deleted"]
+    assert demo.deliveries(10)[7:] == ["issues.closed", "issues.deleted", "issues.closed"]
     assert [_facts(issue) for issue in demo.github.all_issues] == beginning
     demo.act("open_issue", repository="storefront", title="Newer")
     # A number is used once.
