@@ -225,16 +225,7 @@ class DemoSite:
         if not _is_own(request):
             return self._refuse(request)
         response = RedirectResponse(_back(request, form), HTTPStatus.SEE_OTHER, headers=_SAFE)
-        person = self._by_login(form.get("login"))
-        if person:
-            response.set_cookie(
-                _PERSON,
-                person.login,
-                max_age=31_536_000,
-                path=request.scope["root_path"] or "/",
-                httponly=True,
-                samesite="lax",
-            )
+        _remember(request, response, self._by_login(form.get("login")))
         return response
 
     async def _connect_widget(self, request: Request) -> Response:
@@ -307,7 +298,10 @@ class DemoSite:
             return self._refuse(request)
         if refused := refusal(self.github, client, form):
             return RedirectResponse(refused, HTTPStatus.FOUND, headers=self._headers())
-        return self._redirect_to_client(form, self._by_login(form.get("login")))
+        person = self._by_login(form.get("login"))
+        response = self._redirect_to_client(form, person)
+        _remember(request, response, person)
+        return response
 
     def _redirect_to_client(self, query: Mapping[str, str], person: Account | None) -> Response:
         location = self.github.oauth.authorize(client_of(self.github, query), person, query)
@@ -367,6 +361,19 @@ _SAFE = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+def _remember(request: Request, response: Response, person: Account | None) -> None:
+    """Sign a person in at the demo."""
+    if person is not None:
+        response.set_cookie(
+            _PERSON,
+            person.login,
+            max_age=31_536_000,
+            path=request.scope["root_path"] or "/",
+            httponly=True,
+            samesite="lax",
+        )
 
 
 def _is_own(request: Request) -> bool:
