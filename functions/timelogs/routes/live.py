@@ -20,7 +20,7 @@ class TicketShown(BaseModel):
     url: Annotated[
         str,
         Field(
-            description="The address of the WebSocket.",
+            description="The URL of the WebSocket.",
             examples=["wss://timer.example.com/live?ticket=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI1ODMyMzEifQ.c2ln"],
         ),
     ]
