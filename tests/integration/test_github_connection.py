@@ -183,7 +183,14 @@ def test_the_days_before_yesterday_are_left_out_but_for_the_last_delivery(
     store = HealthStore(table)
     day = 86_400_000
     for ago_days in (5, 1, 0):
-        store.count_deliveries(processed=1, failed=ago_days, now_ms=now_ms() - ago_days * day)
+        store.count_deliveries(
+            processed=1,
+            ignored=0,
+            failed=ago_days,
+            last=None,
+            refused_ms=None,
+            now_ms=now_ms() - ago_days * day,
+        )
     assert [one["failed"] for one in connection(admin)["deliveries"]] == [1, 0]
 
 
