@@ -11,6 +11,7 @@ something that only this snapshot contains.
 """
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -135,7 +136,11 @@ class Journal:
         self._sequence += 1
         call = [self._sequence, service, responses.get_region(), headers["x-amz-target"], body.decode()]
         line = (json.dumps(call) + "\n").encode()
-        os.write(file, line)
+        length = os.fstat(file).st_size
+        if os.write(file, line) < len(line):
+            # The next call must not continue this line. An error is the response to the call.
+            os.ftruncate(file, length)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._bytes += len(line)
         if self._oldest_call is None:
             self._oldest_call = time.monotonic()
@@ -145,7 +150,8 @@ class Journal:
             os.close(self._file)
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{self._sequence + 1:012}.jsonl"
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        # A file of this name has no complete call, because numbers are not reused.
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o600)
         self._bytes = 0
         self._oldest_call = None
         return self._file
@@ -183,7 +189,10 @@ class Journal:
             for line in path.read_bytes().splitlines(keepends=True):
                 # A line without an end belongs to a call that was never acknowledged.
                 if line.endswith(b"\n"):
-                    yield tuple(json.loads(line))
+                    try:
+                        yield tuple(json.loads(line))
+                    except ValueError:
+                        _log.exception("A call in %s cannot be read", path)
 
     # ------------------------------------------------------------ snapshots
 
@@ -195,10 +204,13 @@ class Journal:
             now, began = time.monotonic(), time.monotonic()
             changed, oldest = self._needs_snapshot, self._oldest_call
             is_long = self._bytes > _BYTES_OF_JOURNAL
-            if changed is not None and now - changed > _SECONDS_BEFORE_SNAPSHOT:
-                await self._save(everything=True)
-            elif is_long or (oldest is not None and now - oldest > _SECONDS_OF_JOURNAL):
-                await self._save(everything=False)
+            try:
+                if changed is not None and now - changed > _SECONDS_BEFORE_SNAPSHOT:
+                    await self._save(everything=True)
+                elif is_long or (oldest is not None and now - oldest > _SECONDS_OF_JOURNAL):
+                    await self._save(everything=False)
+            except OSError:
+                _log.exception("The state could not be saved; the journal keeps the calls")
             spent = time.monotonic() - began
 
     async def _save(self, *, everything: bool) -> None:

@@ -229,6 +229,8 @@ class MiniStack:
         )
         self._access = keys._replace(port=port)
         self.state_dir.mkdir(parents=True, exist_ok=True)
+        # The state contains secrets.
+        self.state_dir.chmod(0o700)
         unfinished = self._access_file.with_suffix(".tmp")
         unfinished.unlink(missing_ok=True)
         unfinished.touch(0o600, exist_ok=False)

@@ -142,6 +142,7 @@ def test_websockets_need_the_front_doors_secret(site: Site, path: str) -> None:
 
 def test_only_the_user_can_read_the_keys_which_are_of_this_run(site: Site) -> None:
     folder = site.stack.emulator.state_dir
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "emulator.json").stat().st_mode) == 0o600
     for journal in folder.glob("services/journal/*"):
         assert stat.S_IMODE(journal.stat().st_mode) == 0o600
