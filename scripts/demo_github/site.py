@@ -325,7 +325,7 @@ class DemoSite:
         )
 
     def _answer(self, asked: messages.Request) -> messages.Answer:
-        if asked.path.startswith(_MEMBERSHIP):
+        if asked.method == "GET" and asked.path.startswith(_MEMBERSHIP) and self._is_authenticated(asked):
             # The team is a member of every organization, so that any value of AllowedOrgs works locally.
             login = asked.path.removeprefix(_MEMBERSHIP)
             if login.lower() not in self.github.accounts:
@@ -337,6 +337,12 @@ class DemoSite:
         if asked.method != "GET" and asked.path.startswith(("/repos/", "/repositories/", "/app/hook/")):
             self.github.changed()
         return answer
+
+    def _is_authenticated(self, asked: messages.Request) -> bool:
+        try:
+            return self.github.viewer(asked) is not None
+        except ApiError:
+            return False
 
     def _headers(self) -> dict[str, str]:
         # Chromium applies form-action also to the redirects after the form's submission.

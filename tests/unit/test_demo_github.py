@@ -605,6 +605,17 @@ def test_the_team_is_a_member_of_every_organization(demo: Demo) -> None:
         assert (membership["state"], membership["organization"]["login"]) == ("active", organization)
 
 
+def test_requests_without_a_valid_token_create_no_organization(demo: Demo) -> None:
+    token = redeem(demo, new_code(demo))["access_token"]
+    path = "/demo/user/memberships/orgs/unknown-org"
+    for headers in ({}, {"Authorization": "Bearer ghu_wrong"}):
+        assert demo.browser.get(path, headers=headers).status_code == 401
+    assert demo.browser.post(path, headers={"Authorization": f"Bearer {token}"}).status_code == 404
+    assert "unknown-org" not in demo.github.accounts
+    get(demo, "/user/memberships/orgs/unknown-org", token)
+    assert "unknown-org" in demo.github.accounts
+
+
 def test_a_code_is_valid_once(demo: Demo) -> None:
     code = new_code(demo)
     redeem(demo, code)
