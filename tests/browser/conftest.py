@@ -98,6 +98,13 @@ def site(
 
 
 @pytest.fixture(scope="package")
+def demo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """The stack of `make run`, with the demo GitHub."""
+    with LocalStack(free_port(), tmp_path_factory.mktemp("demo"), with_demo_github=True) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     path = chromium()
     assert path, "Chromium is missing: run python -m tests.support.install_chromium"
