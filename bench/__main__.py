@@ -10,6 +10,7 @@ from pathlib import Path
 from bench import (
     cold_start,
     cost,
+    demo_clicks,
     growth,
     handler_time,
     history,
@@ -41,6 +42,7 @@ _MEASUREMENTS: dict[str, Callable[[], str]] = {
     "peer": compare.measure,
     "widget": widget.measure,
     "page-requests": page_requests.measure,
+    "demo-clicks": demo_clicks.measure,
     "cost": cost.measure,
 }
 

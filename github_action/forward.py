@@ -146,8 +146,8 @@ def _target(url: str) -> tuple[str, str]:
     if host and "@" not in parts.netloc and re.fullmatch("[!-~]+", url):
         if parts.scheme == "https":
             return parts.netloc, url
-        if parts.scheme == "http" and re.fullmatch(r"127\.0\.0\.1|(.+\.)?localhost", host):
-            # Some resolvers do not resolve these names to this machine (RFC 6761, section 6.3).
+        if parts.scheme == "http" and re.fullmatch(r"127\.0\.0\.1|localhost", host):
+            # Some resolvers do not resolve localhost to this machine (RFC 6761, section 6.3).
             return parts.netloc, parts._replace(netloc=f"127.0.0.1:{port or 80}").geturl()
     raise NotForwarded("The input url is not the address of a host that begins with https://")
 

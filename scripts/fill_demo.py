@@ -5,11 +5,13 @@ import os
 import time
 
 from demo_github.team import PEOPLE, Person
-from demo_month.filling import fill
+from demo_month.filling import alone, fill
 from demo_month.removal import Removal
 from deployed_stack.errors import ToolError
 from deployed_stack.tool import run_tool
 from local_stack.choice import add_stack_options, local_stack
+from local_stack.paths import state_dir
+from local_stack.stack import LocalStack
 from timer_core.clock import now_ms
 from timer_core.store.table import Table
 
@@ -25,10 +27,16 @@ def main() -> int:
     stack = local_stack(options.port)
     # The environment contains the region, credentials and endpoint of the table's client.
     os.environ.update(stack.environment)
-    if options.remove:
-        removed = Removal(Table(stack.table_name)).remove(PEOPLE, now_ms=now_ms())
-        print(f"Removed the demo's {removed.timers} timers, with their events, days and working hours.")
-        return 0
+    with alone(state_dir(options.port) / "demo.lock"):
+        if options.remove:
+            removed = Removal(Table(stack.table_name)).remove(PEOPLE, now_ms=now_ms())
+            print(f"Removed the demo's {removed.timers} timers, with their events, days and working hours.")
+        else:
+            _fill(stack)
+    return 0
+
+
+def _fill(stack: LocalStack) -> None:
     began_s = time.monotonic()
     print(f"Recording a month of {len(PEOPLE)} people's work:", flush=True)
     filled = fill(stack.table_name, now_ms=now_ms(), done=_report)
@@ -43,7 +51,6 @@ def main() -> int:
     first, *others = (person.login for person in PEOPLE)
     print(f"\nOpen {stack.url} and sign in as {first}, or as {', '.join(others)}.")
     print(f"`{stack.make_command('demo', 'REMOVE=1')}` removes the demo.")
-    return 0
 
 
 def _report(person: Person) -> None:

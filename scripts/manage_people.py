@@ -162,9 +162,11 @@ def _sign_out(table: Table, user_id: int) -> int:
 
 
 def _erase(table: Table, user_id: int) -> int:
-    _live(table).end(user_id)
     deletion = AccountDeletionStore(table, track_unregistered=settings().track_unregistered)
-    deletion.delete_all(user_id, now_ms=now_ms(), has_time=lambda: True)
+    pending = deletion.request(user_id, now_ms=now_ms())
+    # The function `live` refuses connections from now on, so this finds all of them.
+    _live(table).end(user_id)
+    deletion.finish(pending, now_ms=now_ms(), has_time=lambda: True)
     print(f"User {user_id} is deleted; the hourly sweep deletes what is written until caches expire.")
     return 0
 

@@ -3,7 +3,6 @@
 import argparse
 import shlex
 import signal
-import sys
 import time
 from typing import NoReturn
 
@@ -11,14 +10,15 @@ import yaml
 
 from deployed_stack.errors import ToolError
 from deployed_stack.paths import ROOT
+from deployed_stack.tool import run_tool
 from local_stack import LocalStack
 from local_stack.choice import DEFAULT_PORT, add_port_option
 from local_stack.paths import state_dir
 from local_stack.stack import DEMO_LOGIN, DEMO_USER_ID
 
-# `make run` sets these URLs itself: those of GitHub to GitHub's if the stack has credentials for GitHub, and
-# otherwise to the demo's, and the last one to the emulator's.
-_NOT_SETTABLE = {"GitHubUrl", "GitHubApiUrl", "ConnectionsUrl"}
+# `make run` sets these parameters itself: the URLs of GitHub to GitHub's if the stack has credentials for
+# GitHub, and otherwise to the demo's; the URL of connections to the emulator's; and the port to its own.
+_NOT_SETTABLE = {"GitHubUrl", "GitHubApiUrl", "ConnectionsUrl", "LocalPort"}
 
 
 def main() -> int:
@@ -43,10 +43,6 @@ def main() -> int:
             stack.supervise()
     except KeyboardInterrupt:
         _say("Stopped. Timers and tokens are kept for the next `make run`.")
-        return 0
-    except ToolError as error:
-        print(error, file=sys.stderr)
-        return 1
     return 0
 
 
@@ -119,4 +115,4 @@ In a second terminal:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_tool(main)

@@ -157,26 +157,21 @@ function webhookItem({ kind, name, repaired }) {
  * @param {string} [options]
  */
 function command(target, options = "") {
-  const stack = isLocal() ? `PORT=${location.port}` : `STACK=${shown?.stack}`;
+  const stack = shown?.local_port ? `PORT=${shown.local_port}` : `STACK=${shown?.stack}`;
   return ["make", target, stack, options].filter(Boolean).join(" ");
 }
 
-/** Whether the page is on the visitor's own machine, which GitHub cannot reach. */
-function isLocal() {
-  return /^(?:localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/u.test(location.hostname);
-}
-
 /** @param {GitHubConnection} connection */
-function showWays({ connection, webhook_url }) {
-  const tunnel = "URL=https://your-tunnel.example";
+function showWays({ connection, local_port, webhook_url }) {
+  const tunnel = local_port && "URL=https://your-tunnel.example";
   const commands = {
-    "app-command": command("github-app", [isLocal() && tunnel, "ORG=octo-org"].filter(Boolean).join(" ")),
+    "app-command": command("github-app", [tunnel, "ORG=octo-org"].filter(Boolean).join(" ")),
     "secret-command": command("secret"),
     "token-command": command("github-token"),
     "webhook-url": webhook_url,
   };
   for (const [id, value] of Object.entries(commands)) showCopyable(byId(id), value);
-  byId("local").hidden = !isLocal();
+  byId("local").hidden = !local_port;
   byId("way-app", HTMLDetailsElement).open = connection === "none";
 }
 

@@ -30,15 +30,17 @@ import { randomName } from "./widget/storage.js";
 
 /** @import { Dialect } from "./page/csv.js" */
 /** @import { Day, Filter, Timer, Totals } from "./page/types.d.ts" */
+/** @import { Transition } from "./widget/types.d.ts" */
 
 // The delay between a change and the refresh of the page. One action may cause several changes, which need only one
 // refresh.
 const REFRESH_MS = 300;
 // The delay if the server is about to send a hint of the change.
 const AWAITED_MS = 3_000;
-// The age at which loaded data are refreshed unless the server sends hints of changes, and the delay of a refresh after
-// a failed request.
+// The age at which loaded data are refreshed unless the server sends hints of changes, the age at which they are
+// refreshed in any case, because a hint may be lost, and the delay of a refresh after a failed request.
 const STALE_MS = 180_000;
+const LIVE_STALE_MS = 2_400_000;
 const RETRY_AFTER_MS = 30_000;
 
 const manager = new TimerManager();
@@ -49,8 +51,9 @@ let day = readDay(location.search);
 let loading = new AbortController();
 let isLoading = false;
 let hasFailed = false;
-// The last time (by performance.now()) at which the loaded data were known to be current, and the local day and the
-// time zone of the loaded data.
+// When the data were loaded, and the last time at which they were current unless a hint was lost (both by
+// performance.now()), and the local day and the time zone of the loaded data.
+let loadedAt = 0;
 let currentAt = 0;
 let today = "";
 /** The loaded totals. @type {?Totals} */
@@ -117,7 +120,7 @@ async function runLatest(action) {
   loading.abort();
   loading = new AbortController();
   const { signal } = loading;
-  currentAt = performance.now();
+  loadedAt = currentAt = performance.now();
   byId("results").ariaBusy = "true";
   try {
     await action(signal);
@@ -185,9 +188,13 @@ function refreshResults() {
 function refreshIfStale() {
   if (!isOpen || document.hidden) return;
   if (localDay() !== today) return loadAll();
-  // When a connection begins, there is a hint of the changes that may have been missed.
-  if (manager.isLive) currentAt = performance.now();
-  else if (performance.now() - currentAt >= STALE_MS) refreshWithin(AWAITED_MS);
+  const time = performance.now();
+  // When a connection begins, the manager emits `hint`, because changes may have been missed.
+  if (manager.isLive) currentAt = time;
+  if (time - currentAt < STALE_MS && time - loadedAt < LIVE_STALE_MS) return;
+  loadedAt = currentAt = time;
+  refreshWithin(AWAITED_MS);
+  updateSchedule();
 }
 
 /** Update the time of running timers in the entries and in the totals. */
@@ -333,12 +340,19 @@ function refreshWithin(ms) {
   }, ms);
 }
 
-/** Refresh the page after a change of the open timers, unless there was a hint of it or is going to be one. */
-function refreshAfterChange() {
+/**
+ * Refresh the page after a change of the open timers. The server's hint of it has caused a refresh, or is going to cause
+ * an earlier one; a hint that came before a change made here was of another change.
+ *
+ * @param {boolean} [isOwn] whether the change was made here
+ */
+function refreshAfterChange(isOwn = false) {
   if (!manager.isLive) refreshWithin(REFRESH_MS);
-  else if (performance.now() - hintedAt > AWAITED_MS) refreshWithin(AWAITED_MS);
+  else if (isOwn || performance.now() - hintedAt > AWAITED_MS) refreshWithin(AWAITED_MS);
 }
-manager.addEventListener("transition", refreshAfterChange);
+manager.addEventListener("transition", (event) => {
+  refreshAfterChange(/** @type {CustomEvent<Transition>} */ (event).detail.isOwn);
+});
 
 /** Refresh the page after a hint. A hidden page is refreshed when it becomes visible. */
 function refreshAfterHint() {

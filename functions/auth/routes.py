@@ -76,7 +76,6 @@ def delete_account() -> Response[str]:
     request = _request()
     user_id = account.own_session(request).user_id
     guard.authenticator.forget()
-    live.end(user_id)
 
     def has_time() -> bool:
         return request.context.get_remaining_time_in_millis() >= _RESERVE_MS
@@ -84,7 +83,10 @@ def delete_account() -> Response[str]:
     # A concurrent request may already have deleted the account.
     if people.profile(user_id) is not None:
         account.current_session(request)
-        if not account_deletion.delete_all(user_id, now_ms=request.now_ms, has_time=has_time):
+        pending = account_deletion.request(user_id, now_ms=request.now_ms)
+        # The function `live` refuses connections from now on, so this finds all of them.
+        live.end(user_id)
+        if not account_deletion.finish(pending, now_ms=request.now_ms, has_time=has_time):
             return as_response(Reply(HTTPStatus.ACCEPTED))
         logger.info("An account was deleted")
     return as_response(Reply(HTTPStatus.NO_CONTENT, cookies=[account.END_SESSION_COOKIE]))

@@ -25,6 +25,7 @@ from timer_core.store.connections import (
     session_credential,
     token_credential,
 )
+from timer_core.store.people import read_profile
 from timer_core.store.sessions import SessionStore
 from timer_core.store.table import Table
 from timer_core.store.tokens import TokenStore
@@ -91,19 +92,24 @@ def _open(text: str, connection_id: str) -> tuple[int, Connection]:
 
 
 def _require_valid(ticket: Ticket) -> None:
-    """Refuse a ticket whose session or token has ended since the ticket was issued.
+    """Refuse a ticket whose session, token or account has ended since the ticket was issued.
 
     Raises
     ------
     Unauthorized
         If it has ended.
     """
-    if ticket.token_id is not None:
+    if ticket.token_id is None:
+        person = session_store.person_of(ticket.user_id, ticket.session_id, ticket.signed_in_ms)
+        is_being_deleted = person.is_being_deleted
+    else:
+        # Read the token last: a deletion that ends between the two reads has deleted it. Operators also
+        # create tokens for people who are not registered.
+        profile = read_profile(table, ticket.user_id)
+        is_being_deleted = profile is not None and profile.deletion_requested_ms is not None
         if not token_store.exists(ticket.user_id, ticket.token_id):
             raise Unauthorized("The token was revoked.")
-        return
-    person = session_store.person_of(ticket.user_id, ticket.session_id, ticket.signed_in_ms)
-    if person.is_being_deleted:
+    if is_being_deleted:
         raise Unauthorized("The account is being deleted.")
 
 

@@ -75,11 +75,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             logger.exception("A message is not a change", extra={"message_id": message["messageId"]})
             failed.append(message["messageId"])
     images = [record["dynamodb"] for record in records if "dynamodb" in record]
-    changes, seen_by = _changes(images), _seen_by(images)
+    changes, hinted = _changes(images), _people_to_hint(images)
     pending = _by_person([*(change for _, change in queued), *changes])
-    states, connections = _read({*pending, *seen_by})
-    # Nobody waits for the days, but people look at their pages.
-    live.hint({user_id: connections.get(user_id, []) for user_id in seen_by}, now_ms=now_ms())
+    states, connections = _read({*pending, *hinted})
+    # Send hints first: users wait for hints, not for stored days.
+    live.hint({user_id: connections.get(user_id, []) for user_id in hinted}, now_ms=now_ms())
     with ThreadPoolExecutor(_THREADS) as pool:
         stored = pool.map(
             lambda change: _store(change, states.get(change.user_id), context), pending.values()
@@ -167,7 +167,7 @@ def _timer(item: RawItem | None) -> Timer | None:
     return to_timer(item)
 
 
-def _seen_by(records: Iterable[Mapping[str, Any]]) -> set[int]:
+def _people_to_hint(records: Iterable[Mapping[str, Any]]) -> set[int]:
     """Return the people whose pages show something else after the changes in records of the stream."""
     found = set[int]()
     for images in records:

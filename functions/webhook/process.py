@@ -121,14 +121,14 @@ class BatchReport:
     last
         The last delivery.
     refused_ms
-        When a delivery with a wrong signature was received (milliseconds since the epoch); 0 if there was
+        When a delivery with a wrong signature was received (milliseconds since the epoch); None if there was
         none.
     """
 
     reports: int = 0
     ignored: int = 0
     last: LastDelivery | None = None
-    refused_ms: int = 0
+    refused_ms: int | None = None
 
     def add(self, message: Message, state: DeliveryState, reason: str) -> None:
         """Add a message that was handled, or has failed."""
@@ -190,11 +190,12 @@ def _process(record: SQSRecord, lambda_context: LambdaContext, batch: BatchRepor
         if not is_last_try:
             _retry_after(record, _wait_s(record, error))
         raise
-    batch.add(message, *_state_of(message, outcomes))
     again_ms = max((outcome.again_ms for outcome in outcomes), default=0)
     if again_ms and not is_last_try:
+        batch.add(message, "waiting", "")
         _retry_after(record, math.ceil(again_ms / 1000))
         raise _Again
+    batch.add(message, *_state_of(message, outcomes))
     if again_ms:
         # SQS would move this message to the dead-letter queue. A new message with the same events has all
         # attempts; it waits after its first one.

@@ -129,7 +129,9 @@ class DemoGitHub(FakeGitHub):
                 if plan is None:
                     self.delete(issue)
                     continue
-                if issue.timeline and issue.state == "open":
+                card = issue.cards[0]
+                is_changed = issue.timeline or card.updated_at != card.created_at
+                if is_changed and issue.state == "open":
                     super().close(issue)
                 self._reset_issue(issue, plan)
             for repository in self.repositories.values():
@@ -183,7 +185,9 @@ class DemoGitHub(FakeGitHub):
         issue.assignees = [self.accounts[login.lower()] for login in plan.assignees]
         issue.labels = [issue.repository.labels[name.lower()] for name in plan.labels]
         issue.timeline.clear()
-        self.set_field(issue.cards[0], self.project.fields["Status"], status)
+        card = issue.cards[0]
+        card.updated_at = card.created_at
+        self.set_field(card, self.project.fields["Status"], status)
 
     # ------------------------------------------------------------------ what the pages show
 

@@ -225,16 +225,7 @@ class DemoSite:
         if not _is_own(request):
             return self._refuse(request)
         response = RedirectResponse(_back(request, form), HTTPStatus.SEE_OTHER, headers=_SAFE)
-        person = self._by_login(form.get("login"))
-        if person:
-            response.set_cookie(
-                _PERSON,
-                person.login,
-                max_age=31_536_000,
-                path=request.scope["root_path"] or "/",
-                httponly=True,
-                samesite="lax",
-            )
+        _remember(request, response, self._by_login(form.get("login")))
         return response
 
     async def _connect_widget(self, request: Request) -> Response:
@@ -307,7 +298,10 @@ class DemoSite:
             return self._refuse(request)
         if refused := refusal(self.github, client, form):
             return RedirectResponse(refused, HTTPStatus.FOUND, headers=self._headers())
-        return self._redirect_to_client(form, self._by_login(form.get("login")))
+        person = self._by_login(form.get("login"))
+        response = self._redirect_to_client(form, person)
+        _remember(request, response, person)
+        return response
 
     def _redirect_to_client(self, query: Mapping[str, str], person: Account | None) -> Response:
         location = self.github.oauth.authorize(client_of(self.github, query), person, query)
@@ -331,7 +325,7 @@ class DemoSite:
         )
 
     def _answer(self, asked: messages.Request) -> messages.Answer:
-        if asked.path.startswith(_MEMBERSHIP):
+        if asked.method == "GET" and asked.path.startswith(_MEMBERSHIP) and self._is_authenticated(asked):
             # The team is a member of every organization, so that any value of AllowedOrgs works locally.
             login = asked.path.removeprefix(_MEMBERSHIP)
             if login.lower() not in self.github.accounts:
@@ -343,6 +337,12 @@ class DemoSite:
         if asked.method != "GET" and asked.path.startswith(("/repos/", "/repositories/", "/app/hook/")):
             self.github.changed()
         return answer
+
+    def _is_authenticated(self, asked: messages.Request) -> bool:
+        try:
+            return self.github.viewer(asked) is not None
+        except ApiError:
+            return False
 
     def _headers(self) -> dict[str, str]:
         # Chromium applies form-action also to the redirects after the form's submission.
@@ -361,6 +361,19 @@ _SAFE = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+def _remember(request: Request, response: Response, person: Account | None) -> None:
+    """Sign a person in at the demo."""
+    if person is not None:
+        response.set_cookie(
+            _PERSON,
+            person.login,
+            max_age=31_536_000,
+            path=request.scope["root_path"] or "/",
+            httponly=True,
+            samesite="lax",
+        )
 
 
 def _is_own(request: Request) -> bool:

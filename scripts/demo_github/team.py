@@ -110,11 +110,11 @@ class Issue:
 
 
 ORGANIZATION = "octo-demo"
-ORGANIZATION_ID = 90_000_000_000
+ORGANIZATION_ID = 2_100_000_000
 PROJECT = "Octo Demo roadmap"
 
-# Ids of made-up people are larger than those of all accounts at GitHub. The first person is the assignee in
-# the sample events of events/.
+# Ids of made-up people are larger than those of all accounts at GitHub, but have 32 bits, because GitHub's
+# GraphQL API declares databaseId as Int. The first person is the assignee in the sample events of events/.
 PEOPLE = (
     Person(
         21031067,
@@ -133,7 +133,7 @@ PEOPLE = (
         Habits("card", minutes_late=20, breaks=1, evenings=0.1, confirms="weekly"),
     ),
     Person(
-        90_000_000_001,
+        2_100_000_001,
         "octo-ada",
         "Ada Lindqvist",
         "Europe/Stockholm",
@@ -141,7 +141,7 @@ PEOPLE = (
         Habits("page", minutes_late=6, breaks=2, evenings=0.05, confirms="daily"),
     ),
     Person(
-        90_000_000_002,
+        2_100_000_002,
         "octo-chidi",
         "Chidi Okafor",
         "Africa/Lagos",
@@ -149,7 +149,7 @@ PEOPLE = (
         Habits("command", minutes_late=15, breaks=1, evenings=0.15, confirms="weekly"),
     ),
     Person(
-        90_000_000_003,
+        2_100_000_003,
         "octo-mei",
         "Mei Tanaka",
         "Asia/Tokyo",
@@ -157,7 +157,7 @@ PEOPLE = (
         Habits("page", minutes_late=5, breaks=3, evenings=0.3, confirms="daily"),
     ),
     Person(
-        90_000_000_004,
+        2_100_000_004,
         "octo-rafael",
         "Rafael Costa",
         "America/Sao_Paulo",
@@ -165,7 +165,7 @@ PEOPLE = (
         Habits("assignment", minutes_late=25, breaks=1, evenings=0.1, confirms="never"),
     ),
     Person(
-        90_000_000_005,
+        2_100_000_005,
         "octo-priya",
         "Priya Nair",
         "Asia/Kolkata",
@@ -174,7 +174,7 @@ PEOPLE = (
         Habits("page", minutes_late=8, breaks=1, evenings=0.0, confirms="weekly"),
     ),
     Person(
-        90_000_000_006,
+        2_100_000_006,
         "octo-tom",
         "Tom Becker",
         "Europe/London",
@@ -185,11 +185,11 @@ PEOPLE = (
 )
 
 REPOSITORIES = (
-    Repository(90_000_000_101, "storefront", "The web shop"),
-    Repository(90_000_000_102, "payments", "Payments, invoices and refunds"),
-    Repository(90_000_000_103, "mobile-app", "The app for iOS and Android"),
-    Repository(90_000_000_104, "infrastructure", "Cloud, deployment and monitoring"),
-    Repository(90_000_000_105, "handbook", "How we work"),
+    Repository(2_100_000_101, "storefront", "The web shop"),
+    Repository(2_100_000_102, "payments", "Payments, invoices and refunds"),
+    Repository(2_100_000_103, "mobile-app", "The app for iOS and Android"),
+    Repository(2_100_000_104, "infrastructure", "Cloud, deployment and monitoring"),
+    Repository(2_100_000_105, "handbook", "How we work"),
 )
 _STOREFRONT, _PAYMENTS, _MOBILE, _INFRASTRUCTURE, _HANDBOOK = REPOSITORIES
 

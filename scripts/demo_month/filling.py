@@ -1,7 +1,10 @@
 """Filling a table with the demo's month."""
 
-from collections.abc import Callable, Set
+import fcntl
+from collections.abc import Callable, Iterator, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from demo_github.team import PEOPLE, Issue, Person
 from demo_month.acts import Act, Confirmed, issue_of
@@ -9,6 +12,7 @@ from demo_month.marks import MarkedTable
 from demo_month.plan import month
 from demo_month.records import Recorder
 from demo_month.removal import Removal, Removed, note_recording
+from deployed_stack.errors import ToolError
 from timer_core.store.calendars import Calendars
 from timer_core.store.queries import TimerQueries
 from timer_core.store.table import Table
@@ -39,6 +43,23 @@ class Filled:
     def confirmed(self) -> int:
         """The number of confirmed days."""
         return sum(isinstance(act, Confirmed) for act in self.acts)
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Prevent two runs at the same time, one of which would remove what the other records.
+
+    Raises
+    ------
+    ToolError
+        If another run holds the lock.
+    """
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ToolError("`make demo` is running already.") from None
+        yield
 
 
 def fill(table_name: str, *, now_ms: int, done: Callable[[Person], None]) -> Filled:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from itertools import groupby
+from typing import NamedTuple
 
 from pynamodb.expressions.operand import Path
 
@@ -13,6 +14,7 @@ from demo_github.team import ISSUES, REPOSITORIES, Issue, Person, Repository
 from demo_month.marks import is_marked
 from demo_month.plan import REASONS
 from demo_month.records import product_issue, week_of
+from timer_core.domain.errors import DayConfirmed
 from timer_core.domain.ids import ulid_ms
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.store.calendars import Calendars
@@ -60,6 +62,13 @@ class Removed:
     in_use: Set[Issue]
 
 
+class _Recorded(NamedTuple):
+    """A person's items by their sort keys, and the ULIDs of the timers that the demo recorded."""
+
+    items: Mapping[str, RawItem]
+    ulids: Set[str]
+
+
 def note_recording(table: Table, people: Iterable[Person], *, now_ms: int) -> None:
     """Note that a recording begins, so that tombstones of its timers can be told from later ones."""
     for person in people:
@@ -80,38 +89,65 @@ class Removal:
 
         People who have signed in, or who have a token or timers of their own, keep them and stay registered.
         """
-        by_id = {person.id: person for person in people}
+        found = {person: self._recorded(person) for person in people}
+        ulids = {person.id: recorded.ulids for person, recorded in found.items()}
         with ThreadPoolExecutor(_THREADS) as pool:
-            found = pool.map(partial(self._remove_person, now_ms=now_ms), by_id.values())
-            ulids = dict(zip(by_id, found, strict=True))
+            # The timers are deleted last: after a removal that was interrupted, they tell the next one which
+            # slots are the demo's.
             used = list(pool.map(lambda issue: self._remove_issue(issue, ulids), ISSUES))
+            removed = [
+                pool.submit(self._remove_person, person, recorded, now_ms=now_ms)
+                for person, recorded in found.items()
+            ]
+            for each in removed:
+                each.result()
         for repository in REPOSITORIES:
             self._remove_name(repository)
         in_use = {issue for issue, is_used in zip(ISSUES, used, strict=True) if is_used}
         return Removed(sum(map(len, ulids.values())), in_use)
 
-    def _remove_person(self, person: Person, *, now_ms: int) -> Set[str]:
-        """Delete a person's items, and return the ULIDs of their timers that the demo recorded."""
-        pk = user_pk(person.id)
-        items = {item["sk"]["S"]: item for item in self._table.query_all(pk)}
+    def _recorded(self, person: Person) -> _Recorded:
+        items = {item["sk"]["S"]: item for item in self._table.query_all(user_pk(person.id))}
         profile = items.get(PROFILE_SK, {})
         recorded_ms = int(profile[_RECORDED]["N"]) if _RECORDED in profile else 0
+        ulids = {
+            name_of(sk)
+            for sk, item in items.items()
+            if kind_of(sk) == "timer" and _is_ours(sk, item, recorded_ms)
+        }
+        return _Recorded(items, ulids)
+
+    def _remove_person(self, person: Person, recorded: _Recorded, *, now_ms: int) -> None:
+        """Delete a person's items, as far as the demo recorded them."""
+        pk = user_pk(person.id)
+        items, ours = recorded
         timers = {sk: item for sk, item in items.items() if kind_of(sk) == "timer"}
-        ours = {name_of(sk) for sk, item in timers.items() if _is_ours(sk, item, recorded_ms)}
         others = timers.keys() - {f"timer#{ulid}" for ulid in ours}
-        if not others and "avatar_url" not in profile and all(kind_of(sk) != "token" for sk in items):
+        if not others and "avatar_url" not in items.get(PROFILE_SK, {}) and _has_no_token(items):
             # Nobody has used the account.
             self._delete([*items.values(), _keys(PEOPLE_PK, pk)])
-            return ours
+            return
         for day in _confirmed_days(items, ours):
             self._timesheets.reopen(person.id, day, lambda _: None, now_ms=now_ms)
+        self._remove_choices(person, now_ms=now_ms)
         self._delete(item for sk, item in timers.items() if name_of(sk) in ours)
-        self._calendars.change(person.id, partial(_without_choices, person), now_ms=now_ms)
         # Without a request to delete the account, events from before it count again in the next recording.
         forgotten = [ProfileItem.events_ignored_until_ms.remove(), Path(_RECORDED).remove()]
         self._table.write(Write("Update", pk, PROFILE_SK, actions=forgotten))
         self._timesheets.rebuild(person.id, now_ms=now_ms)
-        return ours
+
+    def _remove_choices(self, person: Person, *, now_ms: int) -> None:
+        """Delete the working hours and days off that the demo chose, and reopen the days that they concern.
+
+        The person may have confirmed days off, on which no timer of the demo counts.
+        """
+        while True:
+            try:
+                self._calendars.change(person.id, partial(_without_choices, person), now_ms=now_ms)
+            except DayConfirmed as refusal:
+                self._timesheets.reopen(person.id, refusal.date, lambda _: None, now_ms=now_ms)
+            else:
+                return
 
     def _remove_issue(self, issue: Issue, ulids: Mapping[int, Set[str]]) -> bool:
         """Delete the events and timers of the demo from the log and slots of an issue.
@@ -151,6 +187,10 @@ class Removal:
         writes = [Write("Delete", item["pk"]["S"], item["sk"]["S"]) for item in items]
         for first in range(0, len(writes), _MOST_WRITES):
             self._table.transact(writes[first : first + _MOST_WRITES])
+
+
+def _has_no_token(items: Iterable[str]) -> bool:
+    return all(kind_of(sk) != "token" for sk in items)
 
 
 def _is_ours(sk: str, item: RawItem, recorded_ms: int) -> bool:

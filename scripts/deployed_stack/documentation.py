@@ -111,7 +111,7 @@ class _Page:
                 if target is not None:
                     token.attrSet("href", target)
             elif token.type == "image":
-                self._take_picture(token)
+                self._add_picture(token)
             if token.type not in {"link_open", "link_close"} or not is_omitted:
                 yield token
 
@@ -126,7 +126,7 @@ class _Page:
         up = "../" * (len(self._key.parts) - 1)
         return up + key + (f"#{parts.fragment}" if parts.fragment else "")
 
-    def _take_picture(self, token: Token) -> None:
+    def _add_picture(self, token: Token) -> None:
         path = (self._path.parent / str(token.attrGet("src"))).resolve()
         key = path.relative_to(ROOT).as_posix()
         self.pictures[key] = path

@@ -6,7 +6,8 @@ that are newer than the snapshots are made again, in their order. The journal is
 snapshot contains the number of the last call that it includes, and removes the files before it.
 
 Calls that change anything else (functions, routes, buckets, stacks) are rare, and are not repeatable. A
-snapshot follows them, which precedes the next call of the journal.
+snapshot follows them. A call that changes data waits until it is on disk, because the call may be about
+something that only this snapshot contains.
 """
 
 import asyncio
@@ -47,6 +48,8 @@ _SECONDS_BEFORE_SNAPSHOT = 2.0
 _SECONDS_OF_JOURNAL = 60.0
 _BYTES_OF_JOURNAL = 8_000_000
 _POLL_SECONDS = 0.5
+# The status from which on a call has changed nothing.
+_ERROR = 300
 _KEY = "journal"
 
 _log = logging.getLogger("journal")
@@ -67,6 +70,9 @@ class Journal:
         self._file: int | None = None
         self._bytes = 0
         self._oldest_call: float | None = None
+        # The number of calls that changed anything else, and the time of the first one that no snapshot on
+        # disk contains.
+        self._changes = 0
         self._needs_snapshot: float | None = None
         # Held while a call changes data, and while a snapshot copies it.
         self._data = asyncio.Lock()
@@ -112,12 +118,14 @@ class Journal:
                     await self._save(everything=True)
                 async with self._data:
                     answer = await handler(method, path, headers, body, query)
-                    if answer[0] < 300:
+                    if answer[0] < _ERROR:
                         self._append(service, headers, body)
                 return answer
             answer = await handler(method, path, headers, body, query)
-            if not name.startswith(_READING) and self._needs_snapshot is None:
-                self._needs_snapshot = time.monotonic()
+            if not name.startswith(_READING):
+                self._changes += 1
+                if self._needs_snapshot is None:
+                    self._needs_snapshot = time.monotonic()
             return answer
 
         return handle
@@ -161,7 +169,10 @@ class Journal:
             self._sequence = max(self._sequence, sequence)
             if sequence > saved[service]:
                 responses.set_request_region(region)
-                _finish(self._handlers[service]("POST", "/", {"x-amz-target": target}, body.encode(), {}))
+                call = self._handlers[service]("POST", "/", {"x-amz-target": target}, body.encode(), {})
+                status, _, content = _finish(call)
+                if status >= _ERROR:
+                    _log.error("Call %d, %s, failed when it was made again: %s", sequence, target, content)
                 count += 1
         if count:
             self._oldest_call = time.monotonic()
@@ -199,11 +210,12 @@ class Journal:
             async with self._data:
                 sequence = self._sequence
                 self._begin_file()
-                if everything:
-                    self._needs_snapshot = None
+                changes = self._changes
                 names = None if everything else [*_DATA_CALLS, _LOGS]
                 states = await asyncio.to_thread(self._copied, names)
             await asyncio.to_thread(self._write, states, sequence)
+            if everything and self._changes == changes:
+                self._needs_snapshot = None
 
     def _save_at_end(self, _services: object) -> None:
         sequence = self._sequence
@@ -264,10 +276,10 @@ def _copy(get_state: Callable[[], Any]) -> Any:
     return get_state()
 
 
-def _finish(call: Awaitable[Any]) -> None:
-    """Run a coroutine that never waits; these calls do not."""
+def _finish(call: Awaitable[Any]) -> Any:
+    """Return the result of a coroutine that never waits; these calls do not."""
     try:
         call.send(None)  # type: ignore[attr-defined]
-    except StopIteration:
-        return
+    except StopIteration as finished:
+        return finished.value
     raise RuntimeError("A call of the journal waits for something")

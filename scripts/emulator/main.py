@@ -284,7 +284,7 @@ def main() -> None:
         ministack.app,
         hosts=frozenset({f"127.0.0.1:{port}", f"localhost:{port}"}),
         access_key_id=os.environ["AWS_ACCESS_KEY_ID"],
-        # Functions inherit the environment, and the front door's secret is none of their business.
+        # Functions inherit the environment, and functions do not need the front door's secret.
         secret=os.environ.pop("EMULATOR_SECRET"),
     )
     queue_for_workers()

@@ -4,8 +4,8 @@
 - `/live` is a WebSocket, which the emulator's distribution would not forward.
 - Applications can be mounted below a path; `/demo` is the demo GitHub.
 
-The addresses of the emulator's own are not reachable through the door, whatever the path: the emulator's
-guard passes the door's requests to the distribution only.
+The emulator's own addresses are not reachable through the door, whatever the path: the emulator's guard
+passes the door's requests to the distribution only.
 
 Viewers may use any name of this machine's loopback interface, with any port, because the port may be
 forwarded over SSH; and in a codespace its own address. Other names in the Host header are refused, because

@@ -87,6 +87,7 @@ class LocalStack(DeployedStack):
         self._report = report
         self._parameters = dict(parameters or {})
         self._with_demo_github = with_demo_github
+        self._is_restored = False
 
     @property
     def url(self) -> str:
@@ -154,9 +155,11 @@ class LocalStack(DeployedStack):
         Raises
         ------
         ToolError
-            The emulator has ended twice within a minute; the message names its log.
+            The emulator has ended twice, or could not be restored twice, within a minute; the message names
+            its log.
         """
-        last_end, last_check = -_MINUTE, time.monotonic()
+        last_end = last_failure = -_MINUTE
+        last_check = time.monotonic()
         while True:
             time.sleep(_SUPERVISION_SECONDS)
             now = time.monotonic()
@@ -166,16 +169,31 @@ class LocalStack(DeployedStack):
                 last_end = now
             elif now - last_check < _CHECK_SECONDS:
                 continue
-            self.recover()
+            try:
+                self.recover()
+            except (ClientError, BotoCoreError) as error:
+                # The emulator is busy, or has ended again.
+                if time.monotonic() - last_failure < _MINUTE:
+                    raise ToolError(
+                        f"The stack cannot be restored; MiniStack's log is {self.emulator.log_file}: {error}"
+                    ) from error
+                last_failure = time.monotonic()
+                self._report(f"The stack could not be restored, and is tried again: {error}")
             last_check = time.monotonic()
 
     def recover(self) -> None:
-        """Start the emulator again if its process has ended, and deploy anew if it has lost its data."""
+        """Start the emulator again if its process has ended, and deploy anew if it has lost its data.
+
+        Raises
+        ------
+        ClientError, BotoCoreError
+            The stack could not be restored; the next call tries it again.
+        """
         if not self.emulator.is_running:
             self._report("MiniStack ended unexpectedly: starting it again, with its data")
             self.emulator.stop()
             self.emulator.start()
-        else:
+        elif self._is_restored:
             try:
                 if self._has_data():
                     return
@@ -310,6 +328,7 @@ class LocalStack(DeployedStack):
 
     def _restore(self) -> None:
         """Deploy what is new or lost, and open the front door to it."""
+        self._is_restored = False
         self._forget_description()
         if self._deployment_mark.exists() and not self._has_data():
             self._report(_LOST)
@@ -320,6 +339,7 @@ class LocalStack(DeployedStack):
         self._deploy_changes()
         self._deployment_mark.touch()
         self._open_door()
+        self._is_restored = True
 
     def _open_door(self) -> None:
         if self._door is None:
@@ -338,6 +358,7 @@ class LocalStack(DeployedStack):
     def _deploy_changes(self) -> None:
         deployed = self.recall("deployed")
         self._parameters["ConnectionsUrl"] = f"{self.endpoint_url}/_aws/execute-api"
+        self._parameters["LocalPort"] = str(self.port)
         if deployed is not None:
             self._parameters = json.loads(deployed)["parameters"] | self._parameters
         wanted = json.dumps({"sources": sources_digest(), "parameters": self._parameters}, sort_keys=True)

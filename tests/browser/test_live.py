@@ -303,6 +303,66 @@ def test_an_own_action_takes_one_refresh(live_sheet: Timesheet, live: LiveServer
     assert sum(LIST in sent for sent in requests.sent) == 1
 
 
+def test_a_hidden_tab_without_a_connection_shows_what_it_missed_after_another_tab_has_connected(
+    live_sheet: Timesheet, live: LiveServer, site: Site, ann: Account, ann_browser: BrowserContext
+) -> None:
+    page = live_sheet.page
+    # Let the hidden page close its connection after five minutes.
+    page.clock.install()
+    page.reload()
+    live_sheet.expect_ready()
+    live.expect_connections(page, 1)
+    page.wait_for_load_state("networkidle")
+    Widget(page).hide()
+    page.clock.fast_forward("05:01")
+    live.expect_connections(page, 0)
+    token = site.stack.mint_token(ann.id, login=ann.login)
+    (timer,) = site.timers(REPO, 7, token)
+    body = {"description": "Say goodbye"}
+    assert site.send("PATCH", f"/api/timelogs/{timer['id']}/", body, token=token).status == 200
+    other = open_widget(ann_browser)
+    expect_live(other)
+    Widget(page).hide(hidden=False)
+    expect(live_sheet.entry("Say goodbye")).to_be_visible()
+    assert live.connections == 1
+
+
+def test_a_page_whose_hint_was_lost_is_refreshed_after_forty_minutes(
+    live_sheet: Timesheet, live: LiveServer, site: Site, ann: Account
+) -> None:
+    page = live_sheet.page
+    page.clock.install()
+    page.reload()
+    live_sheet.expect_ready()
+    live.expect_connections(page, 1)
+    page.wait_for_load_state("networkidle")
+    put_timers(site, [finished_timer(ann, 2, "09:00", 30, 7, description="Added")])
+    requests = Requests(page)
+    for _ in range(38):
+        page.clock.fast_forward("01:00")
+        page.wait_for_timeout(50)
+    assert requests.sent == []
+    for _ in range(3):
+        page.clock.fast_forward("01:00")
+        page.wait_for_timeout(50)
+    expect(live_sheet.entry("Added")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert sum("timeline" in sent for sent in requests.sent) == 1
+    assert live.connections == 1
+
+
+def test_an_own_action_whose_hint_is_lost_shows_although_another_hint_came_before(
+    live_sheet: Timesheet, live: LiveServer
+) -> None:
+    page = live_sheet.page
+    with page.expect_response("**/api/timelogs/totals/**"):
+        live.hint()
+    page.wait_for_load_state("networkidle")
+    Present(page).start(f"{REPO}#8")
+    Present(page).expect_counting(8)
+    expect(live_sheet.entry("#8")).to_contain_text("counting")
+
+
 def test_an_idle_page_makes_no_request_for_half_an_hour(
     live_sheet: Timesheet, live: LiveServer, ann_elsewhere: Callable[..., Any]
 ) -> None:

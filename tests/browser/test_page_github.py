@@ -17,7 +17,7 @@ from tests.support.axe import violations
 from timer_core.github.webhooks.signature import sign
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from fake_github import FakeGitHub
     from fake_github.model import Account
@@ -74,6 +74,25 @@ def test_the_page_leads_through_both_ways(open_as: OpenAs, admin: Account, site:
     page.get_by_role("button", name=f"Copy {site.url}").click()
     expect(page.locator("#status")).to_have_text("Copied.")
     assert page.evaluate("navigator.clipboard.readText()") == site.url + WEBHOOK_PATH
+
+
+def test_the_commands_name_the_stack_wherever_the_page_is_opened(
+    open_as: OpenAs, admin: Account, site: Site
+) -> None:
+    page = open_as(admin, "/github.html")
+    local = page.locator("#local")
+    expect(page.locator("#secret-command")).to_have_text(f"make secret PORT={site.stack.port}")
+    expect(local).to_be_visible()
+
+    def answer_as_in_aws(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"stack": "timers", "local_port": None})
+
+    page.route("**/api/admin/github/", answer_as_in_aws)
+    page.reload()
+    expect(page.locator("#secret-command")).to_have_text("make secret STACK=timers")
+    expect(page.locator("#app-command")).to_have_text("make github-app STACK=timers ORG=octo-org")
+    expect(local).to_be_hidden()
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280])

@@ -222,8 +222,8 @@ def test_a_tab_that_slept_does_not_disturb_another_user(ann_widget: Widget, gith
     blocked = BlockedRequests(ann_widget.page, "**/api/timelogs/?*")
     ann_widget.page.evaluate("document.querySelector('issue-timer').manager.connect()")
     blocked.first()
-    # Load today's seconds, as the widget does after midnight.
-    ann_widget.page.evaluate("document.querySelector('issue-timer').manager.loadToday()")
+    # Request the list and today's seconds, as after a correction.
+    ann_widget.page.evaluate("document.querySelector('issue-timer').manager.expectChange()")
     with ann_widget.page.expect_response("**/api/auth/me/"):
         blocked.first().continue_()
     page.wait_for_timeout(1000)

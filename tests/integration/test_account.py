@@ -24,6 +24,7 @@ from auth.export import (
     TimerExported,
 )
 from auth.models import TokenShown
+from tests.support.account_deletion import delete_account
 from tests.support.app import ADMIN, DATES, EMBEDDER, ROUTES, WRITES, App, open_app
 from tests.support.browser import ORIGIN
 from tests.support.gateway import Context
@@ -968,8 +969,8 @@ class TestAccountDeletion:
         monkeypatch.setattr("timer_core.store.account_deletion._PAGE", 1)
         # The first page has no tokens, and the second one has the calendar.
         has_time = iter((True, False))
-        app.auth.shared.account_deletion.delete_all(
-            ann.id, now_ms=app.clock.ms, has_time=lambda: next(has_time)
+        delete_account(
+            app.auth.shared.account_deletion, ann.id, now_ms=app.clock.ms, has_time=lambda: next(has_time)
         )
         app.clock.advance(1)
         again, _ = app.signed_in(ann)

@@ -11,7 +11,7 @@ import pytest
 
 from demo_github.team import ISSUES, PEOPLE, Person
 from demo_month.filling import fill
-from demo_month.plan import DAYS
+from demo_month.plan import DAYS, REASONS
 from demo_month.removal import Removal
 from tests.support import plain_hours
 from tests.support.calendars import put_exceptions
@@ -214,6 +214,20 @@ def shown(table: Table, person: Person, now_ms: int) -> tuple[list[Any], list[An
     )
 
 
+def confirm_days_off(table: Table, person: Person) -> None:
+    """Confirm the days on which the demo gave a person a day off."""
+    calendars = Calendars(table)
+    sheets = Timesheets(table, TimerStore(table), calendars)
+    days = [
+        day
+        for day, exception in calendars.own(person.id).exceptions.items()
+        if exception.reason in REASONS and day < LAST
+    ]
+    assert days
+    for day in days:
+        sheets.confirm(person.id, day, lambda _: None, now_ms=NOW_MS)
+
+
 def test_an_empty_table_is_empty_again_after_the_removal(own_table: Table) -> None:
     # Clocks change in this month, and the people's dates are different.
     now_ms = int(datetime(2027, 4, 2, 23, 58, tzinfo=UTC).timestamp()) * 1000
@@ -263,6 +277,7 @@ def test_a_second_run_gives_the_same_and_a_removal_keeps_what_people_did_themsel
     assert second.removed.timers >= 50
     assert second.removed.in_use == {played_on}
     assert [shown(own_table, person, NOW_MS) for person in PEOPLE] == filled
+    confirm_days_off(own_table, CODERTOCAT)
     Removal(own_table).remove(PEOPLE, now_ms=NOW_MS)
     left = items(own_table)
     # The repository on whose issue the person has a timer keeps its name.
@@ -270,3 +285,19 @@ def test_a_second_run_gives_the_same_and_a_removal_keeps_what_people_did_themsel
     assert {key: item for key, item in left.items() if key not in names} == before
     assert len(names) == 2
     assert shown(own_table, CODERTOCAT, NOW_MS) == shown_before
+
+
+def test_an_interrupted_removal_is_completed_by_the_next_one(
+    own_table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    fill(own_table.name, now_ms=NOW_MS, done=lambda _: None)
+    with monkeypatch.context() as patched:
+        patched.setattr(Removal, "_remove_person", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            Removal(own_table).remove(PEOPLE, now_ms=NOW_MS)
+    assert items(own_table)
+    assert not Removal(own_table).remove(PEOPLE, now_ms=NOW_MS).in_use
+    assert items(own_table) == {}

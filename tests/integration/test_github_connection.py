@@ -74,6 +74,7 @@ def test_a_new_stack_is_not_connected(admin: Client) -> None:
     assert shown == {
         "connection": "none",
         "stack": "issue-timer-dev",
+        "local_port": None,
         "github": {
             "credential": None,
             "cannot": ["project_cards", "replies", "redelivery", "reconcile"],
@@ -83,6 +84,13 @@ def test_a_new_stack_is_not_connected(admin: Client) -> None:
         "last_refused": None,
         "deliveries": [],
     }
+
+
+@pytest.mark.parametrize(("variable", "port"), [("4571", 4571), ("", None)])
+def test_a_local_stack_names_its_port(table: Table, variable: str, port: int | None) -> None:
+    with loaded("timelogs.api", table.name, ADMIN_LOGINS="boss", LOCAL_PORT=variable) as timelogs:
+        token = TokenStore(table).mint(Person(900, "boss"), name="test", now_ms=now_ms())[1]
+        assert connection(Client(timelogs.handler, token))["local_port"] == port
 
 
 class TestDeliveries:
@@ -175,7 +183,14 @@ def test_the_days_before_yesterday_are_left_out_but_for_the_last_delivery(
     store = HealthStore(table)
     day = 86_400_000
     for ago_days in (5, 1, 0):
-        store.count_deliveries(processed=1, failed=ago_days, now_ms=now_ms() - ago_days * day)
+        store.count_deliveries(
+            processed=1,
+            ignored=0,
+            failed=ago_days,
+            last=None,
+            refused_ms=None,
+            now_ms=now_ms() - ago_days * day,
+        )
     assert [one["failed"] for one in connection(admin)["deliveries"]] == [1, 0]
 
 

@@ -12,6 +12,7 @@ import pytest
 from fake_github import FakeGitHub
 from fake_github.model import Account, Issue
 from fake_github.model import Repository as GitHubRepository
+from tests.support.account_deletion import delete_account
 from tests.support.app import App, open_app
 from tests.support.handlers import Clock
 from tests.support.network import Killed
@@ -30,6 +31,7 @@ from timer_core.store.account_deletion import AccountDeletionStore
 from timer_core.store.account_export import AccountExport
 from timer_core.store.derived_timers import DerivedTimers
 from timer_core.store.event_log import EventLog
+from timer_core.store.health import HealthStore
 from timer_core.store.items import ProfileItem
 from timer_core.store.keys import slot_key
 from timer_core.store.people import PeopleStore
@@ -585,7 +587,7 @@ class TestSlots:
         slots = AccountExport(table).page(ann.id, position=None, page_size=100).slots
         assert (f"{ann.id}#1", [timer.ulid]) in [(slot.issue_key, slot.ulids) for slot in slots]
         deletion = AccountDeletionStore(table, track_unregistered=False)
-        deletion.delete_all(ann.id, now_ms=now_ms(), has_time=lambda: True)
+        delete_account(deletion, ann.id, now_ms=now_ms())
         for issue in (repository.issue(1), Named(team.name, "x", 1)):
             assert table.get(*slot_key(issue, ann.id)) is None
 
@@ -651,10 +653,19 @@ class TestRepositoryEvents:
         assert [span[3] for span in spans(team, ann)] == ["running"]
         (message,) = received
         assert 59 <= (message.visibility_timeout_s or 0) <= 61
+        health = HealthStore(team.product.table)
+
+        def state() -> str | None:
+            last = health.days()[-1].last
+            return None if last is None else last.state
+
+        # The last attempt queues another message instead.
+        assert state() == ("processed" if failures else "waiting")
         for seconds, is_done in ((30, False), (31, True)):
             clock.advance(seconds)
             team.product.queue.retry()
             assert (team.product.process() == []) is is_done
+        assert state() == "processed"
         assert [span[3] for span in spans(team, ann)] == ["paused"]
 
 

@@ -294,6 +294,13 @@ class TestConnecting:
             network.close()
         assert live.ids(ann.id) == []
 
+    def test_a_token_opens_nothing_while_its_account_is_deleted(self, live: Live) -> None:
+        browser, ann = live.app.signed_in()
+        url = ticket(live.app.caller(live.app.token(browser)))
+        live.app.auth.shared.account_deletion.request(ann.id, now_ms=live.app.clock.ms)
+        assert not live.opens(url)
+        assert live.ids(ann.id) == []
+
     def test_an_eleventh_connection_closes_the_oldest(self, live: Live) -> None:
         browser, ann = live.app.signed_in()
         urls = [ticket(browser) for _ in range(MAX_CONNECTIONS + 2)]
@@ -483,6 +490,39 @@ class TestEnd:
         assert browser("DELETE", ME).status == 204
         assert sorted(live.api.closed) == sorted(one.connection_id for one in connections)
         assert live.app.table.get(user_pk(ann.id), CONNECTIONS_SK) is None
+
+    def test_a_refused_deletion_of_an_account_ends_nothing(self, live: Live) -> None:
+        browser, ann = live.app.signed_in()
+        assert browser("GET", ME).status == 200
+        (kept,) = self.of(live, ann.id, "token:one")
+        live.app.sessions.end_all(ann.id, now_ms=live.app.clock.ms)
+        # The session is still cached, and is read again before the deletion.
+        assert browser("DELETE", ME).status == 401
+        assert (live.api.closed, live.ids(ann.id)) == ([], [kept.connection_id])
+
+    def test_no_connection_outlives_an_account_whose_deletion_is_just_recorded(self, live: Live) -> None:
+        browser, ann = live.app.signed_in()
+        caller = live.app.caller(live.app.token(browser))
+        before, *after = ticket(caller), ticket(caller), ticket(browser)
+        opened = dict[str, bool]()
+
+        def record(operation: str, send: Any) -> Any:
+            opened[before] = live.opens(before)
+            connected.extend(live.ids(ann.id))
+            response = send()
+            assert operation == "TransactWriteItems"
+            opened.update((url, live.opens(url)) for url in after)
+            return response
+
+        connected = list[str]()
+        network = Network(live.app.auth.shared.table.connection)
+        network.next_writes = [record]
+        try:
+            assert browser("DELETE", ME).status == 204
+        finally:
+            network.close()
+        assert list(opened.values()) == [True, False, False]
+        assert live.api.closed == connected
 
     def test_revoking_all_access_ends_all(self, live: Live) -> None:
         _, ann = live.app.signed_in()

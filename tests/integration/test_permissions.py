@@ -91,6 +91,17 @@ class TestEvaluation:
         call = Call("dynamodb:GetItem", TABLE, keys)
         assert is_allowed(call, [self.ALLOW, self.NO_TOKENS]) is allowed
 
+    @pytest.mark.parametrize(
+        ("keys", "allowed"),
+        [(("user#1",), True), (("user#1", "state#a"), True), (("user#1", "token#a"), False), (("x",), False)],
+    )
+    def test_a_call_on_some_keys_is_allowed_if_all_of_its_keys_are(
+        self, keys: tuple[str, ...], allowed: bool
+    ) -> None:
+        own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["user#*", "state#*"]}}
+        call = Call("dynamodb:GetItem", TABLE, keys)
+        assert is_allowed(call, [{**self.ALLOW, "Condition": own}]) is allowed
+
     def test_an_unsupported_condition_fails_an_assertion(self) -> None:
         other = {**self.ALLOW, "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}
         with pytest.raises(AssertionError):
@@ -136,6 +147,16 @@ def test_the_background_functions_cannot_use_tokens(function: str, allowed: set[
     actions = ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "BatchGetItem", "Query")
     calls = {action: Call(f"dynamodb:{action}", TABLE, ("token#a",)) for action in actions}
     assert {action for action in actions if is_allowed(calls[action], statements_of(function))} == allowed
+
+
+@pytest.mark.parametrize(
+    ("key", "allowed"),
+    [("user#1", True), ("state#a", True), ("token#a", False), ("issue#1#1", False), ("github", False)],
+)
+def test_the_live_function_uses_items_of_people_and_tickets_only(key: str, allowed: bool) -> None:
+    for action in ("GetItem", "PutItem", "UpdateItem"):
+        call = Call(f"dynamodb:{action}", TABLE, (key,))
+        assert is_allowed(call, statements_of("LiveFunction")) is allowed
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from deployed_stack.restore import (
     ensure_settings,
     replace_items,
 )
+from tests.support.account_deletion import delete_account
 from tests.support.connection import REGION, connect
 from tests.support.table import create_table, delete_table
 from tests.support.template import template, translated
@@ -123,9 +124,7 @@ def test_deleted_accounts_stay_deleted(client: DynamoDBClient, table_name: str, 
         put(client, table_name, f"user#{user_id}", "timer#1", start_ms={"N": "1"})
         put(client, table_name, "issue#a/b#1", f"user#{user_id}")
     back_up(client, table_name, restored)
-    AccountDeletionStore(table, track_unregistered=False).delete_all(
-        ANN, now_ms=now_ms(), has_time=lambda: True
-    )
+    delete_account(AccountDeletionStore(table, track_unregistered=False), ANN, now_ms=now_ms())
     # The deletion finds slots by the attributes of real timers.
     client.delete_item(TableName=table_name, Key={"pk": {"S": "issue#a/b#1"}, "sk": {"S": "user#1"}})
     after_deletion = items(client, table_name)
@@ -176,8 +175,8 @@ def test_an_interrupted_restore_of_everything_can_be_repeated(
         people.register(user_id, f"person-{user_id}", now_ms=now_ms())
         tokens.mint(Person(user_id, f"person-{user_id}"), name="token", now_ms=now_ms())
         put(client, table_name, f"user#{user_id}", "timer#1", start_ms={"N": "1"})
-    AccountDeletionStore(table, track_unregistered=False).delete_all(
-        ANN, now_ms=now_ms(), has_time=lambda: False
+    delete_account(
+        AccountDeletionStore(table, track_unregistered=False), ANN, now_ms=now_ms(), has_time=lambda: False
     )
     put(client, table_name, "user#1", "timer#not-deleted-yet", start_ms={"N": "1"})
     before = back_up(client, table_name, restored)

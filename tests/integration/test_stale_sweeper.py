@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.account_deletion import delete_account
 from tests.support.connection import connect
 from tests.support.gateway import Context, ExpiringContext
 from tests.support.handlers import loaded
@@ -226,7 +227,7 @@ def test_every_sweep_but_a_dry_run_finishes_account_deletions(
     people, leaving = PeopleStore(shared_table), sweeper.module.account_deletion
     people.register(sweeper.ann, "ann", now_ms=sweeper.now_ms)
     TokenStore(shared_table).mint(Person(sweeper.ann, "ann"), name="kept", now_ms=sweeper.now_ms)
-    leaving.delete_all(sweeper.ann, now_ms=sweeper.now_ms, has_time=lambda: False)
+    delete_account(leaving, sweeper.ann, now_ms=sweeper.now_ms, has_time=lambda: False)
     timer = sweeper.started(1)
     summary = sweeper.run({"stop_stale": False, "redeliver": False, "dry_run": dry_run})
     assert summary == NOTHING | {"dry_run": dry_run}
@@ -240,7 +241,7 @@ def test_a_failed_account_deletion_does_not_block_others_and_is_retried(
 ) -> None:
     leaving = sweeper.module.account_deletion
     for user_id in (sweeper.ann, sweeper.ann + 1):
-        leaving.delete_all(user_id, now_ms=sweeper.now_ms - HOUR, has_time=lambda: True)
+        delete_account(leaving, user_id, now_ms=sweeper.now_ms - HOUR)
     finish = leaving.finish
 
     def fail_for_ann(pending: PendingDeletion, **options: Any) -> bool:
@@ -274,7 +275,7 @@ def test_the_summary_survives_unreadable_account_deletions(
 
 def test_without_time_account_deletions_wait_for_the_next_run(sweeper: Sweeper) -> None:
     leaving = sweeper.module.account_deletion
-    leaving.delete_all(sweeper.ann, now_ms=sweeper.now_ms - HOUR, has_time=lambda: True)
+    delete_account(leaving, sweeper.ann, now_ms=sweeper.now_ms - HOUR)
     assert not sweeper.run({"stop_stale": False}, Context(remaining_ms=0))["complete"]
     assert len(list(leaving.pending_deletions())) == 1
     assert sweeper.run({"stop_stale": False}) == NOTHING

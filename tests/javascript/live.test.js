@@ -194,18 +194,50 @@ test("a connection is pinged every nine minutes", async () => {
   assert.deepEqual(FakeSocket.all, [socket]);
 });
 
-test("a connection that does not reply to a ping is replaced", async () => {
+test("a connection that does not reply to two pings is replaced", async () => {
   FakeSocket.isReplying = false;
   page.server.start(7);
   await connect();
   await page.browser.pass(544_000);
-  assert.equal(FakeSocket.all.length, 1);
-  await page.browser.pass(5_000);
+  assert.deepEqual([FakeSocket.all.length, FakeSocket.all[0].sent.length], [1, 2]);
+  await page.browser.pass(10_000);
   assert.deepEqual(
     FakeSocket.all.map(({ state }) => state),
     ["closed", "open"],
   );
   assert.deepEqual(requests(), [POST_TICKET, LIST, TOTALS]);
+});
+
+test("a single ping without a reply is repeated, and the connection is kept", async () => {
+  FakeSocket.isReplying = false;
+  await connect();
+  await page.browser.pass(536_000);
+  const [socket] = FakeSocket.open;
+  assert.equal(socket.sent.length, 1);
+  FakeSocket.isReplying = true;
+  await page.browser.pass(MINUTE_MS);
+  assert.equal(socket.sent.length, 2);
+  assert.deepEqual([FakeSocket.all, page.manager.isLive, requests()], [[socket], true, []]);
+});
+
+test("connections without replies are replaced at growing intervals, until one replies", async () => {
+  FakeSocket.isReplying = false;
+  await connect();
+  /** @type {number[]} */
+  const waits = [];
+  const loseOne = async () => {
+    while (FakeSocket.open.length) await page.browser.pass(1_000);
+    const at = page.browser.monotonic;
+    while (!FakeSocket.open.length) await page.browser.pass(1_000);
+    waits.push(Math.floor((page.browser.monotonic - at) / 4_000) * 4);
+  };
+  for (let i = 0; i < 4; i += 1) await loseOne();
+  assert.deepEqual(waits, [4, 8, 16, 32]);
+  FakeSocket.isReplying = true;
+  await page.browser.pass(10 * MINUTE_MS);
+  FakeSocket.isReplying = false;
+  await loseOne();
+  assert.equal(waits.at(-1), 4);
 });
 
 test("a connection is renewed before it ends, and overlaps with the next one", async () => {
@@ -422,7 +454,7 @@ test("a page that is visible again soon makes one request, and checks an old con
   page.browser.setHidden(false);
   await flush();
   assert.deepEqual([requests(), socket.sent], [[LIST], ['{"type":"ping"}']]);
-  await page.browser.pass(11_000);
+  await page.browser.pass(15_000);
   assert.deepEqual(
     FakeSocket.all.map(({ state }) => state),
     ["closed", "open"],
@@ -442,6 +474,51 @@ test("a page neither connects nor polls while another tab is connected", async (
   await flush();
   // The list comes from the other tab.
   assert.deepEqual([requests(), hints], [[], 1]);
+});
+
+test("a hidden page gets a hint when another tab connects after a time without a connection", async () => {
+  await openLeader();
+  const tab = page.browser.openLiveTab();
+  tab.onmessage = ({ data }) => data.type === "check" && postConnection(tab, true);
+  await connect();
+  page.browser.setHidden(true);
+  // The other tab is closed.
+  postConnection(tab, false);
+  await page.browser.pass(60 * MINUTE_MS);
+  assert.deepEqual([page.manager.isLive, hints], [false, 0]);
+  // A new tab connects, and has no reason to send hints. It posts the connection more than once.
+  postConnection(tab, true);
+  postConnection(tab, true);
+  await flush();
+  assert.deepEqual([page.manager.isLive, hints], [true, 1]);
+});
+
+test("a tab that connects within five seconds informs the others, and refreshes only its list", async () => {
+  const others = page.browser.openLiveTab();
+  /** @type {any[]} */
+  const messages = [];
+  others.onmessage = ({ data }) => messages.push(data);
+  await connect();
+  assert.deepEqual(
+    messages.filter(({ type }) => type === "connection"),
+    [
+      { type: "connection", isConnected: false },
+      { type: "connection", isConnected: true },
+    ],
+  );
+  assert.equal(hints, 0);
+});
+
+test("a page that the browser has kept for going back gets a hint when another tab is connected", async () => {
+  await openLeader();
+  const tab = page.browser.openLiveTab();
+  tab.onmessage = ({ data }) => data.type === "check" && postConnection(tab, true);
+  await connect();
+  page.browser.window.dispatchEvent(new Event("pagehide"));
+  await page.browser.pass(10 * MINUTE_MS);
+  page.browser.window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+  await page.browser.pass(500);
+  assert.deepEqual([page.manager.isLive, hints], [true, 1]);
 });
 
 test("a page polls while the tab with the lock cannot connect", async () => {
@@ -486,6 +563,8 @@ test("a page whose lock is stolen closes its connection and follows the other ta
   await page.browser.pass(10 * MINUTE_MS);
   assert.deepEqual([FakeSocket.open, page.manager.isLive], [[], true]);
   assert.deepEqual(requests(), []);
+  // The page was frozen, and may have missed hints.
+  assert.equal(hints, 1);
 });
 
 // ------------------------------------------------------------------ users

@@ -85,9 +85,14 @@ def _applies(statement: Statement, call: Call) -> bool:
 def _holds(operator: str, keys: Mapping[str, Any], call: Call) -> bool:
     if (operator, set(keys)) == ("StringEquals", {"secretsmanager:VersionStage"}):
         return call.stage in _listed(keys["secretsmanager:VersionStage"])
-    assert (operator, set(keys)) == ("ForAnyValue:StringLike", {"dynamodb:LeadingKeys"}), (operator, keys)
+    assert set(keys) == {"dynamodb:LeadingKeys"}, (operator, keys)
     patterns = _listed(keys["dynamodb:LeadingKeys"])
-    return any(_matches(pattern, key) for pattern in patterns for key in call.leading_keys)
+    matches = [any(_matches(pattern, key) for pattern in patterns) for key in call.leading_keys]
+    # IAM's User Guide, "Set operators for multivalued context keys".
+    if operator == "ForAllValues:StringLike":
+        return all(matches)
+    assert operator == "ForAnyValue:StringLike", (operator, keys)
+    return any(matches)
 
 
 def _matches(pattern: str, text: str) -> bool:

@@ -150,13 +150,16 @@ def test_an_ignored_event_is_not_a_failure(run: Callable[..., Run], server: Serv
     assert result.log.endswith(': ignored ("not_handled")\n')
 
 
-def test_a_name_under_localhost_resolves_to_this_machine(run: Callable[..., Run], server: Server) -> None:
-    assert run(url=f"http://d1.cloudfront.localhost:{server.server_port}/hook/").exit_status == 0
+def test_names_below_localhost_need_https(run: Callable[..., Run], server: Server) -> None:
+    result = run(url=f"http://timer.localhost:{server.server_port}/hook/")
+    assert result.outputs == {"status": "failed"}
+    assert server.received == []
+
+
+def test_localhost_resolves_to_this_machine(run: Callable[..., Run], server: Server) -> None:
+    assert run(url=f"http://localhost:{server.server_port}/hook/").exit_status == 0
     (received,) = server.received
-    assert (received.headers["host"], received.path) == (
-        f"d1.cloudfront.localhost:{server.server_port}",
-        "/hook/",
-    )
+    assert (received.headers["host"], received.path) == (f"localhost:{server.server_port}", "/hook/")
 
 
 @pytest.mark.parametrize("failure", [UNAVAILABLE, Answer(429, {}), Answer(500, {}), HANG_UP, SILENCE])

@@ -3,12 +3,15 @@
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from demo_github.team import ISSUES, LABELS, PEOPLE, REPOSITORIES, STATUSES, Issue, Person
 from demo_month.acts import Act, Happened, Pressed
+from demo_month.filling import alone
 from demo_month.plan import DAYS, month
+from deployed_stack.errors import ToolError
 from deployed_stack.paths import ROOT
 from timer_core.domain.weeks import parse_week
 
@@ -117,3 +120,11 @@ def test_a_stack_in_aws_is_refused() -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert ended.stderr == "The demo is for the local stack only, not for one in AWS: omit STACK.\n"
+
+
+def test_a_second_run_at_the_same_time_is_refused(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with alone(lock), pytest.raises(ToolError, match="running already"), alone(lock):
+        pass
+    with alone(lock):
+        pass

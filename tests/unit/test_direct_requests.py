@@ -342,6 +342,33 @@ class TestFaults:
             "DynamoDB_20120810.GetItem"
         }
 
+    @pytest.mark.parametrize(
+        "content",
+        [b"[]", b"null", b'"Service Unavailable"', b'{"Item":' * 100_000],
+        ids=["list", "null", "text", "deep"],
+    )
+    @pytest.mark.parametrize("status", [200, 500])
+    def test_a_document_of_another_form_is_requested_again(
+        self, direct: Caller, content: bytes, status: int
+    ) -> None:
+        def other() -> AWSResponse:
+            response = reply({}, status, content=content)
+            response.headers["x-amz-crc32"] = str(crc32(content))
+            return response
+
+        assert direct.call(_GET, [other, lambda: reply(_DOCUMENT)])["Item"] == _DOCUMENT["Item"]
+
+    @pytest.mark.parametrize("checksum", ["", "abc"])
+    def test_a_response_without_a_valid_checksum_is_requested_again(
+        self, direct: Caller, checksum: str
+    ) -> None:
+        def other() -> AWSResponse:
+            response = reply({})
+            response.headers["x-amz-crc32"] = checksum
+            return response
+
+        assert direct.call(_GET, [other, lambda: reply(_DOCUMENT)])["Item"] == _DOCUMENT["Item"]
+
     @pytest.mark.parametrize("name", ["throttled", "internal"])
     def test_are_errors_after_three_attempts(self, plain: Caller, direct: Caller, name: str) -> None:
         expected, found = (caller.call(_GET, [_FAULTS[name]] * 3) for caller in (plain, direct))

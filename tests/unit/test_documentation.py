@@ -68,6 +68,21 @@ def test_every_link_leads_to_a_page_and_a_heading(key: str) -> None:
             assert not parts.fragment or parts.fragment in PARSED[target].ids, link
 
 
+def test_every_address_of_a_page_is_the_path_of_a_file() -> None:
+    # The bucket has no directory indexes; `/` is the distribution's root object.
+    addresses = re.findall(r"^\| `(/\S*)` \|", (ROOT / "docs/page.md").read_text(), re.MULTILINE)
+    assert {"/", "/account.html", "/docs/index.html"} <= {*addresses}
+    addresses += re.findall(r"`(/docs/[^`]*)`", (ROOT / "CHANGELOG.md").read_text())
+    for address in addresses:
+        name = address.removeprefix("/") or "index.html"
+        assert name in FILES or (ROOT / "web" / name).is_file(), address
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    numbers = sorted(int(path.name.partition("-")[0]) for path in (ROOT / "docs/decisions").glob("*.md"))
+    assert numbers == [*range(1, len(numbers) + 1)]
+
+
 @pytest.mark.parametrize("key", sorted(PAGES))
 def test_every_loaded_file_exists(key: str) -> None:
     for name in PARSED[key].loaded:

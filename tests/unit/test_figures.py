@@ -9,7 +9,7 @@ from deployed_stack.paths import ROOT
 from tests.support.template import template
 
 COST = (ROOT / "docs/cost.md").read_text()
-_, MEASURED, _ = re.split("<!-- cost -->|<!-- end -->", COST)
+BEFORE, MEASURED, AFTER = re.split("<!-- cost -->|<!-- end -->", COST)
 # An amount of dollars, such as `$0.40` or `7 dollars`.
 AMOUNT = re.compile(r"\$(\d[\d,]*(?:\.\d+)?)|\b(\d+) dollars")
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
@@ -47,6 +47,42 @@ def test_the_readme_has_the_measured_costs() -> None:
 def test_each_amount_of_dollars_is_one_of_the_costs(path: Path) -> None:
     known = amounts(COST) | {number(text) for text in NUMBER.findall(MEASURED) if "." in text}
     assert amounts(path.read_text()) <= known | {round(dollars) for dollars in known}
+
+
+def cell(row: str) -> float:
+    """Return the number in the second column of a row that begins with a text."""
+    (text,) = re.findall(rf"^\| {re.escape(row)}[^|]*\| ([\d.,]+) \|", MEASURED, re.MULTILINE)
+    return number(text)
+
+
+def price(what: str) -> float:
+    """Return a list price in dollars, for its unit."""
+    (dollars,) = re.findall(rf"^\|[^|]*\| {re.escape(what)} \| ([\d.e-]+) \|", MEASURED, re.MULTILINE)
+    return float(dollars)
+
+
+def test_the_costs_in_sentences_are_those_of_the_tables() -> None:
+    sentences = " ".join((BEFORE + AFTER).split())
+    days = cell("working days a month")
+    connections = cell("live connections of a person a day")
+    minutes = cell("minutes a day in which a person's widget is visible")
+    minutes += connections * cell("minutes for which a connection stays open")
+    minutes *= days * (1 - cell("share of the time in which a visible widget cannot"))
+    connected = minutes * price("WebSocket connection minutes") / 1e6
+    assert f"${connected:.4f} for its minutes" in sentences
+    alarms = cell("metrics that the template's alarms read") * price("metrics of alarms")
+    assert f"alarms (${alarms:.2f})" in sentences
+    assert (
+        f"the fourth (${price('dashboards'):.0f}), and Lambda's polls of its two queues (${cell('SQS')})"
+        in sentences
+    )
+    polled, live = (
+        number(NUMBER.findall(cells)[-1])
+        for cells in re.findall(
+            r"^\| (?:all widgets poll|\*\*live connections\*\*) \|(.*)\|$", MEASURED, re.MULTILINE
+        )
+    )
+    assert f"The polls that it replaces cost about ${polled - live:.2f}" in sentences
 
 
 def test_the_documents_have_the_numbers_of_alarms_their_metrics_and_secrets() -> None:

@@ -1,8 +1,13 @@
 """`make lint` reports lock files that do not match requirements/*.in."""
 
+import ast
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from release.requirements import check_requirements
 
@@ -27,6 +32,43 @@ def write(root: Path, **files: str) -> None:
 
 def test_the_lock_files_of_this_tree_are_up_to_date() -> None:
     assert list(check_requirements(ROOT)) == []
+
+
+def test_each_package_that_the_tools_import_is_required_directly() -> None:
+    requirements = [
+        Requirement(line)
+        for path in (ROOT / "requirements").glob("*.in")
+        for line in path.read_text().splitlines()
+        if line and not line.startswith(("#", "-"))
+    ]
+    wanted: set[str] = {canonicalize_name(one.name) for one in requirements}
+    # The stubs of each service are a package of their own, which an extra names.
+    wanted |= {
+        f"mypy-boto3-{extra}" for one in requirements if one.name == "boto3-stubs" for extra in one.extras
+    }
+    # MiniStack has an environment of its own.
+    own = {"ministack", "timer_core"}
+    own |= {path.stem for folder in (ROOT / "scripts", ROOT / "functions", ROOT) for path in folder.iterdir()}
+    imported = {name for path in (ROOT / "scripts").rglob("*.py") for name in imports(path)}
+    providers = packages_distributions()
+    missing = {
+        name
+        for name in imported - own - sys.stdlib_module_names
+        if not wanted & {canonicalize_name(package) for package in providers.get(name, [])}
+    }
+    assert {"yaml", "httpcore", "starlette"} <= imported
+    assert missing == set()
+
+
+def imports(path: Path) -> set[str]:
+    """Return the top-level packages that a module imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
 
 
 @pytest.mark.parametrize(

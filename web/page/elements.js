@@ -50,7 +50,7 @@ export function named(name, element) {
  * points at it or has focused it stays the same element.
  *
  * @param {Element} parent
- * @param {Element[]} children content without fields, whose listeners are properties such as `onclick`
+ * @param {Element[]} children content without fields, whose only listeners are in `onclick`
  * @returns {Element[]} the children that the element has now
  */
 export function setChildren(parent, children) {
@@ -87,7 +87,10 @@ function merged(former, next) {
  * @param {HTMLElement} next
  */
 function mergeElement(known, next) {
-  for (const name of known.getAttributeNames()) if (!next.hasAttribute(name)) known.removeAttribute(name);
+  for (const name of known.getAttributeNames()) {
+    // An action that still runs has set this attribute (`onAction`), and removes it.
+    if (name !== "aria-busy" && !next.hasAttribute(name)) known.removeAttribute(name);
+  }
   for (const { name, value } of next.attributes) {
     // The CSP forbids to set this attribute, but not to set the property.
     if (name !== "style" && known.getAttribute(name) !== value) known.setAttribute(name, value);

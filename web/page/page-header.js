@@ -3,8 +3,7 @@
 // the modules load. language.js translates the header's texts.
 
 /**
- * The header with the brand, the navigation and the signed-in user. The attribute `current` names the
- * page.
+ * The header with the brand, the navigation and the signed-in user. The attribute `current` names the page.
  * The link to the page for admins is hidden until session.js shows it to an admin.
  */
 class PageHeader extends HTMLElement {

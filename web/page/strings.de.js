@@ -609,8 +609,8 @@ export const german = {
   checksItself: "Aktualisiert sich selbst.",
   checksNoMore: "Aktualisiert sich nicht mehr selbst.",
   localAddress:
-    "GitHub erreicht diese Adresse nicht, denn sie ist auf deinem eigenen Rechner. Richte einen Tunnel darauf, und " +
-    "verwende die Adresse des Tunnels.",
+    "GitHub erreicht diese Adresse nicht, denn sie ist auf deinem eigenen Rechner oder in deinem Codespace. Richte " +
+    "einen Tunnel darauf, und verwende die Adresse des Tunnels.",
   webhookApp: "Der Webhook der App",
   webhookOrganization: ({ name }) => `Organisation ${name}`,
   webhookRepository: ({ name }) => `Repository ${name}`,

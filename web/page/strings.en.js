@@ -363,7 +363,7 @@ export const english = {
   deliveryOfApp: ({ event, state }) => `Received ${event}: ${state}.`,
   stateProcessed: "processed",
   stateIgnored: ({ reason }) => `no effect, because ${reason}`,
-  stateWaiting: "not processed yet, it is repeated",
+  stateWaiting: "not processed yet, will be retried",
   stateFailed: "failed permanently",
   ignoredNotRegistered: "the person has not signed in here",
   ignoredBeforeRegistration: "it happened before the person signed in here",
@@ -371,7 +371,7 @@ export const english = {
   ignoredNoIssue: "it is not about an issue",
   ignoredClosed: "the issue is closed",
   ignoredUnassigned: "nobody is assigned",
-  ignoredOtherServer: "it is of another GitHub server",
+  ignoredOtherServer: "it comes from another GitHub server",
   ignoredNoTimer: "no timer depends on it",
   problemSignature: ({ time, command }) =>
     `A delivery had a wrong signature (${time}). Enter the secret that ${command} prints in the settings at ` +
@@ -408,8 +408,8 @@ export const english = {
   emptyComment: "Or write /timer start in a comment on an issue.",
   emptyConnected: "GitHub is connected: its events have arrived since yesterday.",
   emptyUnconnected:
-    "No event of GitHub has arrived since yesterday. If assigning starts no timer, ask an admin of this server " +
+    "No GitHub event has arrived since yesterday. If assigning starts no timer, ask an admin of this server " +
     "whether the repository is connected.",
-  emptyConnect: "No event of GitHub has arrived since yesterday.",
+  emptyConnect: "No GitHub event has arrived since yesterday.",
   emptyConnectLink: "Connect GitHub",
 };

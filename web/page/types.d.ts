@@ -281,6 +281,8 @@ export interface GitHubConnection {
   connection: "app" | "token" | "webhook" | "none";
   /** The stack's name, for the commands. */
   stack: string;
+  /** The port of a local stack, for the commands; null for a stack in AWS. */
+  local_port: number | null;
   webhook_url: string;
   github: { credential: string | null; cannot: Capability[] };
   webhooks: { kind: "app" | "organization" | "repository"; name: string | null; repaired: string | null }[];

@@ -11,8 +11,10 @@ const CHECK_MS = 60_000;
 const REPLY_MS = 1_000;
 // A check that is late by more than this shows that the machine slept.
 const SLEEP_MS = 30_000;
-// How long the server may take to reply to a ping.
-const PONG_MS = 10_000;
+// How long the server may take on average to reply to a ping, and how many pings it may leave without a reply. API
+// Gateway drops pings beyond its limit.
+const PONG_MS = 5_000;
+const PINGS = 2;
 // How long the connection is kept while no tab is visible.
 const HIDDEN_MS = 300_000;
 // The average wait before the next try to connect, after the first failure and at most.
@@ -24,7 +26,8 @@ const STABLE_MS = 60_000;
 const OVERLAP_MS = 10_000;
 // The shortest time between two hints to the tabs.
 const SPACING_MS = 1_000;
-// A tab that has loaded its data within this time before the connection opened needs only a new list.
+// A tab that has loaded its data within this time before the connection opened needs only a new list: the page's other
+// data are hardly older than the connection, and are refreshed when they are old.
 const FRESH_MS = 5_000;
 
 /**
@@ -78,7 +81,7 @@ export class Live {
     const { signal } = this.#listening;
     document.addEventListener("visibilitychange", () => this.#onVisibility(), { signal });
     window.addEventListener("pageshow", () => this.#onVisibility(), { signal });
-    window.addEventListener("pagehide", () => this.#leave(), { signal });
+    window.addEventListener("pagehide", () => this.#suspend(), { signal });
     window.addEventListener("online", () => this.#reconnect(), { signal });
     this.#onVisibility();
   }
@@ -127,6 +130,8 @@ export class Live {
     this.#isLeader = false;
     this.#request = null;
     this.#disconnect();
+    // This tab was frozen, and has missed hints.
+    this.#setConnected(false);
     this.#onVisibility();
   }
 
@@ -147,6 +152,12 @@ export class Live {
     this.#disconnect();
     this.#setConnected(false);
     this.#isLeader = false;
+  }
+
+  /** Leave a page that the browser may keep for going back, and which receives no messages meanwhile. */
+  #suspend() {
+    this.#leave();
+    this.#setConnected(false);
   }
 
   #leaveUnlessWatched() {
@@ -178,12 +189,22 @@ export class Live {
     }
   }
 
-  /** @param {boolean} isConnected */
+  /**
+   * Each tab treats the beginning of a connection as a hint, because it may have missed changes before.
+   *
+   * @param {boolean} isConnected
+   */
   #setConnected(isConnected) {
     const hasChanged = this.isConnected !== isConnected;
     this.isConnected = isConnected;
     if (this.#isLeader) this.#postConnection();
-    if (hasChanged) this.#host.changed();
+    if (!hasChanged) return;
+    this.#host.changed();
+    if (isConnected && !this.#isFresh) this.#host.hint();
+  }
+
+  get #isFresh() {
+    return performance.now() - this.#startedAt < FRESH_MS;
   }
 
   #postConnection() {
@@ -219,6 +240,7 @@ export class Live {
     socket.onmessage = ({ data }) => {
       this.#receivedAt = Date.now();
       clearTimeout(this.#timers.pong);
+      if (this.#isStable) this.#failures = 0;
       if (typeOf(data) === "changed") this.#follow();
     };
     socket.onclose = () => this.#onClose(socket);
@@ -241,8 +263,11 @@ export class Live {
       setTimeout(() => former.close(), OVERLAP_MS);
     }
     // Changes may have been missed before the connection was open.
-    if (former || this.#openedAt - this.#startedAt < FRESH_MS) this.#host.refresh(false);
-    else this.#follow();
+    this.#host.refresh(!former && !this.#isFresh);
+  }
+
+  get #isStable() {
+    return performance.now() - this.#openedAt > STABLE_MS;
   }
 
   /** @param {WebSocket} socket */
@@ -252,7 +277,7 @@ export class Live {
       clearTimeout(this.#timers.pong);
       clearTimeout(this.#timers.renew);
       this.#socket = null;
-      if (performance.now() - this.#openedAt > STABLE_MS) this.#failures = 0;
+      if (this.#isStable) this.#failures = 0;
       this.#setConnected(false);
       // A renewal that is in progress replaces the connection.
       if (this.#next) return;
@@ -292,10 +317,18 @@ export class Live {
     this.#socket = this.#next = null;
   }
 
-  /** Keep the connection open, and replace it if it is broken. */
-  #ping() {
+  /** Keep the connection open, and replace it if it is broken. @param {number} [count] the pings without a reply */
+  #ping(count = 1) {
     this.#socket?.send('{"type":"ping"}');
-    this.#wait("pong", PONG_MS, () => this.#reconnect());
+    const ms = PONG_MS * (0.75 + Math.random() / 2);
+    this.#wait("pong", ms, () => (count < PINGS ? this.#ping(count + 1) : this.#giveUp()));
+  }
+
+  /** Close a connection without replies. The server may be overloaded, so the next connection waits. */
+  #giveUp() {
+    this.#disconnect();
+    this.#setConnected(false);
+    this.#retryLater();
   }
 
   /** @param {number} ms */

@@ -207,7 +207,7 @@ export interface LiveHost {
   changed(): void;
   /** Send the list of open timers to the other tabs. */
   share(): void;
-  /** The server has sent a hint, to this tab or to another one. */
+  /** The server has sent a hint, to this tab or to another one, or may have sent one before the connection began. */
   hint(): void;
   /** Poll the server. `hasChanged`: also load what the list does not show. */
   refresh(hasChanged: boolean): Promise<unknown>;

@@ -20,7 +20,7 @@ class TicketShown(BaseModel):
     url: Annotated[
         str,
         Field(
-            description="The address of the WebSocket.",
+            description="The URL of the WebSocket.",
             examples=["wss://timer.example.com/live?ticket=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI1ODMyMzEifQ.c2ln"],
         ),
     ]
@@ -41,7 +41,7 @@ class TicketShown(BaseModel):
     tags=["timers"],
 )
 def get_ticket() -> Response[TicketShown]:
-    """Return the address of a WebSocket that sends hints of changes.
+    """Return the URL of a WebSocket that sends hints of changes.
 
     It sends {"type": "changed"} when one of your timers or your calendar has changed, and {"type": "pong"}
     after a ping. A hint has no content: list your timers, with the ETag that you have. You can have ten

@@ -92,6 +92,7 @@ def get_github_connection() -> Response[GitHubConnection]:
     shown = GitHubConnection(
         connection=_connection(credential, hooks, has_delivery=last is not None),
         stack=settings().stack_name,
+        local_port=settings().local_port,
         webhook_url=f"{requests.origin(request.event)}/api/github-timer-webhook/",
         github=GitHubReport(credential=credential, cannot=[*cannot]),
         webhooks=[_webhook(hook) for hook in hooks],

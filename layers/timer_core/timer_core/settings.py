@@ -17,6 +17,8 @@ class Settings:
     ----------
     stack_name
         The name of the stack.
+    local_port
+        The port of the local stack; None in AWS.
     track_unregistered
         Whether GitHub events also start timers of people who never signed in.
     triggers
@@ -50,6 +52,7 @@ class Settings:
     """
 
     stack_name: str
+    local_port: int | None
     table_name: str
     track_unregistered: bool
     triggers: TriggerConfig
@@ -87,6 +90,7 @@ class Settings:
         """
         return cls(
             stack_name=os.environ.get("STACK_NAME", "issue-timer"),
+            local_port=int(os.environ.get("LOCAL_PORT") or 0) or None,
             table_name=os.environ["TABLE_NAME"],
             track_unregistered=os.environ.get("TRACK_UNREGISTERED") == "true",
             triggers=TriggerConfig(

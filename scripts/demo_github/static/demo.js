@@ -10,8 +10,9 @@ const status = document.getElementById("status");
 const ELSEWHERE = "https://github.com/octo-demo/";
 const FOCUSABLE = "a[href], button, summary, input, select, textarea";
 
-let isDragging = false;
+let isPressed = false;
 let isStale = false;
+let actions = 0;
 let statusTimeout = 0;
 let updates = 0;
 
@@ -30,29 +31,31 @@ function report(message) {
  * @returns {Promise<boolean>} whether it was performed
  */
 async function act(action, body) {
+  let isPerformed = false;
+  actions += 1;
   try {
     const answer = await fetch(action, { method: "POST", body, headers: { Accept: "application/json" } });
     report((await answer.json()).message);
-    await update();
-    return answer.ok;
+    isPerformed = answer.ok;
   } catch {
     report("The demo does not answer. Does “make run” still run?");
-    return false;
   }
+  actions -= 1;
+  await update();
+  return isPerformed;
 }
 
 /** Show the present state of the page's live parts. */
 async function update() {
-  if (isDragging) {
-    isStale = true;
-    return;
-  }
   updates += 1;
   const own = updates;
   const answer = await fetch(location.href).catch(() => null);
   const text = await answer?.text();
   // A later update has newer content.
   if (!answer?.ok || own !== updates) return;
+  // While an action is under way, the content may be that before it.
+  isStale = isPressed || actions > 0;
+  if (isStale) return;
   const present = new DOMParser().parseFromString(text, "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {
     const now = present.querySelector(`[data-live="${part.dataset.live}"]`);
@@ -140,19 +143,22 @@ function closeMenu(menu) {
   menu?.removeAttribute("open");
 }
 
-letCardsBeDragged({
-  onBegin() {
-    isDragging = true;
-  },
-  onEnd() {
-    isDragging = false;
-    if (isStale) update();
-    isStale = false;
-  },
-  onMove(card, to) {
-    const { repository, number } = card.dataset;
-    act(`${root}/actions/move`, new URLSearchParams({ repository, number, status: to }));
-  },
+// An element that is replaced while a pointer is pressed on it gets no click, and cannot be dragged any further.
+document.addEventListener("pointerdown", ({ button }) => {
+  isPressed = button === 0;
+});
+for (const end of ["pointerup", "pointercancel", "contextmenu"]) {
+  // The click follows the end.
+  addEventListener(end, () => setTimeout(release), { capture: true });
+}
+function release() {
+  isPressed = false;
+  if (isStale && actions === 0) update();
+}
+
+letCardsBeDragged((card, to) => {
+  const { repository, number } = card.dataset;
+  act(`${root}/actions/move`, new URLSearchParams({ repository, number, status: to }));
 });
 
 // A browser allows few connections to a server, so hidden tabs have none.

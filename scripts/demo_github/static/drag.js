@@ -5,12 +5,9 @@ const THRESHOLD = 6;
  * Let people drag cards to another column: by a mouse anywhere on the card, by a finger at its handle, because a
  * finger on a card scrolls the page. The menu "Move" does the same for the keyboard.
  *
- * @param {object} handlers
- * @param {() => void} handlers.onBegin a drag has begun
- * @param {() => void} handlers.onEnd it has ended
- * @param {(card: HTMLElement, status: string) => void} handlers.onMove a card was dropped in another column
+ * @param {(card: HTMLElement, status: string) => void} onMove a card was dropped in another column
  */
-export function letCardsBeDragged({ onBegin, onEnd, onMove }) {
+export function letCardsBeDragged(onMove) {
   const board = document.querySelector(".board");
   if (!board?.querySelector(".issue form")) return;
   document.body.classList.add("can-drag");
@@ -38,7 +35,6 @@ export function letCardsBeDragged({ onBegin, onEnd, onMove }) {
       if (!isDragged) {
         isDragged = true;
         card.classList.add("dragged");
-        onBegin();
       }
       card.style.transform = `translate(${x}px, ${y}px)`;
       const over = document.elementFromPoint(event.clientX, event.clientY)?.closest(".column");
@@ -62,7 +58,6 @@ export function letCardsBeDragged({ onBegin, onEnd, onMove }) {
         target.querySelector("ul").prepend(card);
         onMove(card, target.dataset.status);
       }
-      onEnd();
     };
     addEventListener("pointermove", move, { signal });
     addEventListener("pointerup", end, { signal });

@@ -529,6 +529,10 @@ class GitHubConnection(BaseModel):
         ),
     ]
     stack: Annotated[str, Field(description="The stack's name, for the commands.")]
+    local_port: Annotated[
+        int | None,
+        Field(description="The port of a local stack (`make run`), for the commands; null in AWS."),
+    ]
     webhook_url: Annotated[str, Field(description="The address to enter at GitHub.")]
     github: GitHubReport
     webhooks: list[ConnectedWebhook]

@@ -59,11 +59,10 @@ class AccountDeletionStore:
         self._repositories = Repositories(table)
         self._track_unregistered = track_unregistered
 
-    def delete_all(self, user_id: int, *, now_ms: int, has_time: Callable[[], bool]) -> bool:
-        """Delete a person's tokens, timers and profile, and return whether all are deleted.
+    def request(self, user_id: int, *, now_ms: int) -> PendingDeletion:
+        """End the tracking of a person, and record and return the pending deletion.
 
-        The first write ends the tracking of the person, and records the pending deletion. If time runs out,
-        the sweeper continues the deletion. The last write replaces the profile with a marker.
+        `finish` deletes the person's items. If it does not run or runs out of time, the sweeper calls it.
         """
         pk = user_pk(user_id)
         request = [
@@ -77,7 +76,7 @@ class AccountDeletionStore:
                 Write("Put", pending.pk, pending.sk, item=raw(pending)),
             ]
         )
-        return self._delete_all(pk, requested_ms=now_ms, now_ms=now_ms, may_continue=has_time)
+        return PendingDeletion(user_id, now_ms)
 
     def pending_deletions(self) -> Iterator[PendingDeletion]:
         """Yield all requested deletions that are not finished."""
@@ -85,11 +84,11 @@ class AccountDeletionStore:
             yield PendingDeletion(user_id_of(item["sk"]["S"]), int(item["requested_ms"]["N"]))
 
     def finish(self, pending: PendingDeletion, *, now_ms: int, has_time: Callable[[], bool]) -> bool:
-        """Delete the remaining items of an account, and return whether all are deleted.
+        """Delete a person's tokens, timers and profile, and return whether all are deleted.
 
-        This method continues an interrupted deletion. It also deletes items that other functions wrote after
-        the request because they had cached the registration. The deletion stays pending until these caches
-        have expired.
+        The last write replaces the profile with a marker. The deletion stays pending until no function uses a
+        cached registration of the person, so that a later call deletes items that were written meanwhile. A
+        later call also continues an interrupted deletion.
         """
         pk = user_pk(pending.user_id)
 

@@ -80,7 +80,7 @@ def token_credential(token_id: str) -> str:
 
 def is_session_credential(credential: str) -> bool:
     """Whether a credential is a session."""
-    return credential == session_credential(credential.partition(":")[2])
+    return credential.startswith(session_credential(""))
 
 
 def connections_of(item: RawItem | None) -> list[Connection]:

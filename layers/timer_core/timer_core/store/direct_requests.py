@@ -158,12 +158,14 @@ def parse(response: AWSResponse | Response) -> dict[str, Any] | None:
     """
     content = response.content
     checksum = response.headers.get("x-amz-crc32")
-    if checksum is not None and int(checksum) != crc32(content):
-        return None
     has_binary = b'"B":' in content or b'"BS":' in content
     try:
-        parsed: dict[str, Any] = json.loads(content, object_hook=_decode_binary if has_binary else None)
-    except ValueError:
+        if checksum is not None and int(checksum) != crc32(content):
+            return None
+        parsed = json.loads(content, object_hook=_decode_binary if has_binary else None)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(parsed, dict):
         return None
     code = ""
     if response.status_code != HTTPStatus.OK:

@@ -28,7 +28,7 @@ _NOTED_FOR_MS = 3_600_000
 Capability: TypeAlias = Literal["project_cards", "replies", "redelivery", "reconcile"]
 
 
-# What became of a delivery: it changed timers, changed none, failed and is repeated, or failed permanently.
+# What became of a delivery: it changed timers, changed none, is processed again, or failed permanently.
 DeliveryState: TypeAlias = Literal["processed", "ignored", "waiting", "failed"]
 
 
@@ -130,13 +130,13 @@ class HealthStore:
         self,
         *,
         processed: int,
+        ignored: int,
         failed: int,
+        last: LastDelivery | None,
+        refused_ms: int | None,
         now_ms: int,
-        ignored: int = 0,
-        last: LastDelivery | None = None,
-        refused_ms: int = 0,
     ) -> None:
-        """Add to today's numbers of deliveries, and store the last delivery."""
+        """Add to today's numbers of deliveries, and store the last delivery; see `DeliveryDay`."""
         actions = [
             DayItem.processed.add(processed),
             DayItem.ignored.add(ignored),
@@ -151,7 +151,7 @@ class HealthStore:
                 DayItem.last_state.set(last.state),
                 DayItem.last_reason.set(last.reason),
             ]
-        if refused_ms:
+        if refused_ms is not None:
             actions.append(DayItem.refused_ms.set(refused_ms))
         self._table.write(Write("Update", DELIVERIES_PK, _day(now_ms), actions=actions))
 
