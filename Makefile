@@ -264,10 +264,10 @@ biome = .venv-node/bin/node node_modules/@biomejs/biome/bin/biome
 tsc   = .venv-node/bin/node node_modules/typescript/bin/tsc
 
 .PHONY: screenshots
-screenshots: $(venv) $(sam) $(ministack) ## Take the pictures in docs/screenshots
+screenshots: $(venv) $(sam) $(ministack) ## Take the pictures in docs/screenshots, and record the animation of the demo
 	.venv/bin/python -m tests.support.install_chromium
 	SCREENSHOTS=1 .venv/bin/python -m pytest -k test_the_widget_is_accessible tests/browser/test_widget_looks.py
-	.venv/bin/python -m pytest tests/browser/take_screenshots_of_pages.py
+	.venv/bin/python -m pytest tests/browser/take_screenshots_of_pages.py tests/browser/record_demo.py
 
 .PHONY: openapi
 openapi: $(venv) ## Generate docs/openapi.json from the routes

@@ -43,6 +43,7 @@ _KINDS = {
     ".ts": _Kind("text/plain; charset=utf-8"),
     ".svg": _Kind("image/svg+xml; charset=utf-8", _KEPT_FOR_A_DAY),
     ".png": _Kind("image/png", _KEPT_FOR_A_DAY),
+    ".webp": _Kind("image/webp", _KEPT_FOR_A_DAY),
     ".ico": _Kind("image/x-icon", _KEPT_FOR_A_DAY),
 }
 

@@ -90,7 +90,7 @@ def test_the_scene_can_be_paused(open_page: OpenPage) -> None:
     minute = page.locator(_MINUTE)
     before = minute.inner_text()
     expect(minute).not_to_have_text(before)
-    shown.get_by_role("button", name="Pause").click()
+    shown.get_by_role("button", name="Pause", exact=True).click()
     before = minute.inner_text()
     page.wait_for_timeout(500)
     assert minute.inner_text() == before

@@ -49,6 +49,7 @@ def test_every_file_is_served(site: Site, name: str) -> None:
         ("docs/index.html", "text/html; charset=utf-8"),
         ("docs/decisions/0001-events-and-replay.html", "text/html; charset=utf-8"),
         ("docs/screenshots/page-present-1280-light.png", "image/png"),
+        ("docs/screenshots/demo.webp", "image/webp"),
         ("swagger-ui/swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
         ("swagger-ui/swagger-ui.css", "text/css; charset=utf-8"),
         ("swagger-ui/LICENSE.txt", "text/plain; charset=utf-8"),
