@@ -46,7 +46,10 @@ live = LiveConnections(connections, partial(connections_client, settings().live_
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
     """Authorize a connection, or remove it after its end."""
     request = event["requestContext"]
-    if request["eventType"] != "CONNECT":
+    if request["eventType"] == "MESSAGE":
+        # A message that names a route of API Gateway's own, such as `$disconnect`. Messages are ignored.
+        return {"statusCode": 200}
+    if request["eventType"] == "DISCONNECT":
         _remove(request.get("authorizer") or {})
         return {"statusCode": 200}
     try:

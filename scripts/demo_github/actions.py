@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MAX_TITLE, _MAX_COMMENT = 256, 65_536
+_MAX_DIGITS = 10
 # The history of each issue of the comparison of orders: seconds after its beginning, and the action.
 _HISTORY = ((0, "assign"), (4, "unassign"), (8, "assign"), (12, "close"))
 _ORDERS = ("in order", "in reverse", "shuffled, each one twice")
@@ -101,7 +102,9 @@ class Submission:
 
     def _numbered(self) -> Issue | PullRequest | None:
         number = self.form.get("number", "")
-        return self.github.find(self.repository.name, int(number)) if number.isdecimal() else None
+        if not number.isdecimal() or len(number) > _MAX_DIGITS:
+            return None
+        return self.github.find(self.repository.name, int(number))
 
     def _one_of(self, options: Mapping[str, T], name: str, shown: str) -> T:
         chosen = self.form.get(name, "")

@@ -143,12 +143,17 @@ class DemoGitHub(FakeGitHub):
         """Read the state from its file; return False if there is none of this version."""
         try:
             load(self, json.loads(self._state_file.read_text()))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            # The port may be another one.
+            for account in self.accounts.values():
+                account.addresses = self.addresses
+            # Everything is built on the App's webhook and the issues.
+            return bool(self.hooks and self.all_issues)
+        except FileNotFoundError:
             return False
-        # The port may be another one.
-        for account in self.accounts.values():
-            account.addresses = self.addresses
-        return True
+        except Exception:
+            # A file of another version, or a damaged one. Keep it beside the new one.
+            self._state_file.replace(self._state_file.with_suffix(".unreadable"))
+            return False
 
     def _build(self) -> None:
         """Create the team, its repositories and its App."""

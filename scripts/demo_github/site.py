@@ -47,7 +47,9 @@ if TYPE_CHECKING:
 _PERSON, _CONSENT = "demo-person", "demo-consent"
 # The time in which the person who pressed "Show … timers" signs in to the product (seconds).
 _CONSENT_S = 60
-_MAX_FORM_BYTES = 200_000
+_STATIC_FILES = {path.name for path in pages.STATIC.iterdir()}
+# The longest comment has 65,536 characters, of which each may take 12 bytes in a form.
+_MAX_FORM_BYTES = 1_000_000
 # The API's paths; the demo offers none of GitHub's pages besides its own.
 _API = (
     "/app",
@@ -194,10 +196,10 @@ class DemoSite:
         return Response(pages.label_styles(), media_type="text/css", headers=_SAFE)
 
     async def _show_static(self, request: Request) -> Response:
-        path = pages.STATIC / request.path_params["name"]
-        if not path.is_file():
+        name = request.path_params["name"]
+        if name not in _STATIC_FILES:
             return Response(status_code=HTTPStatus.NOT_FOUND)
-        return FileResponse(path, headers={**_SAFE, "Cache-Control": "no-cache"})
+        return FileResponse(pages.STATIC / name, headers={**_SAFE, "Cache-Control": "no-cache"})
 
     async def _stream_changes(self, _request: Request) -> Response:
         headers = {**_SAFE, "Cache-Control": "no-store"}

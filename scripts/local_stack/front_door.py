@@ -277,6 +277,9 @@ class FrontDoor:
             *self._request_headers(viewer, scope["headers"]),
         ]
         names = {name for name, _ in scope["headers"]}
+        if {b"content-length", b"transfer-encoding"} <= names:
+            await _refuse(scope, receive, send, _TWO_LENGTHS)
+            return
         has_body = bool(names & {b"content-length", b"transfer-encoding"})
         if has_body and b"content-length" not in names:
             headers.append((b"transfer-encoding", b"chunked"))
@@ -412,6 +415,8 @@ _UNAVAILABLE = _Refusal(
     ((b"retry-after", b"2"), (b"refresh", b"2")),
 )
 _NO_PATH = _Refusal(HTTPStatus.BAD_REQUEST, "The request has no path.")
+# RFC 9112, section 6.1.
+_TWO_LENGTHS = _Refusal(HTTPStatus.BAD_REQUEST, "The request has two lengths.")
 _NO_WEBSOCKET = _Refusal(HTTPStatus.FORBIDDEN, "No WebSocket for this request.")
 
 

@@ -77,12 +77,15 @@ class ManagementApi:
         The status of the next responses; 200, unless a test makes the API fail.
     delay_s
         The time after which it responds.
+    lost
+        The number of the next requests whose connections it closes without a response.
     """
 
     hints: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     status: int = 200
     delay_s: float = 0
+    lost: int = 0
 
     def __enter__(self) -> Self:
         api = self
@@ -94,6 +97,10 @@ class ManagementApi:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 assert json.loads(body) == {"type": "changed"}
+                if api.lost:
+                    api.lost -= 1
+                    self.close_connection = True
+                    return
                 self._answer(api.hints)
 
             def do_DELETE(self) -> None:

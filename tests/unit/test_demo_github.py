@@ -416,10 +416,21 @@ def test_the_state_is_kept_over_a_restart(demo: Demo, state_file: Path) -> None:
 
 
 def test_the_state_of_another_version_is_replaced(state_file: Path) -> None:
-    for text in ("", "[]", "{}", '{"last_number": 1, "roots": {}, "objects": []}'):
+    for text in ("", "[]", "{}", "[" * 100_000, '{"last_number": 1, "roots": {}, "objects": []}'):
         state_file.write_text(text)
         site = DemoSite(base_url=BASE, state_file=state_file)
         assert len(site.github.all_issues) == len(team.ISSUES)
+        assert state_file.with_suffix(".unreadable").read_text() == text
+
+
+@pytest.mark.parametrize("name", ["%2e%2e", "x" * 300, "missing.css"])
+def test_there_are_no_other_files(demo: Demo, name: str) -> None:
+    assert demo.browser.get(f"/demo/static/{name}").status_code == 404
+
+
+def test_an_issue_with_an_endless_number_is_not_found(demo: Demo) -> None:
+    form = {**OPEN, "number": "1" * 5000}
+    assert demo.browser.post("/demo/actions/close", data=form, headers=JSON).status_code == 409
 
 
 def test_only_the_machines_user_reads_the_state(demo: Demo, state_file: Path) -> None:

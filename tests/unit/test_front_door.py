@@ -301,6 +301,14 @@ def test_a_chunked_body_is_forwarded(door: FrontDoor) -> None:
     connection.close()
 
 
+def test_a_request_with_two_lengths_is_refused(door: FrontDoor) -> None:
+    connection = http.client.HTTPConnection("localhost", door.port)
+    lengths = {"Transfer-Encoding": "chunked", "Content-Length": "3"}
+    connection.request("POST", "/x", iter([b"abc"]), encode_chunked=True, headers=lengths)
+    assert connection.getresponse().status == 400
+    connection.close()
+
+
 def test_only_the_door_sets_its_secret_and_the_viewers_address(door: FrontDoor) -> None:
     answer = send(door, X_Front_Door="guess", X_Viewer_Host="evil.example", X_Forwarded_Proto="https")
     assert answer.sent["x-front-door"] == SECRET

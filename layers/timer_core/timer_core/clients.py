@@ -19,10 +19,11 @@ CLIENT_CONFIG = Config(
     connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3}
 )
 
-# For hints, which nobody repeats: a page also requests its timers from time to time without a hint
-# (docs/decisions/0018-live.md).
+# For hints, which nobody repeats later: a page also requests its timers from time to time without a hint
+# (docs/decisions/0018-live.md). The second attempt replaces a connection that was lost while the function was
+# frozen.
 _HINT_CONFIG = Config(
-    connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 1}
+    connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 2}
 )
 
 # The services that the functions call, as the names of botocore's events contain them.

@@ -15,7 +15,8 @@ from aws_lambda_powertools import Logger
 from timer_core.store.connections import Connection, ConnectionStore
 
 _THREADS = 8
-# The time after which no further request begins (seconds). Those that have begun time out within two more.
+# The time after which no further request begins (seconds). Those that have begun end within five more: two
+# attempts with two time-outs of a second each, and up to a second between them.
 _LONGEST_S = 2
 # The time in which a new connection may not exist yet, although API Gateway is opening it (milliseconds). Its
 # integrations take up to 29 seconds.
