@@ -147,7 +147,8 @@ def browser_errors(github: FakeGitHub) -> BrowserErrors:
     browser_errors = BrowserErrors()
     browser_errors.allow(f" {re.escape(github.url)}/favicon.ico$")
     # Pages and widgets send these requests when they load; a 401 means that nobody is signed in.
-    browser_errors.allow(r"status of 401 .*/api/(auth/me/|timelogs/\?end_time__isnull=true&page_size=100)$")
+    requests = r"auth/me/|live/ticket/|timelogs/\?end_time__isnull=true&page_size=100"
+    browser_errors.allow(rf"status of 401 .*/api/({requests})$")
     return browser_errors
 
 

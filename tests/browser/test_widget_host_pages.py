@@ -29,7 +29,7 @@ LOUD = """<style>
 </style>"""
 BASE = '<base href="https://elsewhere.example/a/" target="_parent">'
 POLICY = """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:;
-    script-src {stack}; connect-src {stack}; base-uri 'none'; form-action 'none';
+    script-src {stack}; connect-src {stack} {live}; base-uri 'none'; form-action 'none';
     require-trusted-types-for 'script'; trusted-types 'none'">"""
 TWICE = '<script type="module" src="{stack}/issue-timer.js?again"></script>'
 
@@ -71,7 +71,7 @@ def open_host(
         html = (
             f'<!doctype html><html lang="en" dir="{direction}"><head><meta charset="utf-8">'
             '<title>A host</title><link rel="icon" href="data:,">'
-            f"{head.replace('{stack}', site.url)}"
+            f"{head.replace('{stack}', site.url).replace('{live}', site.url.replace('http', 'ws', 1))}"
             f'<script type="module" src="{site.url}/issue-timer.js"></script></head>'
             "<body><div><issue-timer></issue-timer></div></body></html>"
         )

@@ -177,5 +177,8 @@ addEventListener("pageshow", ({ persisted }) => persisted && follow());
 if (document.querySelector("[data-live]")) follow();
 for (const part of document.querySelectorAll("[data-live]")) part.sourceText = part.innerHTML;
 prepare();
+for (const change of ["start", "pause", "resume", "stop", "focus", "counting"]) {
+  document.addEventListener(`issue-timer:${change}`, showTimers);
+}
 showWhoseWidget();
 showTimers();

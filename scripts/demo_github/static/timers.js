@@ -1,5 +1,10 @@
 /** The parts of the demo's pages that ask Issue Timer, as the person who is signed in to it. */
 
+// Issue Timer needs some seconds for a history that arrives in another order.
+const CHECK_AGAIN_MS = 1_000;
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let check;
 /** Whether somebody is signed in to Issue Timer in this browser. */
 let isSignedIn = false;
 
@@ -22,6 +27,7 @@ export async function showWhoseWidget() {
 
 /** Show the person's timers on the issues of the page. */
 export async function showTimers() {
+  clearTimeout(check);
   if (!isSignedIn) return;
   const shown = [...document.querySelectorAll(".timers")].map(showTimersOf);
   const compared = (await Promise.all(shown)).filter((one) => one !== null);
@@ -29,6 +35,7 @@ export async function showTimers() {
   if (!verdict || compared.length < 3) return;
   const isComplete = compared.every((facts) => facts.length > 0);
   const isSame = new Set(compared.map((facts) => JSON.stringify(facts))).size === 1;
+  if (!isComplete || !isSame) check = setTimeout(showTimers, CHECK_AGAIN_MS);
   verdict.textContent = !isComplete
     ? "Waiting for Issue Timer: it ignores what happened before a person signed in for the first time."
     : isSame
