@@ -13,13 +13,14 @@ The functions below change the version that requirements/ministack.txt pins. Unc
 - outlives the process that started it,
 - passes cookies among the headers of an event, and only the last of several with one name,
 - ignores the origin groups of a distribution, and allows all methods where it names none,
-- refuses a template with an alarm on a computed metric,
+- refuses a template with an alarm on a computed metric, or with a response of a WebSocket API,
 - leaves a staging label of a secret also at its former version,
 - applies policies that refuse requests without TLS, although the local stack has no TLS.
 """
 
 import asyncio
 import hashlib
+import json
 import os
 import re
 import select
@@ -29,10 +30,12 @@ import tempfile
 import threading
 import time
 import zipfile
+from collections.abc import Callable
 from contextvars import ContextVar
+from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 # The interpreter of this environment knows the packages of MiniStack only.
@@ -40,14 +43,11 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from ministack import app as ministack
 from ministack.core import iam_evaluator, lambda_runtime
-from ministack.services import cloudfront, lambda_svc, secretsmanager
+from ministack.services import apigateway, cloudfront, lambda_svc, secretsmanager
 from ministack.services.cloudformation import provisioners
 
 from emulator.guard import Guard
 from emulator.journal import Journal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # More workers would only wait for the processors.
 _MAX_WORKERS = 4 * (os.cpu_count() or 1)
@@ -254,6 +254,40 @@ def accept_computed_alarms() -> None:
     provisioners._cw_metric_alarm_record = record_computed
 
 
+def provision_responses() -> None:
+    """Provision the responses of WebSocket APIs, which MiniStack creates by API calls only."""
+    for kind in ("integration", "route"):
+        name = f"AWS::ApiGatewayV2::{kind.title()}Response"
+        provisioners._RESOURCE_HANDLERS[name] = _response_handlers(kind)
+
+
+def _response_handlers(kind: str) -> dict[str, Callable[..., Any]]:
+    create_response = getattr(apigateway, f"_create_{kind}_response")
+    delete_response = getattr(apigateway, f"_delete_{kind}_response")
+
+    def parent(given: dict[str, Any]) -> tuple[str, str]:
+        # MiniStack's reference to a route begins with the API's id.
+        return given["ApiId"], given[f"{kind.title()}Id"].rpartition("/")[2]
+
+    def create(_logical_id: str, given: dict[str, Any], _stack: str) -> tuple[str, dict[str, Any]]:
+        members = {name[0].lower() + name[1:]: value for name, value in given.items()}
+        status, _, body = create_response(*parent(given), members)
+        if status != HTTPStatus.CREATED:
+            raise ValueError(body)
+        return json.loads(body)[f"{kind}ResponseId"], {}
+
+    def delete(response_id: str, given: dict[str, Any]) -> None:
+        delete_response(*parent(given), response_id)
+
+    def update(
+        response_id: str, old: dict[str, Any], new: dict[str, Any], stack: str
+    ) -> tuple[str, dict[str, Any]]:
+        delete(response_id, old)
+        return create("", new, stack)
+
+    return {"create": create, "update": update, "delete": delete}
+
+
 def move_staging_labels() -> None:
     """Remove a staging label from its former version when a new version gets it ("PutSecretValue")."""
     put: Callable[[dict[str, Any]], Any] = secretsmanager._put_secret_value
@@ -297,6 +331,7 @@ def main() -> None:
     fail_over()
     allow_default_methods()
     accept_computed_alarms()
+    provision_responses()
     move_staging_labels()
     pretend_tls()
     threading.Thread(target=stop_with_parent, daemon=True).start()

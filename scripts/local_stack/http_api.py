@@ -110,28 +110,6 @@ def allow_origins(stack: DeployedStack, api: str) -> None:
     )
 
 
-def create_pong(stack: DeployedStack) -> None:
-    """Create the WebSocket API's reply to pings as in the template.
-
-    MiniStack replies as API Gateway does, but its CloudFormation has no resource for the reply.
-    """
-    template = stack.aws.client("cloudformation").get_template(StackName=stack.name)["TemplateBody"]
-    declared = template["Resources"]["LivePong"]["Properties"]
-    gateway = stack.aws.client("apigatewayv2")
-    api_id, pings = stack.resources["LiveApi"], stack.resources["LivePings"]
-    for former in gateway.get_integration_responses(ApiId=api_id, IntegrationId=pings)["Items"]:
-        former_id = former["IntegrationResponseId"]
-        gateway.delete_integration_response(
-            ApiId=api_id, IntegrationId=pings, IntegrationResponseId=former_id
-        )
-    gateway.create_integration_response(
-        ApiId=api_id,
-        IntegrationId=pings,
-        IntegrationResponseKey=declared["IntegrationResponseKey"],
-        ResponseTemplates=declared["ResponseTemplates"],
-    )
-
-
 def _substitute(stack: DeployedStack, text: str) -> str:
     """Replace the references of ``Fn::Sub`` that SAM puts into an integration."""
 

@@ -26,7 +26,7 @@ from deployed_stack.web import deploy_page
 from local_stack.build import build, run_sam, sources_digest
 from local_stack.cdn import serve_locally
 from local_stack.front_door import FrontDoor, Target, ViewersCallback
-from local_stack.http_api import allow_origins, create_pong, create_routes
+from local_stack.http_api import allow_origins, create_routes
 from local_stack.ministack import MiniStack
 from local_stack.paths import findable
 
@@ -396,4 +396,3 @@ class LocalStack(DeployedStack):
         self._forget_description()
         create_routes(self, "HttpApi")
         allow_origins(self, "HttpApi")
-        create_pong(self)
