@@ -290,6 +290,12 @@ async function edit(timer) {
   const edited = await editEntry(timer, now, key);
   if (!edited) return;
   undos.addCorrections(text("editTitle"), [key]);
+  // Do not wait: a hint may show the new entry earlier, and its button must work then.
+  showEdited(edited).catch(showError);
+}
+
+/** @param {Timer} edited */
+async function showEdited(edited) {
   await history.replace(edited);
   notify(text("saved"));
   await changed();

@@ -181,7 +181,7 @@ def test_the_same_history_in_three_orders_makes_the_same_timers(page: Page) -> N
     page.get_by_role("button", name="Deliver in three orders").click()
     expect(page.get_by_text("The timers are the same in each order.")).to_be_visible()
     expect(timers(page)).to_have_count(3)
-    assert len(set(timers(page).all_inner_texts())) == 1
+    assert len(set(timers(page).all_text_contents())) == 1
 
 
 def test_another_tab_follows(page: Page, signed_in: BrowserContext) -> None:
