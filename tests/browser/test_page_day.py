@@ -173,8 +173,12 @@ def test_a_press_counts_if_the_day_is_shown_anew_before_the_release(
     began = datetime.combine(days_ago(1), time(15), ZONE)
     fields = {"github_repo": REPO, "github_issue_number": 8, "duration": 3600}
     ann_elsewhere("", fields | {"start_time": began.isoformat()})
-    Present(page).start(f"{REPO}#10")
+    present = Present(page)
+    present.start(f"{REPO}#10")
     blocked.first()
+    # The card of the present is above the day: until the server has confirmed the timer, its height changes.
+    present.expect_counting(10)
+    page.wait_for_timeout(1_000)
     button.scroll_into_view_if_needed()
     button.hover()
     element = button.evaluate_handle("button => button")
