@@ -36,8 +36,6 @@ table = Table(settings().table_name)
 connections = ConnectionStore(table)
 session_store = SessionStore(table)
 token_store = TokenStore(table)
-
-
 live = LiveConnections(connections, partial(connections_client, settings().live_endpoint), logger)
 
 

@@ -23,7 +23,7 @@ from fake_github import FakeGitHub
 from local_stack import LocalStack, free_port
 from tests.browser.seed import finished_timer, put_timers
 from tests.browser.timesheet import Timesheet, open_timesheet
-from tests.browser.widget import Widget, noon_zone
+from tests.browser.widget import OFFLINE, Widget, noon_zone
 from tests.e2e.conftest import Site
 from tests.support.install_chromium import FLAGS, chromium
 from tests.support.page_server import PageServer
@@ -157,7 +157,22 @@ class NewContext(Protocol):
 
 
 @pytest.fixture
-def new_context(browser: Browser, site: Site, browser_errors: BrowserErrors) -> Iterator[NewContext]:
+def aborted_urls() -> list[str]:
+    """The patterns of the addresses whose requests fail in new browsers."""
+    return []
+
+
+@pytest.fixture
+def without_hints(aborted_urls: list[str], browser_errors: BrowserErrors) -> None:
+    """Let pages get no hints of changes elsewhere, so that what they show becomes out of date."""
+    aborted_urls.append("**/api/live/ticket/")
+    browser_errors.allow(rf"{OFFLINE} .*/api/live/ticket/$")
+
+
+@pytest.fixture
+def new_context(
+    browser: Browser, site: Site, browser_errors: BrowserErrors, aborted_urls: list[str]
+) -> Iterator[NewContext]:
     """Create separate browsers without cookies; fail the test if they report unexpected errors."""
     contexts = []
 
@@ -166,6 +181,8 @@ def new_context(browser: Browser, site: Site, browser_errors: BrowserErrors) -> 
         contexts.append(context)
         context.set_default_timeout(_TIMEOUT_MS)
         browser_errors.record(context)
+        for url in aborted_urls:
+            context.route(url, lambda route: route.abort())
         return context
 
     yield new_context

@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 from tests.browser.blocked_requests import BlockedRequests
 from tests.browser.seed import REPO, ZONE, days_ago, finished_timer, put_timers
 from tests.browser.timesheet import Timesheet, open_timesheet
+from tests.browser.widget import wait_for_ticket
 
 if TYPE_CHECKING:
     from playwright._impl._api_structures import SetCookieParam
@@ -495,9 +496,7 @@ def test_a_form_closed_while_saving_does_not_close_the_next_one(sheet: Timesheet
 def test_an_open_form_survives_an_expired_session(sheet: Timesheet, browser_errors: BrowserErrors) -> None:
     browser_errors.allow("status of 401 ")
     # Later requests of the page itself would find that the session has ended.
-    sheet.page.wait_for_function(
-        "() => performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/live/ticket/'))"
-    )
+    wait_for_ticket(sheet.page)
     sheet.page.get_by_role("button", name="Add time").click()
     sheet.fill(Issue="octocat/spoon-knife#5", Start=f"{days_ago(1)}T11:00", End=f"{days_ago(1)}T12:15")
     cookies = cast("list[SetCookieParam]", sheet.page.context.cookies())

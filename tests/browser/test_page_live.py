@@ -64,12 +64,12 @@ def running(
     ann: Account,
     ann_elsewhere: Callable[..., Any],
     browser_errors: BrowserErrors,
+    without_hints: None,  # noqa: ARG001
 ) -> Timesheet:
     """Open Ann's Time page at noon, with a running timer, a settable clock, and no live connection."""
     ann_elsewhere("start/", {"github_repo": REPO, "github_issue_number": 7})
     page = open_page(**IN_BERLIN | {"timezone_id": noon_zone()})
     browser_errors.allow(OFFLINE)
-    page.route("**/api/live/ticket/", lambda route: route.abort())
     page.clock.install()
     sheet = Timesheet(sign_in(page, ann))
     expect(sheet.entry("counting")).to_be_visible()

@@ -247,6 +247,7 @@ def log_an_hour(act: Callable[..., Any], weekday: int) -> None:
     act("", {"start_time": start.isoformat(), "duration": 3600, "description": "Elsewhere"})
 
 
+@pytest.mark.usefixtures("without_hints")
 def test_a_day_that_has_changed_is_shown_before_it_is_confirmed(
     week: Week, ann_elsewhere: Callable[..., Any], browser_errors: BrowserErrors
 ) -> None:
@@ -265,6 +266,7 @@ def test_a_day_that_has_changed_is_shown_before_it_is_confirmed(
     expect(week.status).to_have_text(f"{long_name(day_of(TUESDAY))} is confirmed.")
 
 
+@pytest.mark.usefixtures("without_hints")
 def test_a_week_is_confirmed_except_for_the_day_that_has_changed(
     week: Week, ann_elsewhere: Callable[..., Any], browser_errors: BrowserErrors
 ) -> None:

@@ -12,7 +12,7 @@ from fake_github import FakeGitHub
 from fake_github.model import Account
 from tests.browser.blocked_requests import BlockedRequests
 from tests.browser.conftest import BrowserErrors, NewWidget
-from tests.browser.widget import REPO, Widget
+from tests.browser.widget import REPO, Widget, wait_for_ticket
 from tests.e2e.conftest import Site
 
 
@@ -129,6 +129,7 @@ def test_a_second_enter_after_stop_leaves_the_next_timer_open(
     ],
 )
 def test_a_mistake_is_explained_without_a_request(ann_widget: Widget, text: str, mistake: str) -> None:
+    wait_for_ticket(ann_widget.page)
     sent: list[str] = []
     ann_widget.page.on("request", lambda request: sent.append(request.method))
     ann_widget.start(text)

@@ -37,6 +37,13 @@ def hide(page: Page, *, hidden: bool = True) -> None:
     )
 
 
+def wait_for_ticket(page: Page) -> None:
+    """Wait until a page has requested its live connection, its last request before it follows changes."""
+    page.wait_for_function(
+        "() => performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/live/ticket/'))"
+    )
+
+
 class Widget:
     """The widget of a page."""
 
