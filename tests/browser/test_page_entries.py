@@ -18,6 +18,7 @@ from tests.browser.widget import wait_for_ticket
 
 if TYPE_CHECKING:
     from playwright._impl._api_structures import SetCookieParam
+    from playwright.sync_api import Page
 
     from fake_github.model import Account
     from tests.browser.conftest import BrowserErrors, OpenAs
@@ -493,7 +494,11 @@ def test_a_form_closed_while_saving_does_not_close_the_next_one(sheet: Timesheet
     expect(sheet.entry("Still there")).to_be_visible()
 
 
-def test_an_open_form_survives_an_expired_session(sheet: Timesheet, browser_errors: BrowserErrors) -> None:
+@pytest.mark.parametrize("is_noticed", [False, True])
+def test_an_open_form_survives_an_expired_session(
+    sheet: Timesheet, browser_errors: BrowserErrors, is_noticed: bool
+) -> None:
+    """Whether the page has noticed by a request of its own that the session has expired, or not."""
     browser_errors.allow("status of 401 ")
     # Later requests of the page itself would find that the session has ended.
     wait_for_ticket(sheet.page)
@@ -501,8 +506,30 @@ def test_an_open_form_survives_an_expired_session(sheet: Timesheet, browser_erro
     sheet.fill(Issue="octocat/spoon-knife#5", Start=f"{days_ago(1)}T11:00", End=f"{days_ago(1)}T12:15")
     cookies = cast("list[SetCookieParam]", sheet.page.context.cookies())
     sheet.page.context.clear_cookies()
+    if is_noticed:
+        expire(sheet.page)
     sheet.save()
     expect(sheet.dialog.get_by_role("alert")).to_have_text(re.compile("Sign in again in another tab"))
     sheet.page.context.add_cookies(cookies)
     sheet.save()
     expect(sheet.entry("octocat/spoon-knife#5")).to_be_visible()
+
+
+def test_a_page_whose_session_has_expired_comes_back_after_signing_in_in_another_tab(
+    sheet: Timesheet, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.allow("status of 401 ")
+    wait_for_ticket(sheet.page)
+    cookies = cast("list[SetCookieParam]", sheet.page.context.cookies())
+    sheet.page.context.clear_cookies()
+    expire(sheet.page)
+    expect(sheet.entries).to_have_count(0)
+    sheet.page.context.add_cookies(cookies)
+    sheet.page.context.new_page().goto("/")
+    expect(sheet.entry("Planning")).to_be_visible()
+
+
+def expire(page: Page) -> None:
+    """Let a page without cookies request its data."""
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.get_by_role("link", name="Sign in with GitHub")).to_be_visible()

@@ -11,7 +11,8 @@ import { errorTexts, formats, text } from "./language.js";
 const client = new ApiClient(location.origin);
 
 /**
- * Send a request. After an entry was added, dispatch the event "entry-added".
+ * Send a request. After a successful response, dispatch the event "authenticated", and the event "entry-added" if an
+ * entry was added.
  *
  * @param {string} method
  * @param {string} path
@@ -21,6 +22,7 @@ const client = new ApiClient(location.origin);
  */
 export async function request(method, path, body, options) {
   const response = await client.request(method, path, body, options);
+  dispatchEvent(new Event("authenticated"));
   if (method === "POST" && path === "/api/timelogs/") {
     dispatchEvent(new CustomEvent("entry-added", { detail: response.body }));
   }

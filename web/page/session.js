@@ -29,7 +29,17 @@ tabs.addEventListener("message", ({ data: { type, user } }) => {
   // would act as the other user.
   if (userId && AUTHORITATIVE.includes(type) && user !== userId) location.reload();
   else if (userId && type === "signed-out") removeUserData(text("signedOut"));
+  else if (AUTHORITATIVE.includes(type)) comeBack();
 });
+addEventListener("authenticated", comeBack);
+
+/** Reload the page if its session had expired and the user has signed in again. Keep an open dialog until it closes. */
+function comeBack() {
+  if (!userId || !byId("signed-in").hidden) return;
+  const dialog = document.querySelector("dialog[open]");
+  if (dialog) dialog.addEventListener("close", comeBack, { once: true });
+  else location.reload();
+}
 
 /**
  * Show the page to the signed-in user. If nobody is signed in, show the request to sign in.
