@@ -198,10 +198,13 @@ class FrontDoor:
         target = self.target
         if target is None:
             await _refuse(scope, receive, send, _UNAVAILABLE)
+        elif path == _LIVE_PATH and target.live_api is not None:
+            if scope["type"] == "http":
+                await _refuse(scope, receive, send, _UPGRADE_REQUIRED)
+            else:
+                await _Relay(target, viewer, scope, receive, send).run()
         elif scope["type"] == "http":
             await self._forward(target, viewer, scope, receive, send)
-        elif path == _LIVE_PATH and target.live_api is not None:
-            await _Relay(target, viewer, scope, receive, send).run()
         else:
             await _refuse(scope, receive, send, _NO_WEBSOCKET)
 
@@ -418,6 +421,12 @@ _NO_PATH = _Refusal(HTTPStatus.BAD_REQUEST, "The request has no path.")
 # RFC 9112, section 6.1.
 _TWO_LENGTHS = _Refusal(HTTPStatus.BAD_REQUEST, "The request has two lengths.")
 _NO_WEBSOCKET = _Refusal(HTTPStatus.FORBIDDEN, "No WebSocket for this request.")
+# RFC 9110, sections 15.5.22 and 7.8.
+_UPGRADE_REQUIRED = _Refusal(
+    HTTPStatus.UPGRADE_REQUIRED,
+    "This address is for the WebSockets of open pages.",
+    ((b"upgrade", b"websocket"), (b"connection", b"upgrade")),
+)
 
 
 async def _refuse(

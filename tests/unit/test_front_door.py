@@ -457,3 +457,14 @@ def test_a_websocket_of_another_host_is_refused(door: FrontDoor) -> None:
     ):
         pass
     assert refused.value.response.status_code == 421
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_a_plain_request_to_the_address_of_websockets_is_told_to_upgrade(
+    door: FrontDoor, method: str
+) -> None:
+    answer = send(door, method, "/live?ticket=x")
+    assert answer.status == 426
+    assert (answer.headers["upgrade"], answer.headers["connection"]) == ("websocket", "upgrade")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert (b"WebSockets" in answer.body) is (method != "HEAD")
