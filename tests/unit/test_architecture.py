@@ -3,6 +3,7 @@
 import ast
 import importlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from pynamodb.models import Model
 
 from tests.support.table import table_properties
+from tests.support.template import translated
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS, CORE = ROOT / "functions", ROOT / "layers/timer_core/timer_core"
@@ -138,6 +140,21 @@ def items() -> set[str]:
     return {
         model.__name__ for model in Model.__subclasses__() if model.__module__.startswith("timer_core.store")
     }
+
+
+def test_the_settings_alone_read_the_functions_environment_variables() -> None:
+    """Two readers of a variable could differ in its default."""
+    functions = translated().of_type("AWS::Lambda::Function").values()
+    variables = {name for function in functions for name in function["Environment"]["Variables"]}
+    readers = Counter(
+        (node.value, path.stem)
+        for path in (*modules(CORE), *modules(FUNCTIONS))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in variables
+    )
+    # Powertools reads its own variables.
+    own = {name for name in variables if not name.startswith("POWERTOOLS_")}
+    assert readers == Counter((name, "settings") for name in own)
 
 
 def test_every_item_is_in_the_table() -> None:

@@ -1,9 +1,9 @@
 """The logs and metrics of all functions."""
 
-import os
-
 from aws_lambda_powertools import Logger, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
+
+from timer_core.settings import stack_name
 
 NAMESPACE = "IssueTimer"
 
@@ -30,8 +30,7 @@ def publish(name: str, value: float, unit: MetricUnit = MetricUnit.Count, **prop
         unit=unit,
         value=value,
         namespace=NAMESPACE,
-        # Not one of `settings`, because the table is also used by processes that have no function's settings.
-        default_dimensions={"stack": os.environ.get("STACK_NAME", "issue-timer")},
+        default_dimensions={"stack": stack_name()},
     ) as metric:
         for key, text in properties.items():
             metric.add_metadata(key, text)

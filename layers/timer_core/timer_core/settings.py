@@ -89,7 +89,7 @@ class Settings:
             If a numeric variable is not a number.
         """
         return cls(
-            stack_name=os.environ.get("STACK_NAME", "issue-timer"),
+            stack_name=stack_name(),
             local_port=int(os.environ.get("LOCAL_PORT") or 0) or None,
             table_name=os.environ["TABLE_NAME"],
             track_unregistered=os.environ.get("TRACK_UNREGISTERED") == "true",
@@ -127,6 +127,14 @@ def _names(variable: str, default: str = "") -> tuple[str, ...]:
 def _lower(variable: str, default: str = "") -> frozenset[str]:
     """Return the comma-separated names in a variable, in lower case."""
     return frozenset(name.lower() for name in _names(variable, default))
+
+
+def stack_name() -> str:
+    """Return the name of the stack, also in processes without a function's settings.
+
+    Operators' commands publish metrics too.
+    """
+    return os.environ.get("STACK_NAME", "issue-timer")
 
 
 @cache
