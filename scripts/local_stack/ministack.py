@@ -1,6 +1,7 @@
 """Run MiniStack as a child process: start it, wait until it is ready, save its state and stop it."""
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
@@ -9,8 +10,9 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 import boto3
 
@@ -22,6 +24,7 @@ HOST = "127.0.0.1"
 REGION = "us-east-1"
 _START_SECONDS = 60
 _STOP_SECONDS = 60
+_EARLIER_RUN = "Waiting for the emulator of an earlier run, which saves its data"
 
 
 def free_port() -> int:
@@ -80,11 +83,14 @@ class MiniStack:
     Parameters
     ----------
     state_dir
-        Folder for the state, the log and the functions' unpacked code.
+        Folder for the state, the log and the functions' unpacked code. One emulator at a time uses it.
+    report
+        Called with a line of text before a long wait.
     """
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, report: Callable[[str], None] = lambda _line: None) -> None:
         self.state_dir = state_dir.resolve()
+        self._report = report
         self.log_file = self.state_dir / "ministack.log"
         self._access_file = self.state_dir / "emulator.json"
         self._scratch = self.state_dir / "tmp"
@@ -145,13 +151,16 @@ class MiniStack:
         Raises
         ------
         ToolError
-            The emulator did not start.
+            The emulator did not start, or another one uses the folder.
         """
-        self._record_access()
-        # Delete the scratch folder of an earlier run that was killed.
-        shutil.rmtree(self._scratch, ignore_errors=True)
-        self._scratch.mkdir(parents=True)
-        with self.log_file.open("ab") as log:
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        # The state contains secrets.
+        self.state_dir.chmod(0o700)
+        with self._locked() as lock, self.log_file.open("ab") as log:
+            self._record_access()
+            # Delete the scratch folder of an earlier run that was killed.
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch.mkdir()
             process = self._process = subprocess.Popen(
                 # With -P, Python does not search this file's folder for the modules that MiniStack imports.
                 [MINISTACK_PYTHON, "-P", ROOT / "scripts/emulator/main.py"],
@@ -159,6 +168,7 @@ class MiniStack:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                pass_fds=[lock],
                 # Ctrl-C reaches only this process, which then stops the emulator cleanly.
                 start_new_session=True,
             )
@@ -195,6 +205,27 @@ class MiniStack:
                 (self.state_dir / folder).rename(lost / folder)
         self.start()
 
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[int]:
+        """Lock the folder; yield the file that a process inherits to keep the lock until it ends.
+
+        An emulator whose parent was killed still saves its state, so that the next one has to wait for it.
+
+        Raises
+        ------
+        ToolError
+            An emulator kept the lock.
+        """
+        with (self.state_dir / "lock").open("a") as lock:
+            if not _take(lock):
+                self._report(_EARLIER_RUN)
+                deadline = time.monotonic() + _STOP_SECONDS
+                while not _take(lock):
+                    if time.monotonic() > deadline:
+                        raise ToolError(f"Another emulator uses {self.state_dir}: stop its `make run` first.")
+                    time.sleep(0.1)
+            yield lock.fileno()
+
     def _settings(self) -> dict[str, str]:
         return {
             "EMULATOR_PORT": str(self.access.port),
@@ -228,9 +259,6 @@ class MiniStack:
             secrets.token_urlsafe(32),
         )
         self._access = keys._replace(port=port)
-        self.state_dir.mkdir(parents=True, exist_ok=True)
-        # The state contains secrets.
-        self.state_dir.chmod(0o700)
         unfinished = self._access_file.with_suffix(".tmp")
         unfinished.unlink(missing_ok=True)
         unfinished.touch(0o600, exist_ok=False)
@@ -246,6 +274,15 @@ class MiniStack:
                     return
             time.sleep(0.1)
         raise ToolError(f"MiniStack did not start; its log is {self.log_file}")
+
+
+def _take(lock: IO[str]) -> bool:
+    """Lock a file for the processes that have it open, and return whether no other one has locked it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_free(port: int) -> bool:

@@ -78,7 +78,7 @@ class LocalStack(DeployedStack):
         with_demo_github: bool = False,
     ) -> None:
         self.port = port
-        self.emulator = MiniStack(state_dir)
+        self.emulator = MiniStack(state_dir, report)
         super().__init__(self.emulator.session, _NAME)
         self.demo_github: DemoSite | None = None
         # Bound to the port while the stack runs.
