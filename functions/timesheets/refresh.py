@@ -9,10 +9,10 @@ logged, because it names no people; the sweep stores their days.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -38,6 +38,8 @@ from timer_core.store.timesheets import Timesheets
 # If less time remains, the rest of a batch is queued.
 _RESERVE_MS = 15_000
 _THREADS = 8
+# The delay of the second attempt to send a hint (seconds).
+_HINT_AGAIN_S = 10
 # The attributes of a calendar that result from storing days, or mark days that a changed timer concerns.
 _OF_DAYS = {"stored_until_ms", "carry", "dirty_days", "dirty_changes", "has_moved_starts"}
 
@@ -55,10 +57,14 @@ def _sqs() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A person whose timers or calendar changed, and the instant from which the timeline may be different."""
+    """A person whose timers or calendar changed, and the instant from which the timeline may be different.
+
+    With ``is_hint``, the person's open pages do not know of the change yet.
+    """
 
     user_id: int
     from_ms: int
+    is_hint: bool = False
 
 
 @startup.completes
@@ -76,10 +82,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             failed.append(message["messageId"])
     images = [record["dynamodb"] for record in records if "dynamodb" in record]
     changes, hinted = _changes(images), _people_to_hint(images)
+    hinted_again = {change.user_id for _, change in queued if change.is_hint}
     pending = _by_person([*(change for _, change in queued), *changes])
     states, connections = _read({*pending, *hinted})
     # Send hints first: users wait for hints, not for stored days.
-    live.hint({user_id: connections.get(user_id, []) for user_id in hinted}, now_ms=now_ms())
+    for user_id in _hint(hinted | hinted_again, connections) - hinted_again:
+        _queue({"user_id": user_id, "from_ms": LATEST_MS, "is_hint": True}, delay_s=_HINT_AGAIN_S)
     with ThreadPoolExecutor(_THREADS) as pool:
         stored = pool.map(
             lambda change: _store(change, states.get(change.user_id), context), pending.values()
@@ -87,8 +95,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     is_stored = dict(zip(pending, stored, strict=True))
     for change in _by_person(changes).values():
         if not is_stored[change.user_id]:
-            _queue(asdict(change))
-    failed += [message_id for message_id, change in queued if not is_stored[change.user_id]]
+            _queue({"user_id": change.user_id, "from_ms": change.from_ms})
+    failed += [
+        message_id
+        for message_id, change in queued
+        if not is_stored[change.user_id] or (change.is_hint and connections is None)
+    ]
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
@@ -109,7 +121,7 @@ def _queued(body: str) -> Iterator[Change]:
         logger.warning("A report of a failed invocation", extra={"report": document})
     else:
         change = Change(**document)
-        yield Change(int(change.user_id), int(change.from_ms))
+        yield Change(int(change.user_id), int(change.from_ms), change.is_hint is True)
 
 
 def _by_person(changes: Iterable[Change]) -> dict[int, Change]:
@@ -180,15 +192,30 @@ def _people_to_hint(records: Iterable[Mapping[str, Any]]) -> set[int]:
     return found
 
 
-def _read(user_ids: Collection[int]) -> tuple[dict[int, StoredState], dict[int, list[Connection]]]:
-    """Return which days of people are stored, and their connections; nothing if it cannot be read at once."""
+def _hint(user_ids: Set[int], connections: Mapping[int, list[Connection]] | None) -> Set[int]:
+    """Send hints to people, and return those whose pages may not have got one.
+
+    They get a second hint a little later, and no third, because a connection may refuse all of them.
+    """
+    if connections is None:
+        return user_ids
+    return live.hint({user_id: connections[user_id] for user_id in user_ids}, now_ms=now_ms())
+
+
+def _read(
+    user_ids: Collection[int],
+) -> tuple[dict[int, StoredState], dict[int, list[Connection]] | None]:
+    """Return which days of people are stored, and their connections.
+
+    If it cannot be read at once, no days are known to be stored, and the connections are None.
+    """
     try:
         items = table.get_map(
             (user_pk(user_id), sk) for user_id in sorted(user_ids) for sk in (CALENDAR_SK, CONNECTIONS_SK)
         )
     except Exception:
         logger.exception("The people of a batch could not be read at once")
-        return {}, {}
+        return {}, None
     states = {user_id: to_state(items.get((user_pk(user_id), CALENDAR_SK), {})) for user_id in user_ids}
     connections = {
         user_id: connections_of(items.get((user_pk(user_id), CONNECTIONS_SK))) for user_id in user_ids
@@ -208,5 +235,7 @@ def _store(change: Change, state: StoredState | None, context: LambdaContext) ->
     return True
 
 
-def _queue(document: Mapping[str, Any]) -> None:
-    _sqs().send_message(QueueUrl=settings().timesheet_queue_url, MessageBody=json.dumps(document))
+def _queue(document: Mapping[str, Any], *, delay_s: int = 0) -> None:
+    _sqs().send_message(
+        QueueUrl=settings().timesheet_queue_url, MessageBody=json.dumps(document), DelaySeconds=delay_s
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +19,7 @@ from tests.support.browser import ORIGIN
 from tests.support.gateway import Context
 from tests.support.handlers import loaded
 from tests.support.live import ManagementApi, add_connection, connect_event, disconnect_event
-from tests.support.network import Network, lost_request
+from tests.support.network import Network, lost_request, refusal, throttled
 from tests.support.stream import calendar_record, timer_record
 from timer_core.api import request_guard
 from timer_core.clock import now_ms
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from fake_github import FakeGitHub
     from tests.support.browser import Browser
     from tests.support.gateway import Answer
+    from tests.support.network import Fault
     from timer_core.domain.timers import Timer
     from timer_core.store.connections import Connection
     from timer_core.store.table import Table
@@ -56,6 +58,21 @@ class Live:
     def __init__(self, app: App, pages: ModuleType, changes: ModuleType, api: ManagementApi) -> None:
         self.app, self.pages, self.changes, self.api = app, pages, changes, api
         self.store = ConnectionStore(app.table)
+        self.queued: list[dict[str, Any]] = []
+
+    def send_message(self, **request: Any) -> None:
+        """Queue a message, as SQS does."""
+        self.queued.append(request)
+
+    def receive(self) -> list[str]:
+        """Pass the queued messages to the function, and return the ids of those that failed."""
+        records = [
+            {"messageId": str(number), "eventSource": "aws:sqs", "body": request["MessageBody"]}
+            for number, request in enumerate(self.queued)
+        ]
+        self.queued.clear()
+        response = self.changes.handler({"Records": records}, Context())
+        return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 
     def connect(self, url: str) -> dict[str, Any]:
         """Return the authorizer's response to a browser that opens an address."""
@@ -92,7 +109,9 @@ def shared_live(shared_table: Table, github: FakeGitHub) -> Iterator[Live]:
             loaded("live.connections", shared_table.name, **variables) as pages,
         ):
             vars(pages)["now_ms"] = vars(changes)["now_ms"] = app.clock
-            yield Live(app, pages, changes, api)
+            live = Live(app, pages, changes, api)
+            vars(changes)["_sqs"] = lambda: live
+            yield live
 
 
 @pytest.fixture
@@ -101,7 +120,8 @@ def live(shared_live: Live) -> Live:
     shared_live.app.sign_with(KEY)
     shared_live.app.cold_start()
     api = shared_live.api
-    api.hints, api.closed, api.status, api.delay_s, api.lost = [], [], 200, 0, 0
+    api.hints, api.closed, api.status, api.delay_s, api.lost, api.requests = [], [], 200, 0, 0, 0
+    shared_live.queued.clear()
     return shared_live
 
 
@@ -463,6 +483,162 @@ class TestHints:
         body = json.dumps({"user_id": ann.id, "from_ms": 0})
         live.change({"messageId": "1", "eventSource": "aws:sqs", "body": body})
         assert live.api.hints == []
+
+
+@contextmanager
+def faults(function: ModuleType) -> Iterator[Network]:
+    """Apply faults to a function's requests to DynamoDB."""
+    network = Network(function.table.connection)
+    try:
+        yield network
+    finally:
+        network.close()
+
+
+# DynamoDB's errors ("Error handling with DynamoDB"), and requests without a response.
+FAULTS = [
+    pytest.param(throttled, id="throttled"),
+    pytest.param(refusal("ProvisionedThroughputExceededException"), id="provisioned"),
+    pytest.param(refusal("InternalServerError", 500), id="500"),
+    pytest.param(refusal("ServiceUnavailable", 503), id="503"),
+    pytest.param(lost_request, id="lost"),
+]
+
+
+class TestFaults:
+    """A hint that is lost would leave a page out of date until its next request, 40 minutes later."""
+
+    @pytest.fixture(autouse=True)
+    def _hurried(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+
+    @pytest.mark.parametrize("fault", FAULTS)
+    def test_if_the_connections_cannot_be_read_the_hint_is_sent_later(self, live: Live, fault: Fault) -> None:
+        browser, ann = live.app.signed_in()
+        assert live.opens(ticket(browser))
+        change = timer_record(None, live.timer(ann.id))
+        with faults(live.changes) as network:
+            network.every_request = fault
+            live.change(change)
+            assert len(network.requests) <= 40
+        assert live.api.hints == []
+        assert sum("is_hint" in one["MessageBody"] for one in live.queued) == 1
+        assert live.receive() == []
+        assert (live.api.hints, live.queued) == (live.ids(ann.id), [])
+
+    def test_a_queued_hint_waits_while_the_connections_cannot_be_read(self, live: Live) -> None:
+        browser, ann = live.app.signed_in()
+        assert live.opens(ticket(browser))
+        change = timer_record(None, live.timer(ann.id))
+        with faults(live.changes) as network:
+            network.every_request = refusal("InternalServerError", 500)
+            live.change(change)
+            queued = list(live.queued)
+            # SQS delivers failed messages again, five times in all.
+            assert len(live.receive()) == len(queued)
+            assert live.queued == []
+        live.queued.extend(queued)
+        assert live.receive() == []
+        assert live.api.hints == live.ids(ann.id)
+
+    @pytest.mark.parametrize("status", [429, 500, 503])
+    def test_a_hint_that_fails_is_sent_once_more_a_little_later(self, live: Live, status: int) -> None:
+        browser, ann = live.app.signed_in()
+        assert live.opens(ticket(browser))
+        live.api.status = status
+        live.change(timer_record(None, live.timer(ann.id)))
+        (queued,) = live.queued
+        assert queued["DelaySeconds"] == 10
+        live.api.status = 200
+        assert live.receive() == []
+        assert (live.api.hints, live.queued) == (live.ids(ann.id), [])
+
+    def test_a_hint_that_keeps_failing_is_given_up(self, live: Live) -> None:
+        browser, ann = live.app.signed_in()
+        assert live.opens(ticket(browser))
+        live.api.status = 500
+        live.change(timer_record(None, live.timer(ann.id)))
+        assert live.receive() == []
+        assert live.queued == []
+        assert live.api.requests == 4
+
+    @pytest.mark.parametrize(
+        "fault", [*FAULTS, pytest.param(refusal("ConditionalCheckFailedException"), id="condition")]
+    )
+    def test_a_closed_connection_that_cannot_be_removed_is_removed_with_the_next_hint(
+        self, live: Live, fault: Fault
+    ) -> None:
+        _, ann = live.app.signed_in()
+        old = add_connection(live.app.table, ann.id, now_ms=live.app.clock.ms - 60_000)
+        live.api.closed = [old.connection_id]
+        change = timer_record(None, live.timer(ann.id))
+        with faults(live.changes) as network:
+            network.every_write = fault
+            live.change(change)
+            assert network.requests.count("UpdateItem") <= 3
+        assert (live.ids(ann.id), live.queued) == ([old.connection_id], [])
+        live.change(change)
+        assert live.ids(ann.id) == []
+
+    @pytest.mark.parametrize("fault", FAULTS)
+    @pytest.mark.parametrize("failing", [1, 2])
+    def test_a_ticket_that_cannot_be_used_is_replaced_by_the_next_one(
+        self, live: Live, fault: Fault, failing: int
+    ) -> None:
+        """The use of the ticket is written first, and then the connection."""
+        browser, ann = live.app.signed_in()
+        url, following = ticket(browser), ticket(browser)
+
+        def pass_on(_operation: str, send: Any) -> Any:
+            return send()
+
+        with faults(live.pages) as network:
+            network.next_writes = [pass_on] * (failing - 1)
+            network.every_write = fault
+            with pytest.raises(Exception, match=r".+"):
+                live.connect(url)
+            assert len(network.requests) <= 12
+        assert live.ids(ann.id) == []
+        assert live.opens(following)
+        assert len(live.ids(ann.id)) == 1
+
+    def test_a_refused_condition_of_the_connections_is_tried_again(self, live: Live) -> None:
+        browser, ann = live.app.signed_in()
+        with faults(live.pages) as network:
+            network.next_writes = [
+                lambda _operation, send: send(),
+                *[refusal("ConditionalCheckFailedException")] * 2,
+            ]
+            assert live.opens(ticket(browser))
+        assert len(live.ids(ann.id)) == 1
+
+
+class TestRotation:
+    NEW = "another key, of as many characters as the one before it had."
+
+    def test_connections_outlive_the_rotation_of_the_key(self, live: Live) -> None:
+        browser, ann = live.app.signed_in()
+        assert live.opens(ticket(browser))
+        live.app.sign_with(self.NEW, KEY)
+        live.app.cold_start()
+        live.change(timer_record(None, live.timer(ann.id)))
+        assert live.api.hints == live.ids(ann.id)
+        # The new key signs after six minutes, so the end of the rotation refuses no ticket of this time.
+        live.app.clock.advance(600)
+        renewed = ticket(browser)
+        live.app.sign_with(self.NEW)
+        request_guard.sessions.cache_clear()
+        assert live.opens(renewed)
+        assert len(live.ids(ann.id)) == 2
+
+    def test_after_a_leak_the_former_keys_sessions_get_no_further_connection(self, live: Live) -> None:
+        browser, ann = live.app.signed_in()
+        unused = ticket(browser)
+        live.app.sign_with(self.NEW)
+        live.app.cold_start()
+        assert browser("POST", TICKET).status == 401
+        assert not live.opens(unused)
+        assert live.ids(ann.id) == []
 
 
 class TestEnd:

@@ -73,6 +73,8 @@ class ManagementApi:
         The ids of the connections to which hints were sent, in order.
     closed
         The ids of the connections that were closed. Further requests to them are refused, as in AWS.
+    requests
+        The number of all requests.
     status
         The status of the next responses; 200, unless a test makes the API fail.
     delay_s
@@ -83,6 +85,7 @@ class ManagementApi:
 
     hints: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
+    requests: int = 0
     status: int = 200
     delay_s: float = 0
     lost: int = 0
@@ -95,6 +98,7 @@ class ManagementApi:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
+                api.requests += 1
                 body = self.rfile.read(int(self.headers["content-length"]))
                 assert json.loads(body) == {"type": "changed"}
                 if api.lost:
@@ -104,6 +108,7 @@ class ManagementApi:
                 self._answer(api.hints)
 
             def do_DELETE(self) -> None:
+                api.requests += 1
                 self._answer(api.closed)
 
             def _answer(self, done: list[str]) -> None:

@@ -41,8 +41,10 @@ class LiveConnections:
         self._client = client
         self._logger = logger
 
-    def hint(self, connections: Mapping[int, Sequence[Connection]], *, now_ms: int) -> None:
+    def hint(self, connections: Mapping[int, Sequence[Connection]], *, now_ms: int) -> set[int]:
         """Send a hint over each connection of the people whose timers or calendars have changed.
+
+        Return the people with a connection over which it could not be sent, and which may still be open.
 
         Connections that are closed already are removed from the table. A page requests its timers after its
         connection was opened, so it needs no hint before.
@@ -57,13 +59,14 @@ class LiveConnections:
             for user_id, of_person in connections.items()
         }
         everybody = [one for of_person in valid.values() for one in of_person]
-        gone = self._for_each(
+        gone, failed = self._for_each(
             everybody, lambda client, to: client.post_to_connection(ConnectionId=to, Data=_HINT)
         )
         for user_id, of_person in valid.items():
             self._remove(
                 user_id, [one for one in of_person if one in gone and one.opened_ms < now_ms - _OPENING_MS]
             )
+        return {user_id for user_id, of_person in valid.items() if not failed.isdisjoint(of_person)}
 
     def end(self, user_id: int, is_ended: Callable[[Connection], bool] = lambda _connection: True) -> None:
         """End a person's connections for which a function returns true; by default all.
@@ -90,10 +93,13 @@ class LiveConnections:
 
     def _for_each(
         self, connections: Sequence[Connection], call: Callable[[Any, str], object]
-    ) -> set[Connection]:
-        """Call the management API for each connection, and return those that do not exist any more."""
+    ) -> tuple[set[Connection], set[Connection]]:
+        """Call the management API for each connection.
+
+        Return those that do not exist any more, and those whose call failed.
+        """
         if not connections:
-            return set()
+            return set(), set()
 
         def send(connection: Connection) -> None:
             call(self._client(), connection.connection_id)
@@ -102,20 +108,20 @@ class LiveConnections:
             calls = {pool.submit(send, one): one for one in connections}
             wait(calls, _LONGEST_S)
             pool.shutdown(wait=False, cancel_futures=True)
-        gone, errors = set[Connection](), list[BaseException]()
+        gone, errors = set[Connection](), dict[Connection, BaseException]()
         for made, connection in calls.items():
             failure = TimeoutError() if made.cancelled() else made.exception()
             if _is_gone(failure):
                 gone.add(connection)
             elif failure is not None:
-                errors.append(failure)
+                errors[connection] = failure
         if errors:
             self._logger.warning(
                 "Requests to live connections failed",
                 extra={"failed": len(errors), "of": len(connections)},
-                exc_info=errors[0],
+                exc_info=next(iter(errors.values())),
             )
-        return gone
+        return gone, set(errors)
 
 
 def _is_gone(error: BaseException | None) -> bool:
