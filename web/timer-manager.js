@@ -420,7 +420,11 @@ export class TimerManager extends EventTarget {
         clearTimeout(this.#expected);
         this.#emit("hint");
       },
-      refresh: (hasChanged) => this.#refreshAfterChange(hasChanged),
+      refresh: async (hasChanged) => {
+        const { etag } = this.#timers;
+        await this.#refreshAfterChange(hasChanged);
+        return etag !== this.#timers.etag;
+      },
     });
   }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -23,7 +23,7 @@ from tests.support.live_server import LiveServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import BrowserContext, Page, Request
+    from playwright.sync_api import BrowserContext, Page, Request, Route
 
     from fake_github import FakeGitHub
     from fake_github.model import Account
@@ -78,6 +78,18 @@ def is_live(page: Page) -> bool:
 def expect_live(*widgets: Widget) -> None:
     for widget in widgets:
         assert eventually(lambda page=widget.page: is_live(page))  # type: ignore[misc]
+
+
+def expect_polling(page: Page, ann_elsewhere: Callable[..., Any]) -> None:
+    """Open the widget in a page that cannot connect, and expect a change elsewhere with the next poll."""
+    page.clock.install()
+    widget = Widget(page)
+    with page.expect_response("**/api/live/ticket/"):
+        widget.open()
+    widget.expect_ready()
+    ann_elsewhere("start/", ISSUE)
+    page.clock.fast_forward(15_000)
+    widget.expect_state("Counting")
 
 
 def test_two_tabs_share_a_connection(
@@ -141,6 +153,38 @@ def test_a_page_is_live_again_after_it_was_offline(
     live.expect_connections(widget.page, 1)
 
 
+def test_a_page_checks_its_connection_after_the_clock_was_set_back(
+    ann_browser: BrowserContext, live: LiveServer
+) -> None:
+    page = ann_browser.new_page()
+    page.clock.install()
+    widget = Widget(page)
+    widget.open()
+    widget.expect_ready()
+    live.expect_connections(page, 1)
+    widget.hide()
+    page.clock.fast_forward("02:00")
+    # This changes `Date`, and leaves `performance.now()` as it is.
+    page.clock.set_system_time(datetime.now(UTC) - timedelta(days=3))
+    widget.hide(hidden=False)
+    page.wait_for_timeout(500)
+    assert live.pings == 1
+
+
+def test_a_page_that_the_browser_has_frozen_shows_the_present_when_it_runs_again(
+    live_sheet: Timesheet, live: LiveServer, ann_elsewhere: Callable[..., Any], ann_browser: BrowserContext
+) -> None:
+    page = live_sheet.page
+    devtools = ann_browser.new_cdp_session(page)
+    devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
+    ann_elsewhere("start/", ISSUE)
+    live.close_all()
+    devtools.send("Page.setWebLifecycleState", {"state": "active"})
+    Present(page).expect_counting(7)
+    expect(live_sheet.entry("counting")).to_be_visible()
+    live.expect_connections(page, 1)
+
+
 def test_without_tickets_a_page_polls(
     ann_browser: BrowserContext,
     live: LiveServer,
@@ -149,15 +193,7 @@ def test_without_tickets_a_page_polls(
 ) -> None:
     browser_errors.allow("status of 404 .*/api/live/ticket/")
     live.status = 404
-    page = ann_browser.new_page()
-    page.clock.install()
-    widget = Widget(page)
-    with page.expect_response("**/api/live/ticket/"):
-        widget.open()
-    widget.expect_ready()
-    ann_elsewhere("start/", ISSUE)
-    page.clock.fast_forward(15_000)
-    widget.expect_state("Counting")
+    expect_polling(ann_browser.new_page(), ann_elsewhere)
     assert live.accepted == 0
 
 
@@ -175,14 +211,7 @@ def test_a_page_whose_policy_forbids_the_connection_polls(
     live.issue_tickets(context)
     add_session(context, site, github, ann)
     page = context.new_page()
-    page.clock.install()
-    widget = Widget(page)
-    with page.expect_response("**/api/live/ticket/"):
-        widget.open()
-    widget.expect_ready()
-    ann_elsewhere("start/", ISSUE)
-    page.clock.fast_forward(15_000)
-    widget.expect_state("Counting")
+    expect_polling(page, ann_elsewhere)
     assert (live.accepted, is_live(page)) == (0, False)
 
 
@@ -255,6 +284,30 @@ def test_a_correction_on_another_device_shows_in_the_entries_the_day_and_the_wee
     assert site.send("PATCH", f"/api/timelogs/{timer['id']}/", body, token=token).status == 200
     live.hint()
     expect(sheet.entry("Say goodbye")).to_contain_text("3h")
+    expect(page.locator("#day-sum")).to_contain_text("3h")
+    expect(page.locator("#week")).to_contain_text("3h")
+
+
+def test_a_correction_before_the_page_is_connected_shows_at_once(
+    ann_browser: BrowserContext, ann: Account, site: Site, live: LiveServer
+) -> None:
+    put_timers(site, [finished_timer(ann, 1, "09:00", 90, 7, description="Say hello")])
+    token = site.stack.mint_token(ann.id, login=ann.login)
+    (timer,) = site.timers(REPO, 7, token)
+    page = ann_browser.new_page()
+
+    def correct(route: Route) -> None:
+        """Change the timer after the page was loaded, and before the page is connected."""
+        expect(sheet.entry("Say hello")).to_contain_text("1h 30m")
+        body = {"end_time": f"{days_ago(1)}T12:00:00+01:00"}
+        assert site.send("PATCH", f"/api/timelogs/{timer['id']}/", body, token=token).status == 200
+        route.fallback()
+
+    page.route("**/api/live/ticket/", correct)
+    sheet = Timesheet(page)
+    page.goto(f"/?day={days_ago(1)}")
+    live.expect_connections(page, 1)
+    expect(sheet.entry("Say hello")).to_contain_text("3h", timeout=3_000)
     expect(page.locator("#day-sum")).to_contain_text("3h")
     expect(page.locator("#week")).to_contain_text("3h")
 

@@ -78,6 +78,51 @@ def test_adding_or_deleting_a_timer_changes_the_tag_of_the_list(api: Api) -> Non
     assert tag_of(api.ann) == one
 
 
+OPEN = f"{LIST}?end_time__isnull=true"
+# 11 March 2026 at 12:00 UTC.
+NOON_MS = 1_773_230_400_000
+
+
+def test_the_tag_of_the_open_timers_tells_of_changes_of_all_other_time(api: Api, clock: Clock) -> None:
+    """A page that shows more than the open timers learns from one request whether it has missed a change."""
+    clock.ms = NOON_MS
+
+    def add(date: str) -> Answer:
+        return api.ann("POST", LIST, {"start_time": f"{date}T09:00:00Z", "duration": 600})
+
+    today, earlier = add("2026-03-11").json(), add("2026-03-02").json()
+    start(api.ann, 7)
+    day = "/api/timesheets/2026-03-{}/confirm/"
+    changes: tuple[Callable[[], Answer], ...] = (
+        lambda: patch(api.ann, today, {"description": "x"}),
+        lambda: patch(api.ann, today, {"end_time": "2026-03-11T10:00:00Z"}),
+        lambda: add("2026-03-10"),
+        lambda: patch(api.ann, earlier, {"end_time": "2026-03-02T10:00:00Z"}),
+        lambda: add("2026-03-03"),
+        lambda: api.ann("POST", day.format("02"), if_match="*"),
+        lambda: api.ann("POST", day.format("03"), if_match="*"),
+        lambda: api.ann("DELETE", day.format("03"), if_match="*"),
+        lambda: api.ann("DELETE", url(today)),
+    )
+    tags = [tag_of(api.ann, OPEN)]
+    for number, change in enumerate(changes):
+        answer = change()
+        assert answer.status < 300, (number, answer.body)
+        tags.append(tag_of(api.ann, OPEN))
+        assert tags[-1] != tags[-2], number
+    clock.advance(3600)
+    assert ask(api.ann, tags[-1], OPEN).status == 304
+
+
+def test_storing_days_leaves_the_tag_of_the_open_timers_as_it_is(api: Api, clock: Clock) -> None:
+    clock.ms = NOON_MS
+    entry = {"start_time": "2026-03-02T09:00:00Z", "duration": 600}
+    assert api.ann("POST", LIST, entry).status == 201
+    tag = tag_of(api.ann, OPEN)
+    assert api.module.shared.timesheets.refresh(api.ann_id, now_ms=clock.ms)
+    assert ask(api.ann, tag, OPEN).status == 304
+
+
 def test_two_people_without_timers_have_different_tags(api: Api) -> None:
     tag = tag_of(api.ann)
     assert ask(api.ann, tag).status == 304

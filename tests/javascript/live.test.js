@@ -56,8 +56,9 @@ async function openLeader() {
   return resolve;
 }
 
-/** @param {any} tab @param {boolean} isConnected */
-const postConnection = (tab, isConnected) => tab.postMessage({ type: "connection", isConnected });
+/** @param {any} tab @param {boolean} isConnected @param {number} [hintAge] */
+const postConnection = (tab, isConnected, hintAge = Infinity) =>
+  tab.postMessage({ type: "connection", isConnected, hintAge });
 
 // ------------------------------------------------------------------ requests
 
@@ -73,6 +74,23 @@ test("after the first list, a page connects with a ticket and asks for the list 
   );
   assert.equal(page.manager.isLive, true);
   assert.equal(hints, 0);
+});
+
+test("a correction between the first list and the connection is a hint to all tabs", async () => {
+  const tab = page.browser.openLiveTab();
+  /** @type {string[]} */
+  const messages = [];
+  tab.onmessage = ({ data }) => messages.push(data.type);
+  page.server.start(7);
+  await page.connect();
+  page.server.revision += 1;
+  await import("../../web/widget/live.js");
+  await page.browser.pass(1_000);
+  assert.equal(hints, 1);
+  assert.equal(messages.at(-1), "changed");
+  assert.deepEqual(requests().slice(-2), [LIST, TOTALS]);
+  await page.browser.pass(10_000);
+  assert.deepEqual([hints, requests()], [1, []]);
 });
 
 test("an idle page makes no requests for 39 minutes", async () => {
@@ -367,6 +385,40 @@ test("after the machine has slept, the connection is replaced", async () => {
   assert.equal(hints, 1);
 });
 
+test("after the clock was set back by days, a page that is visible again checks its connection", async () => {
+  await connect();
+  const [socket] = FakeSocket.open;
+  page.browser.setHidden(true);
+  await page.browser.pass(3 * MINUTE_MS);
+  page.browser.setClock(-3 * 24 * 60 * MINUTE_MS);
+  page.browser.setHidden(false);
+  await flush();
+  assert.deepEqual(socket.sent, ['{"type":"ping"}']);
+});
+
+test("a clock that was set back by the time that has passed hides nothing", async () => {
+  await connect();
+  const [socket] = FakeSocket.open;
+  page.browser.setHidden(true);
+  await page.browser.pass(3 * MINUTE_MS);
+  page.browser.setClock(-3 * MINUTE_MS);
+  page.browser.setHidden(false);
+  await flush();
+  assert.deepEqual(socket.sent, ['{"type":"ping"}']);
+});
+
+test("after the clock was set back, the connection of a visible page is replaced, as after a sleep", async () => {
+  await connect();
+  page.browser.setClock(-3 * 24 * 60 * MINUTE_MS);
+  await page.browser.pass(MINUTE_MS);
+  assert.deepEqual(
+    FakeSocket.all.map(({ state }) => state),
+    ["closed", "open"],
+  );
+  await page.browser.pass(5 * MINUTE_MS);
+  assert.equal(FakeSocket.all.length, 2);
+});
+
 test("a page that the browser keeps for going back has no connection meanwhile", async () => {
   await connect();
   page.browser.window.dispatchEvent(new Event("pagehide"));
@@ -425,7 +477,10 @@ test("a hidden page keeps the connection while another tab is visible, and passe
     tab.postMessage({ type: "check" });
     await page.browser.pass(MINUTE_MS);
   }
-  assert.deepEqual(messages, new Array(8).fill({ type: "connection", isConnected: true }));
+  assert.deepEqual(
+    messages.map(({ type, isConnected }) => [type, isConnected]),
+    new Array(8).fill(["connection", true]),
+  );
   const lists = page.browser.openTab();
   /** @type {any[]} */
   const received = [];
@@ -476,6 +531,20 @@ test("a page neither connects nor polls while another tab is connected", async (
   assert.deepEqual([requests(), hints], [[], 1]);
 });
 
+for (const [when, age, expected] of /** @type {[string, number, number][]} */ ([
+  ["since the page was opened", 300, 1],
+  ["before", 3_600_000, 0],
+])) {
+  test(`a new page gets ${expected} hints if the server has sent the last one ${when}`, async () => {
+    await openLeader();
+    const tab = page.browser.openLiveTab();
+    tab.onmessage = ({ data }) => data.type === "check" && postConnection(tab, true, age);
+    await connect();
+    await page.browser.pass(5 * MINUTE_MS);
+    assert.deepEqual([page.manager.isLive, hints], [true, expected]);
+  });
+}
+
 test("a hidden page gets a hint when another tab connects after a time without a connection", async () => {
   await openLeader();
   const tab = page.browser.openLiveTab();
@@ -499,12 +568,10 @@ test("a tab that connects within five seconds informs the others, and refreshes 
   const messages = [];
   others.onmessage = ({ data }) => messages.push(data);
   await connect();
+  const connections = messages.filter(({ type }) => type === "connection");
   assert.deepEqual(
-    messages.filter(({ type }) => type === "connection"),
-    [
-      { type: "connection", isConnected: false },
-      { type: "connection", isConnected: true },
-    ],
+    connections.map(({ isConnected }) => isConnected),
+    [false, true],
   );
   assert.equal(hints, 0);
 });

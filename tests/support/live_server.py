@@ -24,6 +24,8 @@ class LiveServer:
     ----------
     accepted
         The number of connections since the server was started.
+    pings
+        The number of pings, which it answers.
     tickets
         The headers of the requests for a ticket.
     status
@@ -31,7 +33,7 @@ class LiveServer:
     """
 
     def __init__(self) -> None:
-        self.accepted = 0
+        self.accepted = self.pings = 0
         self.tickets: list[dict[str, str]] = []
         self.status = 200
         self._open: set[ServerConnection] = set()
@@ -89,6 +91,7 @@ class LiveServer:
         try:
             for message in connection:
                 assert json.loads(message) == {"type": "ping"}
+                self.pings += 1
                 connection.send(json.dumps({"type": "pong"}))
         except ConnectionClosed:
             pass

@@ -26,8 +26,8 @@ const STABLE_MS = 60_000;
 const OVERLAP_MS = 10_000;
 // The shortest time between two hints to the tabs.
 const SPACING_MS = 1_000;
-// A tab that has loaded its data within this time before the connection opened needs only a new list: the page's other
-// data are hardly older than the connection, and are refreshed when they are old.
+// A tab that has loaded its data within this time before the connection opened refreshes only its list, whose entity tag
+// tells whether anything has changed since.
 const FRESH_MS = 5_000;
 
 /**
@@ -56,9 +56,10 @@ export class Live {
   #retryAt = 0;
   #openedAt = -Infinity;
   #startedAt = performance.now();
-  // Times by this machine's clock, which includes sleep.
-  #receivedAt = 0;
-  #checkAt = 0;
+  #receivedAt = moment();
+  #checkedAt = moment();
+  /** When the server's last hint came (by performance.now()). */
+  #hintedAt = -Infinity;
   /** When a visible tab without the connection has checked it last (by performance.now()). */
   #watchedAt = -Infinity;
   /** Whether a hint is being followed, and whether another one has come since. */
@@ -98,9 +99,9 @@ export class Live {
   #onVisibility() {
     if (!document.hidden) {
       this.#join();
-      this.#checkAt = Date.now();
+      this.#checkedAt = moment();
       this.#check();
-      if (this.#socket && Date.now() - this.#receivedAt > CHECK_MS) this.#ping();
+      if (this.#socket && since(this.#receivedAt) > CHECK_MS) this.#ping();
     } else if (this.#socket) this.#wait("check", HIDDEN_MS, () => this.#leaveUnlessWatched());
     else this.#leave();
   }
@@ -168,8 +169,8 @@ export class Live {
 
   /** Check regularly that there is a connection. */
   #check() {
-    const late = Date.now() - this.#checkAt;
-    this.#checkAt = Date.now() + CHECK_MS;
+    const late = since(this.#checkedAt) - CHECK_MS;
+    this.#checkedAt = moment();
     this.#wait("check", CHECK_MS, () => this.#check());
     if (this.#isLeader) return late > SLEEP_MS && this.#reconnect();
     this.#post({ type: "check" });
@@ -181,7 +182,8 @@ export class Live {
     if (message.type === "changed") this.#host.hint();
     else if (message.type === "connection") {
       clearTimeout(this.#timers.reply);
-      if (!this.#isLeader) this.#setConnected(message.isConnected);
+      // The page of this tab may have been loaded before the last hint.
+      if (!this.#isLeader) this.#setConnected(message.isConnected, message.hintAge < performance.now());
     } else if (this.#isLeader) {
       this.#watchedAt = performance.now();
       this.#host.share();
@@ -190,17 +192,18 @@ export class Live {
   }
 
   /**
-   * Each tab treats the beginning of a connection as a hint, because it may have missed changes before.
+   * Each tab treats the beginning of a connection as a hint, unless it has missed no changes before.
    *
    * @param {boolean} isConnected
+   * @param {boolean} [isOutdated] whether data that were loaded just now are outdated
    */
-  #setConnected(isConnected) {
+  #setConnected(isConnected, isOutdated = false) {
     const hasChanged = this.isConnected !== isConnected;
     this.isConnected = isConnected;
     if (this.#isLeader) this.#postConnection();
     if (!hasChanged) return;
     this.#host.changed();
-    if (isConnected && !this.#isFresh) this.#host.hint();
+    if (isConnected && (isOutdated || !this.#isFresh)) this.#host.hint();
   }
 
   get #isFresh() {
@@ -208,7 +211,8 @@ export class Live {
   }
 
   #postConnection() {
-    this.#post({ type: "connection", isConnected: this.isConnected });
+    const hintAge = performance.now() - this.#hintedAt;
+    this.#post({ type: "connection", isConnected: this.isConnected, hintAge });
   }
 
   /** @param {LiveMessage} message */
@@ -238,7 +242,7 @@ export class Live {
     this.#next = socket;
     socket.onopen = () => this.#adopt(socket, ticket);
     socket.onmessage = ({ data }) => {
-      this.#receivedAt = Date.now();
+      this.#receivedAt = moment();
       clearTimeout(this.#timers.pong);
       if (this.#isStable) this.#failures = 0;
       if (typeOf(data) === "changed") this.#follow();
@@ -252,7 +256,7 @@ export class Live {
     this.#socket = socket;
     this.#next = null;
     this.#openedAt = performance.now();
-    this.#receivedAt = Date.now();
+    this.#receivedAt = moment();
     clearTimeout(this.#timers.retry);
     this.#schedulePing(ticket.ping_after * 1_000);
     // Connections that were opened at the same time, after a common failure, are not all renewed at the same time.
@@ -262,8 +266,14 @@ export class Live {
       former.onclose = null;
       setTimeout(() => former.close(), OVERLAP_MS);
     }
-    // Changes may have been missed before the connection was open.
-    this.#host.refresh(!former && !this.#isFresh);
+    this.#catchUp(former !== null);
+  }
+
+  /** Request changes that may have been missed before the connection was open. @param {boolean} isRenewed */
+  async #catchUp(isRenewed) {
+    const isFresh = this.#isFresh;
+    const isNew = await this.#host.refresh(!isRenewed && !isFresh);
+    if (isNew && isFresh && !isRenewed && this.#isLeader) this.#hint();
   }
 
   get #isStable() {
@@ -341,6 +351,13 @@ export class Live {
 
   // ---------------------------------------------------------------- hints
 
+  /** Tell all tabs that there are changes. */
+  #hint() {
+    this.#hintedAt = performance.now();
+    this.#post({ type: "changed" });
+    this.#host.hint();
+  }
+
   /** Pass a hint on to all tabs, and refresh the list: at most once at a time, and once afterwards. */
   async #follow() {
     this.#isDue = true;
@@ -348,8 +365,7 @@ export class Live {
     this.#isFollowing = true;
     while (this.#isDue && this.#isLeader) {
       this.#isDue = false;
-      this.#post({ type: "changed" });
-      this.#host.hint();
+      this.#hint();
       await Promise.all([
         this.#host.refresh(true),
         new Promise((resolve) => {
@@ -369,6 +385,21 @@ export class Live {
     clearTimeout(this.#timers[name]);
     this.#timers[name] = setTimeout(action, ms);
   }
+}
+
+/** The present by both clocks: `performance.now()` may stand still while the machine sleeps, and the other can be set. */
+function moment() {
+  return { steady: performance.now(), wall: Date.now() };
+}
+
+/**
+ * The milliseconds since a moment, or more if the machine's clock was set since, in either direction: whether the machine
+ * has slept is unknown then.
+ *
+ * @param {{steady: number, wall: number}} past
+ */
+function since({ steady, wall }) {
+  return Math.max(performance.now() - steady, Math.abs(Date.now() - wall));
 }
 
 /** Close a connection, and ignore what it still receives. @param {?WebSocket} socket */

@@ -209,15 +209,20 @@ export interface LiveHost {
   share(): void;
   /** The server has sent a hint, to this tab or to another one, or may have sent one before the connection began. */
   hint(): void;
-  /** Poll the server. `hasChanged`: also load what the list does not show. */
-  refresh(hasChanged: boolean): Promise<unknown>;
+  /**
+   * Poll the server. `hasChanged`: also load what the list does not show.
+   *
+   * @returns whether the list's entity tag has changed, which tells of changes of stopped timers, too
+   */
+  refresh(hasChanged: boolean): Promise<boolean>;
 }
 
 /** Messages between the tabs that share a connection. */
 export type LiveMessage =
   /** Ask the tab that has the lock for the list and whether it is connected. */
   | { type: "check" }
-  | { type: "connection"; isConnected: boolean }
+  /** `hintAge`: the milliseconds since the last hint. */
+  | { type: "connection"; isConnected: boolean; hintAge: number }
   /** The server has sent a hint. */
   | { type: "changed" };
 

@@ -18,6 +18,8 @@ export class FakeServer {
   policy = "focus";
   /** @type {any[]} */
   timers = [];
+  /** The number of changes of stopped timers, of which the list's entity tag tells. */
+  revision = 0;
   /** @type {Call[]} */
   calls = [];
   /**
@@ -158,7 +160,8 @@ export class FakeServer {
   /** @param {Headers} headers */
   #list(headers) {
     const own = this.timers.filter(({ user }) => user === this.user);
-    const tag = JSON.stringify([this.user, own.map((timer) => [timer.id, timer.status, isCounting(timer)])]);
+    const shown = own.map((timer) => [timer.id, timer.status, isCounting(timer)]);
+    const tag = JSON.stringify([this.user, this.revision, shown]);
     const etag = `"${Buffer.from(tag).toString("base64")}"`;
     if (headers.get("If-None-Match") === etag) return this.respond(304);
     return this.respond(200, { results: own.map((timer) => this.#shown(timer)) }, { ETag: etag });

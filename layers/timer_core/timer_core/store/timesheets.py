@@ -74,6 +74,16 @@ class Worked:
     derived: tuple[Slice, ...]
     confirmed: tuple[ConfirmedDay, ...] = ()
 
+    def revision(self, *, now_ms: int) -> tuple[object, ...]:
+        """Return what differs after a change of the person's timers, working hours or confirmed days.
+
+        The present is derived from all timers since yesterday (UTC). Changes of earlier days are counted, but
+        other descriptions and issues there make no difference.
+        """
+        since_ms = stored_until(now_ms)
+        timers = [(one.ulid, one.version) for one in self.timers if one.reach.until_ms >= since_ms]
+        return self.days.own.version, self.days.changes, timers
+
     @property
     def only_confirmed(self) -> Set[str]:
         """The timers that only have time on confirmed days, because events have moved them since."""
