@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
@@ -12,10 +13,12 @@ import pytest
 from demo_github.team import ISSUES, PEOPLE, Person
 from demo_month.filling import fill
 from demo_month.plan import DAYS, REASONS
+from demo_month.records import Recorder
 from demo_month.removal import Removal
 from tests.support import plain_hours
 from tests.support.calendars import put_exceptions
-from tests.support.gateway import Client
+from tests.support.gateway import Client, Context
+from tests.support.handlers import loaded
 from tests.support.table import create_table, delete_table
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import DayException
@@ -285,6 +288,27 @@ def test_a_second_run_gives_the_same_and_a_removal_keeps_what_people_did_themsel
     assert {key: item for key, item in left.items() if key not in names} == before
     assert len(names) == 2
     assert shown(own_table, CODERTOCAT, NOW_MS) == shown_before
+
+
+def test_a_sweep_during_a_run_changes_nothing(own_table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    acts, stopped = count(), list[int]()
+    record = Recorder._record
+
+    with loaded("stale_sweeper.sweep", own_table.name) as sweeper, monkeypatch.context() as patched:
+        patched.setattr(sweeper, "now_ms", lambda: NOW_MS)
+
+        def record_and_sweep(recorder: Recorder, act: Act) -> None:
+            record(recorder, act)
+            if next(acts) == 100:
+                stopped.append(sweeper.handler({"stop_stale": True}, Context())["stopped"])
+
+        patched.setattr(Recorder, "_record", record_and_sweep)
+        assert fill(own_table.name, now_ms=NOW_MS, done=lambda _: None).removed.timers == 0
+    (number,) = stopped
+    assert number > 0
+    swept = [shown(own_table, person, NOW_MS) for person in PEOPLE]
+    fill(own_table.name, now_ms=NOW_MS, done=lambda _: None)
+    assert swept == [shown(own_table, person, NOW_MS) for person in PEOPLE]
 
 
 def test_an_interrupted_removal_is_completed_by_the_next_one(
