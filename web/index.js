@@ -15,6 +15,7 @@ import { FirstSteps } from "./page/first-steps.js";
 import { firstVisitCard } from "./page/first-visit.js";
 import { ForgottenCard } from "./page/forgotten-card.js";
 import { History } from "./page/history.js";
+import { followGitHub } from "./page/issue.js";
 import { formats, locale, text, widgetTexts } from "./page/language.js";
 import { clearNotice, notify, warn } from "./page/notices.js";
 import { Now } from "./page/now.js";
@@ -370,6 +371,8 @@ function refreshAfterHint() {
   updateSchedule();
 }
 manager.addEventListener("hint", refreshAfterHint);
+
+manager.addEventListener("change", () => followGitHub(manager.state.github));
 
 /** What the working hours and other rules make of the open timers, as the server last confirmed. */
 let standings = "";

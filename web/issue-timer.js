@@ -155,7 +155,7 @@ export class IssueTimerElement extends HTMLElement {
     const { manager } = this;
     if (!this.#view || !manager) return;
     const { input, strings } = this.#view;
-    const issue = parseIssue(input.value, this.getAttribute("repo"));
+    const issue = parseIssue(input.value, this.getAttribute("repo"), manager.state.github);
     if ("mistake" in issue) {
       this.#showMistake(strings.mistakes[issue.mistake]);
       return input.focus();

@@ -350,6 +350,7 @@ export class TimerManager extends EventTarget {
     const isNew = response.status !== 304;
     const timers = this.#syncClock(response, response.body?.results ?? []);
     if (isNew) {
+      this.state.github = response.body.github_url;
       if (user !== this.#user) this.#setUser(user);
       this.#adopt(timers, this.now, response.headers.get("ETag") ?? "");
     }

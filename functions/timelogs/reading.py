@@ -18,6 +18,7 @@ from timer_core.domain.schedule import DAY_MS
 from timer_core.domain.timers import Period, Timer
 from timer_core.domain.totals import add_up, part_of
 from timer_core.domain.totals import time_zone as find_zone
+from timer_core.settings import settings
 from timer_core.store.positions import Position
 from timer_core.store.queries import Filters, Page
 from timer_core.store.stored_days import StoredState
@@ -83,6 +84,7 @@ def list_timers(request: Request, parameters: Mapping[str, Any], if_none_match: 
         "count": counted,
         "next": _link(page.next, request),
         "previous": _link(page.previous, request),
+        "github_url": settings().github_url,
         "results": [
             time_log(timer, worked.of(timer), WITHOUT_ELAPSED_TIME) | part_at(timer, WITHOUT_ELAPSED_TIME)
             for timer in listed

@@ -20,6 +20,7 @@ from timer_core.api.replies import Reply, to_json
 from timer_core.api.requests import Request
 from timer_core.domain.addresses import organization_of
 from timer_core.domain.timers import Timer, requested_ms
+from timer_core.settings import settings
 
 # The time that a request may spend in the network. If `at` is older than this, the request is an offline
 # action, and the issue's timers are rederived after the action.
@@ -47,7 +48,7 @@ def start(request: Request, fields: Mapping[str, Any], idempotency_key: str | No
         user_id=request.caller.user_id,
         now_ms=now,
         issue=issue_of(*map(fields.get, ("github_issue_url", "github_repo", "github_issue_number"))),
-        organization=organization and organization_of(organization),
+        organization=organization and organization_of(organization, settings().github_url),
         description=fields.get("description", ""),
         idempotency=idempotency_of(idempotency_key, "start", _content(fields)),
     )

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from demo_github import team
+from tests.browser.present import Present
 from tests.support.axe import violations
 
 if TYPE_CHECKING:
@@ -78,11 +79,40 @@ def test_an_assignment_starts_the_clock_and_closing_stops_it(page: Page) -> None
     expect(page.locator("[data-live=deliveries] li").first).to_contain_text(
         re.compile(r"issues\.assigned\s+storefront#11.*octo-ada\s+202 \d+ ms", re.DOTALL)
     )
-    # The widget's link leads to the demo's page too.
-    page.locator("issue-timer").get_by_role("link", name="Cookie banner hides the footer").click()
+    page.goto("/demo/octo-demo/storefront/issues/11")
     page.get_by_role("button", name="Close issue").click()
     expect(timers(page)).to_contain_text(["stopped by closed"])
     expect(running).to_have_count(0)
+
+
+def opened_by(link: Locator) -> Page:
+    """Press a link that opens a tab, and return the tab's page."""
+    with link.page.context.expect_page() as opened:
+        link.click()
+    return opened.value
+
+
+def test_a_link_of_the_widget_opens_the_issue_of_the_demo(page: Page, demo_stack: LocalStack) -> None:
+    page.get_by_role("button", name="Assign me storefront #13").click()
+    link = page.locator("issue-timer").get_by_role("link", name="Remember the chosen store")
+    issue = opened_by(link)
+    assert issue.url == f"{demo_stack.url}/demo/octo-demo/storefront/issues/13"
+    issue.get_by_role("button", name="Close issue").click()
+    expect(link).to_have_count(0)
+    issue.close()
+
+
+def test_a_link_of_the_time_page_opens_the_issue_of_the_demo(page: Page, demo_stack: LocalStack) -> None:
+    """The address of the issue is pasted, as from the demo's page."""
+    address = f"{demo_stack.url}/demo/octo-demo/payments/issues/9"
+    page.goto("/")
+    present = Present(page)
+    present.start(address)
+    timer = present.timers.filter(has_text="octo-demo/payments#9")
+    timer.get_by_role("link").click()
+    page.wait_for_url(address)
+    page.get_by_role("button", name="Close issue").click()
+    expect(timers(page)).to_contain_text(["stopped by closed"])
 
 
 def drag(page: Page, issue: str, column: str) -> None:

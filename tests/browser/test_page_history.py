@@ -24,7 +24,7 @@ def long_day(ago: int) -> str:
     return f"{date:%A} {date.day} {date:%B}"
 
 
-def test_entries_are_listed_by_day_newest_first(sheet: Timesheet) -> None:
+def test_entries_are_listed_by_day_newest_first(sheet: Timesheet, github: FakeGitHub) -> None:
     assert sheet.issues() == [f"{REPO}#8", f"{REPO}#7", "No issue"]
     expect(sheet.days).to_have_text(
         [re.compile(f"^{long_day(1)}.*1h.50m$"), re.compile(f"^{long_day(2)}.*45m$")]
@@ -32,7 +32,7 @@ def test_entries_are_listed_by_day_newest_first(sheet: Timesheet) -> None:
     first = sheet.entry("Say hello")
     expect(first).to_contain_text(re.compile("09:00.*10:30"))
     expect(first).to_contain_text("1h\u00a030m")
-    expect(first.get_by_role("link")).to_have_attribute("href", f"https://github.com/{REPO}/issues/7")
+    expect(first.get_by_role("link")).to_have_attribute("href", f"{github.url}/{REPO}/issues/7")
 
 
 def test_an_entry_over_midnight_is_in_both_periods_with_its_part(

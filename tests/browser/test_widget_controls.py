@@ -16,13 +16,16 @@ from tests.browser.widget import REPO, Widget, wait_for_ticket
 from tests.e2e.conftest import Site
 
 
-def test_a_timer_is_started_paused_resumed_and_stopped(ann_widget: Widget, site: Site, ann: Account) -> None:
+def test_a_timer_is_started_paused_resumed_and_stopped(
+    ann_widget: Widget, site: Site, ann: Account, github: FakeGitHub
+) -> None:
     ann_widget.record_events()
-    ann_widget.start(f"https://github.com/{REPO}/issues/7")
+    address = f"{github.url}/{REPO}/issues/7"
+    ann_widget.start(address)
     ann_widget.expect_state("Counting")
     expect(ann_widget.notice).to_have_text(f"Started {REPO}#7.")
     link = ann_widget.element.get_by_role("link", name=f"{REPO}#7")
-    expect(link).to_have_attribute("href", f"https://github.com/{REPO}/issues/7")
+    expect(link).to_have_attribute("href", address)
     ann_widget.page.wait_for_timeout(1100)
 
     ann_widget.button("Pause").click()

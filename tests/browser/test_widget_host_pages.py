@@ -13,6 +13,7 @@ from tests.browser.widget import REPO, Widget
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fake_github import FakeGitHub
     from fake_github.model import Account
     from tests.browser.conftest import NewContext, OtherSites
     from tests.e2e.conftest import Site
@@ -162,14 +163,16 @@ def test_escape_closes_a_dialog_that_contains_the_widget(open_host: OpenHost) ->
     expect(widget.page.locator("dialog")).to_be_hidden()
 
 
-def test_a_link_of_the_widget_opens_a_new_tab_without_access_to_the_page(open_host: OpenHost) -> None:
+def test_a_link_of_the_widget_opens_a_new_tab_without_access_to_the_page(
+    open_host: OpenHost, github: FakeGitHub
+) -> None:
     widget = open_host(BASE)
     link = widget.timers.get_by_role("link")
     assert link.get_attribute("rel") == "noopener"
-    widget.page.context.route("https://github.com/**", lambda route: route.fulfill(body="an issue"))
+    widget.page.context.route(f"{github.url}/**", lambda route: route.fulfill(body="an issue"))
     with widget.page.context.expect_page() as opened:
         link.click()
     opened.value.wait_for_load_state()
-    assert opened.value.url == f"https://github.com/{REPO}/issues/7"
+    assert opened.value.url == f"{github.url}/{REPO}/issues/7"
     assert opened.value.evaluate("window.opener") is None
     assert widget.page.url.endswith("/host")

@@ -1016,7 +1016,13 @@ class TestList:
     def test_a_list_has_only_the_callers_timers(self, api: Api, clock: Clock) -> None:
         self.fill(api, clock)
         answer = api.bob("GET", "/api/timelogs/")
-        assert answer.json() == {"count": None, "next": None, "previous": None, "results": []}
+        assert answer.json() == {
+            "count": None,
+            "next": None,
+            "previous": None,
+            "github_url": "https://github.com",
+            "results": [],
+        }
 
     @pytest.mark.parametrize("page_size", [1, 2, 3, 7, 100])
     def test_the_links_lead_through_the_whole_list_and_back(

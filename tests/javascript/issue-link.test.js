@@ -3,16 +3,16 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { parseIssue } from "../../web/widget/issue-link.js";
 
-/** @type {{text: string, issue?: string, mistake?: string}[]} */
+/** @type {{text: string, github?: string, issue?: string, mistake?: string}[]} */
 const spellings = JSON.parse(
   readFileSync(new URL("../issue_spellings.json", import.meta.url), { encoding: "utf8" }),
 );
 
-for (const { text, issue, mistake } of spellings) {
-  test(`${JSON.stringify(text)} is ${issue ?? `the mistake "${mistake}"`}`, () => {
+for (const { text, github, issue, mistake } of spellings) {
+  test(`${JSON.stringify(text)} ${github ? `on ${github} ` : ""}is ${issue ?? `the mistake "${mistake}"`}`, () => {
     const [repo, number] = issue?.split("#") ?? [];
     const expected = issue ? { github_repo: repo, github_issue_number: Number(number) } : { mistake };
-    assert.deepEqual(parseIssue(text), expected);
+    assert.deepEqual(parseIssue(text, null, github), expected);
   });
 }
 

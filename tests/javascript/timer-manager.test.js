@@ -51,6 +51,21 @@ test("a timer can be started without an issue", async () => {
   assert.deepEqual(Object.keys(body), ["description", "at"]);
 });
 
+test("the server's response says where the issue of a timer is", async () => {
+  await page.connect();
+  page.manager.start(issue(7));
+  const url = () => page.manager.state.timers[0].github_issue_url;
+  assert.equal(url(), null);
+  await flush();
+  assert.equal(url(), "https://octo.ghe.com/octo-org/hello-world/issues/7");
+});
+
+test("a manager knows the server's GitHub, also without any timer", async () => {
+  await page.connect();
+  assert.deepEqual(page.manager.state.timers, []);
+  assert.equal(page.manager.state.github, "https://octo.ghe.com");
+});
+
 test("actions show immediately, are sent in order and are reported when they are confirmed", async () => {
   await page.connect();
   page.manager.start(issue(7));

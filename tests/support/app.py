@@ -252,16 +252,17 @@ def open_app(table: Table, github: FakeGitHub, **variables: str) -> Iterator[App
         own = {
             "SESSION_SECRET_ARN": secret["ARN"],
             "OAUTH_CREDENTIAL": oauth,
-            "GITHUB_URL": github.url,
             "GITHUB_API_URL": github.url,
             "ALLOWED_ORIGINS": f"https://other.example.org,{EMBEDDER}",
             "ADMIN_LOGINS": ADMIN,
             # Nothing listens there, unless a test gives another address.
             "LIVE_ENDPOINT": "http://127.0.0.1:9/live",
         }
+        # The fake answers at an address of its own, but names its pages in payloads as github.com does.
+        pages = {"auth.api": github.url, "schedule.api": "", "timelogs.api": github.addresses.web}
         auth, schedule, timelogs = (
-            stack.enter_context(loaded(name, table.name, **own | variables))
-            for name in ("auth.api", "schedule.api", "timelogs.api")
+            stack.enter_context(loaded(name, table.name, **own | {"GITHUB_URL": url} | variables))
+            for name, url in pages.items()
         )
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         clock, seconds = Clock(now_ms()), MonotonicClock()

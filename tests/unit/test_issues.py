@@ -13,14 +13,15 @@ from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 
 ISSUE = Issue("octocat", "Hello-World", 1347)
-
+GITHUB = "https://github.com"
+SERVERS = [GITHUB, "https://octo.ghe.com", "http://localhost:4570/demo"]
 
 _SPELLINGS = json.loads(Path(__file__).parents[1].joinpath("issue_spellings.json").read_text())
 _MISTAKES = {
     "empty": "Must not be empty.",
     "pull": "Is a pull request; only issues have timers.",
     "number": f"The number must be between 1 and {MAX_ISSUE_NUMBER}.",
-    "form": "Must be an issue: https://github.com/owner/name/issues/1 or owner/name#1.",
+    "form": "Must be an issue: {}/owner/name/issues/1 or owner/name#1.",
 }
 
 
@@ -31,7 +32,7 @@ class TestUrl:
         "case", [case for case in _SPELLINGS if "issue" in case], ids=lambda c: c["text"]
     )
     def test_names_an_issue(self, case: dict[str, str]) -> None:
-        issue = Issue.from_url(case["text"])
+        issue = Issue.from_url(case["text"], case.get("github", GITHUB))
         assert f"{issue.full_name}#{issue.number}" == case["issue"]
 
     @pytest.mark.parametrize(
@@ -39,10 +40,10 @@ class TestUrl:
     )
     def test_of_another_kind_is_refused_with_the_reason(self, case: dict[str, str]) -> None:
         with pytest.raises(InvalidInput) as refused:
-            Issue.from_url(case["text"])
+            Issue.from_url(case["text"], case.get("github", GITHUB))
         assert (refused.value.field, refused.value.message) == (
             "github_issue_url",
-            _MISTAKES[case["mistake"]],
+            _MISTAKES[case["mistake"]].format(case.get("github", GITHUB)),
         )
 
     @pytest.mark.parametrize(
@@ -59,24 +60,25 @@ class TestUrl:
     def test_a_very_long_text_is_refused_quickly(self, text: str) -> None:
         began = time.process_time()
         with pytest.raises(InvalidInput):
-            Issue.from_url(text)
+            Issue.from_url(text, GITHUB)
         assert time.process_time() - began < 1
 
     @given(st.text())
     def test_no_arbitrary_text_breaks_the_parser(self, text: str) -> None:
         with pytest.raises(InvalidInput):
-            Issue.from_url(text)
+            Issue.from_url(text, GITHUB)
 
+    @pytest.mark.parametrize("github", SERVERS)
     @given(
         st.from_regex(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}", fullmatch=True),
         st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", fullmatch=True),
         st.integers(1, MAX_ISSUE_NUMBER),
     )
     def test_parsing_the_address_of_an_issue_returns_the_issue(
-        self, owner: str, repo: str, number: int
+        self, github: str, owner: str, repo: str, number: int
     ) -> None:
         issue = Issue.of(f"{owner}/{repo}", number)
-        assert Issue.from_url(issue.url) == issue
+        assert Issue.from_url(issue.url(github), github) == issue
 
 
 class TestRepositoryAndNumber:
@@ -136,8 +138,9 @@ def test_two_spellings_of_an_issue_have_one_key() -> None:
     assert shouted.full_name == "OCTOCAT/HELLO-WORLD"
 
 
-def test_the_address_of_an_issue_is_spelled_as_given() -> None:
-    assert ISSUE.url == "https://github.com/octocat/Hello-World/issues/1347"
+@pytest.mark.parametrize("github", SERVERS)
+def test_the_address_of_an_issue_is_below_that_of_github(github: str) -> None:
+    assert ISSUE.url(github) == f"{github}/octocat/Hello-World/issues/1347"
 
 
 @pytest.mark.parametrize(
@@ -185,7 +188,36 @@ def test_the_address_of_an_issue_is_spelled_as_given() -> None:
     ids=lambda text: text[:60],
 )
 def test_an_address_names_an_organization(url: str, organization: str) -> None:
-    assert organization_of(url) == organization
+    assert organization_of(url, GITHUB) == organization
+
+
+@pytest.mark.parametrize(
+    ("url", "organization"),
+    [
+        ("https://octo.ghe.com/acme", "acme"),
+        ("https://OCTO.ghe.com:443/orgs/acme/people", "acme"),
+        ("https://octo.ghe.com/", "octo.ghe.com"),
+        ("https://octo.ghe.com", "octo.ghe.com"),
+        ("https://other.ghe.com/acme", "other.ghe.com"),
+        ("https://github.com/acme", "acme"),
+    ],
+)
+def test_an_address_on_the_configured_github_names_an_organization(url: str, organization: str) -> None:
+    assert organization_of(url, "https://octo.ghe.com") == organization
+
+
+@pytest.mark.parametrize(
+    ("url", "organization"),
+    [
+        ("http://localhost:4570/demo/acme", "acme"),
+        ("http://localhost:4570/demo/acme/site/issues/1", "acme"),
+        ("http://localhost:4570/demo", "localhost"),
+        ("http://localhost:4570/demonstration/acme", "localhost"),
+        ("http://localhost:4570/account.html", "localhost"),
+    ],
+)
+def test_only_addresses_below_that_of_github_name_an_organization_of_it(url: str, organization: str) -> None:
+    assert organization_of(url, "http://localhost:4570/demo") == organization
 
 
 @pytest.mark.parametrize(
@@ -224,7 +256,7 @@ def test_an_address_names_an_organization(url: str, organization: str) -> None:
 )
 def test_a_text_that_is_no_address_names_no_organization(url: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        organization_of(url)
+        organization_of(url, GITHUB)
     assert refused.value.field == "organization_url"
     assert "http or https address" in refused.value.message
 
@@ -234,7 +266,7 @@ def test_a_text_that_is_no_address_names_no_organization(url: str) -> None:
 )
 def test_no_text_makes_the_parser_of_addresses_fail(text: str) -> None:
     try:
-        name = organization_of(text)
+        name = organization_of(text, GITHUB)
     except InvalidInput:
         return
     assert name.isascii()

@@ -1,6 +1,7 @@
 """The validation of requests, and the representation of timers."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -22,11 +23,28 @@ from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.domain.state import Action, Transition
 from timer_core.domain.timers import Timer
+from timer_core.settings import settings
 
 ISSUE = Issue("octocat", "Hello-World", 7)
 URL = "https://github.com/octocat/Hello-World/issues/7"
 T0 = 1_763_900_000_123
 ULID = "01JD3K5W9GZ8Q4T1M6V7X0Y2BC"
+
+
+@pytest.fixture(autouse=True)
+def github(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of the GitHub that the deployment is connected to."""
+    url: str = getattr(request, "param", "https://github.com")
+    monkeypatch.setenv("TABLE_NAME", "timers")
+    monkeypatch.setenv("GITHUB_URL", url)
+    settings.cache_clear()
+    yield url
+    settings.cache_clear()
+
+
+on_each_server = pytest.mark.parametrize(
+    "github", ["https://github.com", "https://octo.ghe.com", "http://localhost:4570/demo"], indirect=True
+)
 
 
 def started() -> Timer:
@@ -64,6 +82,10 @@ class TestTimerFacts:
             "last_sign_at": "2025-11-23T12:13:20.123Z",
             "created": "2025-11-23T12:13:20.124Z",
         }
+
+    @on_each_server
+    def test_links_to_the_issue_on_the_configured_github(self, github: str) -> None:
+        assert shown(started(), T0)["github_issue_url"] == f"{github}/octocat/Hello-World/issues/7"
 
     def test_shows_the_start_of_the_current_pause(self) -> None:
         timer = shown(started().pause(T0 + 1_000, "manual"), T0 + 9_000)
@@ -162,6 +184,11 @@ class TestIssue:
     def test_is_identified_by_url_or_by_repository_and_number(self, body: dict[str, Any]) -> None:
         assert StartRequest.model_validate(body).issue == ISSUE
 
+    @on_each_server
+    def test_is_identified_by_its_url_on_the_configured_github(self, github: str) -> None:
+        url = f"{github}/octocat/Hello-World/issues/7"
+        assert StartRequest(github_issue_url=url).issue == ISSUE
+
     def test_is_optional(self) -> None:
         assert StartRequest().issue is None
 
@@ -216,8 +243,9 @@ class TestRequests:
     def test_a_description_is_any_printable_text(self, text: str) -> None:
         assert StartRequest(description=text).description == text
 
-    def test_an_organization_is_identified_by_its_url(self) -> None:
-        assert StartRequest(organization_url="https://github.com/acme").organization == "acme"
+    @on_each_server
+    def test_an_organization_is_identified_by_its_url(self, github: str) -> None:
+        assert StartRequest(organization_url=f"{github}/acme").organization == "acme"
         assert StartRequest().organization is None
 
     def test_an_addition_ends_at_its_end_or_after_its_duration(self) -> None:

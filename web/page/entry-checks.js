@@ -1,8 +1,8 @@
 // The checks of the entry form's values: errors, which have to be corrected, and questions, which the user can
 // answer with "Save anyway".
 
-import { parseIssue } from "../widget/issue-link.js";
 import { addDays, dayOf, instantsOf, timeZone, toInputValue } from "./calendar.js";
+import { readIssue } from "./issue.js";
 import { formats, issueMistakes, text } from "./language.js";
 import { nameInSentence } from "./reasons.js";
 
@@ -40,7 +40,7 @@ export function checkEntry(values, context) {
 
 /** @param {string} issue */
 function issueError(issue) {
-  const parsed = parseIssue(issue);
+  const parsed = readIssue(issue);
   return "mistake" in parsed && parsed.mistake !== "empty" ? issueMistakes[parsed.mistake] : undefined;
 }
 

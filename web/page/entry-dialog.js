@@ -2,12 +2,12 @@
 
 import { ApiError } from "../widget/api-client.js";
 import { button, content, h, setText } from "../widget/dom.js";
-import { parseIssue } from "../widget/issue-link.js";
 import { messageOf, statusOf } from "./api.js";
 import { addDays, dayOf } from "./calendar.js";
 import { readDuration, writeDuration } from "./durations.js";
 import { byId, control, find, setMessage, showAbout } from "./elements.js";
 import { checkEntry, isSpanChanged, questionsAbout } from "./entry-checks.js";
+import { readIssue } from "./issue.js";
 import { errorTexts, formats, text } from "./language.js";
 import { TimeField } from "./time-field.js";
 
@@ -287,7 +287,7 @@ async function save(opened, span) {
   const { requests, resolve } = opened;
   // If the response is lost, the next try must not ask about the entry that this try has saved.
   if (span) opened.confirmed = keyOf(span);
-  const parsed = parseIssue(control(form, "issue").value);
+  const parsed = readIssue(control(form, "issue").value);
   const saved = await requests.save({
     issue: "mistake" in parsed ? null : parsed,
     description: control(form, "description").value,

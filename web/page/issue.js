@@ -1,9 +1,23 @@
-// The name and the link of an issue.
+// The name and the link of an issue, and the issue that a user enters.
 
 import { content, h, isolate } from "../widget/dom.js";
+import { parseIssue } from "../widget/issue-link.js";
 import { text } from "./language.js";
 
 /** @import { TimedIssue } from "./types.d.ts" */
+
+/** The address of the GitHub that the server is connected to. @type {string | undefined} */
+let github;
+
+/** Accept addresses of issues on a GitHub. @param {string | undefined} url the address of the GitHub */
+export function followGitHub(url) {
+  github = url;
+}
+
+/** Parse a reference to an issue that the user has entered. @param {string} entered */
+export function readIssue(entered) {
+  return parseIssue(entered, null, github);
+}
 
 /**
  * Return the short name of an issue, such as octocat/hello-world#7.

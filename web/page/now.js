@@ -2,11 +2,10 @@
 
 import { clockTime } from "../widget/card.js";
 import { button, content, h, isolate, setText } from "../widget/dom.js";
-import { parseIssue } from "../widget/issue-link.js";
 import { isOn } from "../widget/state.js";
 import { messageOf } from "./api.js";
 import { arrange, byId, control } from "./elements.js";
-import { issueLink } from "./issue.js";
+import { issueLink, readIssue } from "./issue.js";
 import { formats, issueMistakes, text, widgetTexts } from "./language.js";
 import { notify, warn } from "./notices.js";
 import {
@@ -285,7 +284,7 @@ export class Now {
     event.preventDefault();
     const entered = control(this.#form, "issue").value;
     const description = control(this.#form, "description").value.trim();
-    const issue = entered.trim() ? parseIssue(entered) : null;
+    const issue = entered.trim() ? readIssue(entered) : null;
     if (issue && "mistake" in issue) {
       this.#showMistake(issueMistakes[issue.mistake]);
       return control(this.#form, "issue").focus();

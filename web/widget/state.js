@@ -182,7 +182,6 @@ function apply(timers, { key, kind, timer: id, issue, at, overtime }, response) 
 
 /** @returns {OpenTimer} @param {string} key @param {NewTimer} issue @param {number} at */
 function started(key, issue, at) {
-  const { github_repo, github_issue_number } = issue;
   return {
     id: key,
     status: "running",
@@ -193,10 +192,11 @@ function started(key, issue, at) {
     source: "manual",
     start_time: new Date(at).toISOString(),
     description: "",
+    // The server's response contains the address.
+    github_issue_url: null,
     github_repo: null,
     github_issue_number: null,
     ...issue,
-    github_issue_url: github_repo ? `https://github.com/${github_repo}/issues/${github_issue_number}` : null,
   };
 }
 

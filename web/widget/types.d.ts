@@ -84,6 +84,8 @@ export interface State {
   timers: Timer[];
   /** The number of pending actions. */
   waiting: number;
+  /** The address of the GitHub that the server is connected to; undefined until the server has responded. */
+  github?: string;
 }
 
 export interface Issue {

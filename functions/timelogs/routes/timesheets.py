@@ -40,9 +40,9 @@ class IssueOfRow(BaseModel):
 
     model_config = _RARE
 
-    github_repo: Annotated[str, Field(examples=["octocat/hello-world"])]
-    github_issue_number: int
     github_issue_url: str
+    github_issue_number: int
+    github_repo: Annotated[str, Field(examples=["octocat/hello-world"])]
     github_issue_title: str | None
 
 

@@ -7,7 +7,6 @@ import { showTimers, showWhoseWidget } from "./timers.js";
 
 const root = document.body.dataset.root;
 const status = document.getElementById("status");
-const ELSEWHERE = "https://github.com/octo-demo/";
 const FOCUSABLE = "a[href], button, summary, input, select, textarea";
 
 let isPressed = false;
@@ -117,14 +116,6 @@ document.addEventListener("submit", async (event) => {
   const action = submitter?.hasAttribute("formaction") ? submitter.formAction : form.action;
   closeMenu(submitter?.closest("details.menu"));
   if (await act(action, new URLSearchParams(new FormData(form, submitter)))) form.reset();
-});
-
-// The widget links to github.com, where the demo's issues do not exist.
-document.addEventListener("click", (event) => {
-  const link = event.composedPath().find((one) => one instanceof HTMLAnchorElement);
-  if (!link?.href.startsWith(ELSEWHERE)) return;
-  event.preventDefault();
-  location.assign(`${root}/octo-demo/${link.href.slice(ELSEWHERE.length)}`);
 });
 
 // A menu closes as menus do.

@@ -14,6 +14,7 @@ export class FakeServer {
   /** @type {Map<string, any>} */
   #results = new Map();
   user = 1;
+  github = "https://octo.ghe.com";
   /** Whether one timer counts at a time (`focus`) or all of them (`parallel`). */
   policy = "focus";
   /** @type {any[]} */
@@ -49,7 +50,7 @@ export class FakeServer {
       status: "running",
       github_repo: "octo-org/hello-world",
       github_issue_number: number,
-      github_issue_url: null,
+      github_issue_url: `${this.github}/octo-org/hello-world/issues/${number}`,
       description: "",
       source: "manual",
       start_time: new Date(at).toISOString(),
@@ -164,7 +165,8 @@ export class FakeServer {
     const tag = JSON.stringify([this.user, this.revision, shown]);
     const etag = `"${Buffer.from(tag).toString("base64")}"`;
     if (headers.get("If-None-Match") === etag) return this.respond(304);
-    return this.respond(200, { results: own.map((timer) => this.#shown(timer)) }, { ETag: etag });
+    const results = own.map((timer) => this.#shown(timer));
+    return this.respond(200, { github_url: this.github, results }, { ETag: etag });
   }
 
   /** @param {string} path @param {any} body */

@@ -2,6 +2,7 @@
 
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.issues import Issue
+from timer_core.settings import settings
 
 
 def issue_of(url: str | None, repo: str | None, number: int | None) -> Issue | None:
@@ -13,7 +14,7 @@ def issue_of(url: str | None, repo: str | None, number: int | None) -> Issue | N
         If the fields contradict each other or do not identify an issue.
     """
     if url is not None:
-        issue = Issue.from_url(url)
+        issue = Issue.from_url(url, settings().github_url)
         if repo is not None and repo.lower() != issue.full_name.lower():
             raise InvalidInput(
                 "github_repo", "Is not the repository in github_issue_url.", ErrorCode.CONTRADICTION

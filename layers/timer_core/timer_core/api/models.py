@@ -25,6 +25,7 @@ from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.domain.state import Status
 from timer_core.domain.timeline import Waiting
+from timer_core.settings import settings
 from timer_core.store.health import DeliveryState
 
 # The configuration of models that few requests need. The validators of these models are built on first use,
@@ -199,6 +200,13 @@ class TimeLogPage(BaseModel):
     ]
     next: str | None
     previous: str | None
+    github_url: Annotated[
+        str,
+        Field(
+            description="The base address of the GitHub that the server is connected to.",
+            examples=["https://github.com"],
+        ),
+    ]
     results: list[ListedTimeLog]
 
 
@@ -217,9 +225,9 @@ class IssueTotal(BaseModel):
 
     model_config = _RARE
 
-    github_repo: str | None
-    github_issue_number: int | None
     github_issue_url: str | None
+    github_issue_number: int | None
+    github_repo: str | None
     github_issue_title: str | None
     working_duration: Seconds
     active_duration: Seconds
@@ -277,7 +285,7 @@ class _OnIssue(_Request):
         _Url | None,
         Field(
             strict=True,
-            description="Any http or https address. On github.com, its login is the organization; elsewhere, "
+            description="Any http or https address. On GitHub, its login is the organization; elsewhere, "
             "its host.",
             examples=["https://github.com/octocat"],
         ),
@@ -292,7 +300,8 @@ class _OnIssue(_Request):
         InvalidInput
             If it is not an http or https address.
         """
-        return None if self.organization_url is None else organization_of(self.organization_url)
+        url = self.organization_url
+        return None if url is None else organization_of(url, settings().github_url)
 
     @property
     def issue(self) -> Issue | None:

@@ -13,6 +13,7 @@ from timer_core.domain.state import MANUAL, Status
 from timer_core.domain.timeline import Standing
 from timer_core.domain.timers import Period, Timer, pauses
 from timer_core.domain.totals import Part, Totals
+from timer_core.settings import settings
 
 # The time at which a representation does not depend on the time that has elapsed since the last change, for
 # an ETag.
@@ -21,7 +22,7 @@ WITHOUT_ELAPSED_TIME = 0
 
 def timer_facts(timer: Timer, now_ms: int) -> dict[str, Any]:
     """Return a timer's own history at a time (see `models.TimerFacts`)."""
-    active, issue = timer.active_ms(now_ms) / 1000, timer.issue
+    active = timer.active_ms(now_ms) / 1000
     return {
         "id": timer.id,
         "user": timer.user_id,
@@ -37,10 +38,7 @@ def timer_facts(timer: Timer, now_ms: int) -> dict[str, Any]:
         "pauses": [
             {"start": format_ms(pause.since_ms), "end": _time(pause.until_ms)} for pause in pauses(timer)
         ],
-        "github_issue_url": issue.url if issue else None,
-        "github_issue_number": issue.number if issue else None,
-        "github_repo": issue.full_name if issue else None,
-        "github_issue_title": issue.title or None if issue else None,
+        **issue_members(timer.issue),
         "description": timer.description,
         "source": _shown(timer.source),
         "stopped_by": timer.stopped_by and _shown(timer.stopped_by),
@@ -109,9 +107,9 @@ def totals_of(totals: Totals, period: Period, *, time_zone: str, complete: bool)
 def issue_members(issue: Issue | None) -> dict[str, Any]:
     """Return the members that name an issue; all are None without one."""
     return {
-        "github_repo": issue.full_name if issue else None,
+        "github_issue_url": issue.url(settings().github_url) if issue else None,
         "github_issue_number": issue.number if issue else None,
-        "github_issue_url": issue.url if issue else None,
+        "github_repo": issue.full_name if issue else None,
         "github_issue_title": issue.title or None if issue else None,
     }
 

@@ -1,6 +1,7 @@
 """Texts and addresses that name issues and organizations."""
 
 import re
+from functools import cache
 from ipaddress import IPv6Address
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -14,19 +15,9 @@ REPO = r"(?!\.{1,2}(?![A-Za-z0-9._-]))[A-Za-z0-9._-]{1,100}"
 
 # The spellings of an issue, as in web/widget/issue-link.js. tests/issue_spellings.json tests both.
 _OWNER, _REPO, _NUMBER = rf"(?P<owner>{OWNER})", rf"(?P<name>{REPO})", r"(?P<number>[0-9]{1,12})"
-_GITHUB = r"(https?://)?(www\.)?github\.com/"
 _REST = r"[^\x00-\x20\x7f]*"
 _BEFORE_QUERY, _BEFORE_FRAGMENT = r"[^\x00-\x20\x7f?#]*", r"[^\x00-\x20\x7f#]*"
 _BAR = r"(\||%7C)"
-_SPELLINGS = [
-    re.compile(pattern, re.IGNORECASE | re.ASCII)
-    for pattern in (
-        rf"{_GITHUB}{_OWNER}/{_REPO}/(issues|(?P<pull>pull))/{_NUMBER}([/?#]{_REST})?",
-        # The address of a board, or of a list of issues, names the issue whose pane is open.
-        rf"{_GITHUB}{_BEFORE_QUERY}\?({_BEFORE_FRAGMENT}&)?issue={_OWNER}{_BAR}{_REPO}{_BAR}{_NUMBER}([&#]{_REST})?",
-        rf"{_OWNER}/{_REPO}([ \t]*#[ \t]*|[ \t]+){_NUMBER}",
-    )
-]
 # The characters that JavaScript's trim() removes (ECMA-262, "WhiteSpace" and "LineTerminator").
 _BLANKS = (
     "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -47,21 +38,26 @@ class IssueName(NamedTuple):
     number: int
 
 
-def parse_issue(text: str, *, field: str) -> IssueName:
+def parse_issue(text: str, github_url: str, *, field: str) -> IssueName:
     """Return the issue that a text names: its address, or that of a page below it, or ``owner/name#1``.
 
     The scheme and ``www.`` may be missing. Query, fragment and surrounding blanks are ignored. The address of
     a board or of a list names the issue whose pane is open.
 
+    Parameters
+    ----------
+    github_url
+        The base URL of GitHub's pages. Addresses on github.com are accepted, too.
+
     Raises
     ------
     InvalidInput
-        If the text does not name an issue on github.com.
+        If the text does not name an issue on GitHub.
     """
     text = text.strip(_BLANKS)
     if not text:
         raise InvalidInput(field, "Must not be empty.", ErrorCode.NOT_AN_ISSUE)
-    for spelling in _SPELLINGS:
+    for spelling in _spellings(github_url):
         if match := spelling.fullmatch(text):
             if match.groupdict().get("pull"):
                 raise InvalidInput(
@@ -70,16 +66,33 @@ def parse_issue(text: str, *, field: str) -> IssueName:
             return IssueName(match["owner"], match["name"], int(match["number"]))
     raise InvalidInput(
         field,
-        "Must be an issue: https://github.com/owner/name/issues/1 or owner/name#1.",
+        f"Must be an issue: {github_url}/owner/name/issues/1 or owner/name#1.",
         ErrorCode.NOT_AN_ISSUE,
     )
 
 
-def organization_of(url: str) -> str:
+@cache
+def _spellings(github_url: str) -> list[re.Pattern[str]]:
+    github = rf"(https?://)?(www\.)?(github\.com|{re.escape(github_url.partition('://')[2])})/"
+    patterns = (
+        rf"{github}{_OWNER}/{_REPO}/(issues|(?P<pull>pull))/{_NUMBER}([/?#]{_REST})?",
+        # The address of a board, or of a list of issues, names the issue whose pane is open.
+        rf"{github}{_BEFORE_QUERY}\?({_BEFORE_FRAGMENT}&)?issue={_OWNER}{_BAR}{_REPO}{_BAR}{_NUMBER}([&#]{_REST})?",
+        rf"{_OWNER}/{_REPO}([ \t]*#[ \t]*|[ \t]+){_NUMBER}",
+    )
+    return [re.compile(pattern, re.IGNORECASE | re.ASCII) for pattern in patterns]
+
+
+def organization_of(url: str, github_url: str) -> str:
     """Return the name of the organization with an address.
 
-    The name is the login in an address on github.com, such as https://github.com/octocat. Any other address
+    The name is the login in an address on GitHub, such as https://github.com/octocat. Any other address
     is named by its host, in lower case and ASCII, without ``www.`` and the port.
+
+    Parameters
+    ----------
+    github_url
+        The base URL of GitHub's pages. Addresses on github.com are addresses on GitHub, too.
 
     Raises
     ------
@@ -97,12 +110,17 @@ def organization_of(url: str) -> str:
     except ValueError:
         raise InvalidInput(
             "organization_url",
-            "Must be an http or https address, such as https://github.com/login.",
+            f"Must be an http or https address, such as {github_url}/login.",
             ErrorCode.NOT_AN_ORGANIZATION,
         ) from None
-    if host != "github.com":
+    github = urlsplit(github_url)
+    if host == github.hostname and parts.path.startswith(f"{github.path}/"):
+        path = parts.path.removeprefix(github.path)
+    elif host == "github.com":
+        path = parts.path
+    else:
         return host
-    folders = [folder for folder in unquote(parts.path).split("/") if folder]
+    folders = [folder for folder in unquote(path).split("/") if folder]
     login = next((folder for folder in folders if folder not in _FOLDERS), "")
     return login if re.fullmatch(OWNER, login) else host
 

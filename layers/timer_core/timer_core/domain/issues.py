@@ -90,15 +90,20 @@ class Issue:
         return cls(match[1], match[2], number, repo_id=repo_id)
 
     @classmethod
-    def from_url(cls, url: str) -> Self:
+    def from_url(cls, url: str, github_url: str) -> Self:
         """Return the issue that a text names, in any of the spellings that `parse_issue` accepts.
+
+        Parameters
+        ----------
+        github_url
+            The base URL of GitHub's pages.
 
         Raises
         ------
         InvalidInput
-            If the text does not name an issue on github.com.
+            If the text does not name an issue on GitHub.
         """
-        owner, repo, number = parse_issue(url, field="github_issue_url")
+        owner, repo, number = parse_issue(url, github_url, field="github_issue_url")
         if not 1 <= number <= MAX_ISSUE_NUMBER:
             raise InvalidInput(
                 "github_issue_url",
@@ -111,11 +116,6 @@ class Issue:
     def full_name(self) -> str:
         """The full name of the repository, ``owner/name``."""
         return f"{self.owner}/{self.repo}"
-
-    @property
-    def url(self) -> str:
-        """The address of the issue's page."""
-        return f"https://github.com/{self.full_name}/issues/{self.number}"
 
     @property
     def repository(self) -> Repository:
@@ -131,6 +131,10 @@ class Issue:
     def key(self) -> str:
         """The identity of the issue: its repository's key and its number."""
         return f"{self.repo_key}#{self.number}"
+
+    def url(self, github_url: str) -> str:
+        """Return the address of the issue's page, below the base URL of GitHub's pages."""
+        return f"{github_url}/{self.full_name}/issues/{self.number}"
 
     def in_repository(self, full_name: str) -> Self:
         """Return the issue with another name of its repository."""
