@@ -254,6 +254,9 @@ class FrontDoor:
             key = name.lower()
             if key in _HOP_BY_HOP:
                 continue
+            if key == b"content-length" and self._names_the_demo(viewer, answered):
+                # The viewer's address has another length.
+                continue
             if key == b"location" and value.startswith(own):
                 # The parameters of the stack name the demo by the address that the functions use, too.
                 yield name, f"{viewer.origin}/".encode() + value.removeprefix(own)
@@ -263,6 +266,24 @@ class FrontDoor:
                 yield name, _SECURE.sub(b"", renamed)
             else:
                 yield name, value
+
+    async def _response_body(self, viewer: Viewer, response: httpcore.Response) -> AsyncIterator[bytes]:
+        """Yield the body of a response as the viewer needs it."""
+        if not self._names_the_demo(viewer, response.headers):
+            async for chunk in response.aiter_stream():
+                yield chunk
+            return
+        content = await response.aread()
+        for folder in self.mounted:
+            content = content.replace(f'"{self.url}{folder}'.encode(), f'"{viewer.origin}{folder}'.encode())
+        yield content
+
+    def _names_the_demo(self, viewer: Viewer, answered: Headers) -> bool:
+        """Return whether a response may have addresses of the demo that are not those of the viewer."""
+        return viewer.origin != self.url and any(
+            name.lower() == b"content-type" and value.startswith(b"application/json")
+            for name, value in answered
+        )
 
     # ------------------------------------------------------------ HTTP
 
@@ -315,7 +336,7 @@ class FrontDoor:
                     "headers": list(self._response_headers(viewer, response.headers)),
                 }
             )
-            async for chunk in response.aiter_stream():
+            async for chunk in self._response_body(viewer, response):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body"})
         finally:

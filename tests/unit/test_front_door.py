@@ -349,6 +349,27 @@ def test_other_redirects_stay(door: FrontDoor, location: str) -> None:
     assert answer.headers["Location"] == location
 
 
+@pytest.mark.parametrize("host", ["localhost:{}", "127.0.0.1:{}", "[::1]:{}", "localhost:8080"])
+def test_links_of_the_api_to_the_demo_lead_to_the_viewers_origin(door: FrontDoor, host: str) -> None:
+    host = host.format(door.port)
+    answer = send(door, "POST", body=f"{door.url}/demo/octo-demo/storefront/issues/7".encode(), Host=host)
+    assert answer.request["body"] == f"http://{host}/demo/octo-demo/storefront/issues/7"
+
+
+def test_links_of_the_api_to_the_demo_lead_to_the_codespace(codespace: FrontDoor) -> None:
+    host = f"fluffy-lamp-{codespace.port}.app.github.dev"
+    answer = send(codespace, "POST", body=f"{codespace.url}/demo".encode(), Host=host)
+    assert answer.request["body"] == f"https://{host}/demo"
+
+
+@pytest.mark.parametrize(
+    "text", ["See {}/demo/octo-demo.", "{}/account.html", "https://github.com/octo-demo"]
+)
+def test_other_texts_of_the_api_stay(door: FrontDoor, text: str) -> None:
+    text = text.format(door.url)
+    assert send(door, "POST", body=text.encode(), Host="127.0.0.1").request["body"] == text
+
+
 def test_cookies_need_no_tls_and_belong_to_one_stack(door: FrontDoor) -> None:
     cookies = send(door, path="/cookies").headers.get_all("Set-Cookie")
     name = cookie_name(SESSION_COOKIE, door.port)
