@@ -49,6 +49,37 @@ def test_every_module_is_on_the_page_and_every_module_on_the_page_exists() -> No
     assert sorted(quoted(row[0])[0] for row in rows("module")) == sorted(existing)
 
 
+# The defaults of the settings, the examples of the API, and the parsers, which accept addresses on github.com
+# beside those on the configured GitHub.
+MAY_NAME_GITHUB = {
+    "layers/timer_core/timer_core/settings.py",
+    "layers/timer_core/timer_core/api/models.py",
+    "layers/timer_core/timer_core/domain/addresses.py",
+    "web/widget/issue-link.js",
+}
+GITHUB_ADDRESS = re.compile(r"(?<![\w.])(www\.)?github\\*\.com")
+
+
+def strings_of(path: Path) -> str:
+    """Return the strings in a Python module except docstrings, or another file without lines of comments."""
+    if path.suffix != ".py":
+        return re.sub(r"/\*.*?\*/|^\s*//.*?$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    texts = {one.value for one in nodes if isinstance(one, ast.Expr)}
+    strings = [one for one in nodes if isinstance(one, ast.Constant) and one not in texts]
+    return "\n".join(one.value for one in strings if isinstance(one.value, str))
+
+
+def test_only_settings_examples_and_parsers_name_the_address_of_github() -> None:
+    """A stack may be connected to another GitHub, so links are made from the setting ``github_url``."""
+    files = [
+        *(path for folder in ("layers", "functions") for path in (ROOT / folder).rglob("*.py")),
+        *(path for kind in ("js", "html", "css", "ts") for path in (ROOT / "web").rglob(f"*.{kind}")),
+    ]
+    naming = {path.relative_to(ROOT).as_posix() for path in files if GITHUB_ADDRESS.search(strings_of(path))}
+    assert naming == MAY_NAME_GITHUB
+
+
 def test_every_package_is_on_the_page() -> None:
     packages = {path.parent.relative_to(CORE).as_posix() for path in modules(CORE)} - {"."}
     assert IMPORTS.keys() == packages
