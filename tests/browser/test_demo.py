@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from demo_github import team
 from tests.browser.present import Present
+from tests.browser.widget import wait_for_ticket
 from tests.support.axe import violations
 
 if TYPE_CHECKING:
@@ -185,9 +186,13 @@ def test_merging_a_pull_request_stops_the_timer(page: Page) -> None:
 def test_held_deliveries_are_reordered_and_repeated_and_the_timers_converge(page: Page) -> None:
     page.goto("/demo/octo-demo/mobile-app/issues/11")
     page.get_by_role("button", name="Hold back").click()
-    for action in ("Assign", "Unassign", "Assign"):
+    for action, state in (
+        ("Assign", "is assigned"),
+        ("Unassign", "is no longer assigned"),
+        ("Assign", "is assigned"),
+    ):
         page.get_by_role("button", name=f"{action} {ADA.name}", exact=True).click()
-        expect(page.locator("#status")).to_contain_text("assigned to")
+        expect(page.locator("#status")).to_have_text(f"mobile-app#11 {state} to {ADA.login}.")
         # Events of GitHub have times in whole seconds.
         page.wait_for_timeout(1100)
     page.get_by_role("button", name="Close issue").click()
@@ -212,6 +217,85 @@ def test_the_same_history_in_three_orders_makes_the_same_timers(page: Page) -> N
     expect(page.get_by_text("The timers are the same in each order.")).to_be_visible()
     expect(timers(page)).to_have_count(3)
     assert len(set(timers(page).all_text_contents())) == 1
+
+
+@pytest.fixture
+def hold_back(page: Page, github: DemoGitHub) -> Iterator[Locator]:
+    """Return a button of a part of the page that changes with every delivery."""
+    wait_for_ticket(page)
+    yield page.get_by_role("button", name="Hold back")
+    github.hold(on=False)
+    github.changed()
+
+
+def change_elsewhere(page: Page, github: DemoGitHub) -> None:
+    """Let somebody else do something that the page learns of."""
+    issue = github.find("handbook", 7)
+    assert issue
+    with page.expect_response(page.url):
+        github.label(issue, "bug") if not issue.labels[1:] else github.unlabel(issue, "bug")
+        github.changed()
+    # The page would show the change now.
+    page.wait_for_timeout(300)
+
+
+def begin_to_press(page: Page, button: Locator) -> None:
+    button.hover()
+    page.mouse.down()
+    expect(button.and_(page.locator(":active"))).to_be_visible()
+
+
+def expect_held_back(page: Page) -> None:
+    expect(page.get_by_role("button", name="Hold no more")).to_be_visible()
+
+
+def test_a_press_counts_if_its_element_moves_away(page: Page, hold_back: Locator) -> None:
+    begin_to_press(page, hold_back)
+    # The widget above it has got another timer.
+    page.locator("#widget").evaluate("widget => widget.style.paddingBlockEnd = '6rem'")
+    page.mouse.up()
+    expect_held_back(page)
+
+
+def test_a_press_that_ends_elsewhere_does_not_count(page: Page, hold_back: Locator) -> None:
+    begin_to_press(page, hold_back)
+    page.mouse.move(5, 5)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    expect(hold_back).to_be_visible()
+
+
+def test_a_press_counts_if_its_element_changes(page: Page, github: DemoGitHub, hold_back: Locator) -> None:
+    begin_to_press(page, hold_back)
+    change_elsewhere(page, github)
+    page.mouse.up()
+    expect_held_back(page)
+
+
+def test_a_press_of_the_space_bar_counts_if_its_element_changes(
+    page: Page, github: DemoGitHub, hold_back: Locator
+) -> None:
+    hold_back.focus()
+    page.keyboard.down(" ")
+    change_elsewhere(page, github)
+    page.keyboard.up(" ")
+    expect_held_back(page)
+
+
+def test_a_press_counts_if_the_machine_has_not_ended_the_one_before(
+    page: Page, github: DemoGitHub, hold_back: Locator
+) -> None:
+    page.add_init_script(
+        "const later = setTimeout; window.setTimeout = (act, ms = 0) => later(act, ms + 1_000);"
+    )
+    page.reload()
+    wait_for_ticket(page)
+    page.locator("h1").click()
+    begin_to_press(page, hold_back)
+    page.wait_for_timeout(1_200)
+    change_elsewhere(page, github)
+    page.mouse.up()
+    expect_held_back(page)
 
 
 def test_another_tab_follows(page: Page, signed_in: BrowserContext) -> None:

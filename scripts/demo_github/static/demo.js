@@ -3,13 +3,13 @@
  * let cards be dragged. Without this script, each form loads the page again.
  */
 import { letCardsBeDragged } from "./drag.js";
-import { showTimers, showWhoseWidget } from "./timers.js";
+import { isPressed, letPressesCount } from "./presses.js";
+import { showTimers, showWhoseWidget, showWithheldTimers } from "./timers.js";
 
 const root = document.body.dataset.root;
 const status = document.getElementById("status");
 const FOCUSABLE = "a[href], button, summary, input, select, textarea";
 
-let isPressed = false;
 let isStale = false;
 let actions = 0;
 let statusTimeout = 0;
@@ -53,7 +53,7 @@ async function update() {
   // A later update has newer content.
   if (!answer?.ok || own !== updates) return;
   // While an action is under way, the content may be that before it.
-  isStale = isPressed || actions > 0;
+  isStale = isPressed() || actions > 0;
   if (isStale) return;
   const present = new DOMParser().parseFromString(text, "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {
@@ -100,10 +100,12 @@ function find(part, { name, selector, index }) {
   return found?.[Math.min(index, found.length - 1)];
 }
 
-/** Show times in the browser's time zone. */
+/** Show times in the browser's time zone, and the dates of former days. */
 function prepare() {
   for (const time of document.querySelectorAll("time:not([data-local])")) {
-    time.textContent = new Date(time.dateTime).toLocaleTimeString();
+    const at = new Date(time.dateTime);
+    const isToday = at.toDateString() === new Date().toDateString();
+    time.textContent = isToday ? at.toLocaleTimeString() : at.toLocaleDateString();
     time.dataset.local = "";
   }
 }
@@ -134,18 +136,10 @@ function closeMenu(menu) {
   menu?.removeAttribute("open");
 }
 
-// An element that is replaced while a pointer is pressed on it gets no click, and cannot be dragged any further.
-document.addEventListener("pointerdown", ({ button }) => {
-  isPressed = button === 0;
-});
-for (const end of ["pointerup", "pointercancel", "contextmenu"]) {
-  // The click follows the end.
-  addEventListener(end, () => setTimeout(release), { capture: true });
-}
-function release() {
-  isPressed = false;
+letPressesCount(() => {
   if (isStale && actions === 0) update();
-}
+  showWithheldTimers();
+});
 
 letCardsBeDragged((card, to) => {
   const { repository, number } = card.dataset;

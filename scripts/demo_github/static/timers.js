@@ -1,5 +1,7 @@
 /** The parts of the demo's pages that ask Issue Timer, as the person who is signed in to it. */
 
+import { isPressed } from "./presses.js";
+
 // Issue Timer needs some seconds for a history that arrives in another order.
 const CHECK_AGAIN_MS = 1_000;
 
@@ -7,6 +9,8 @@ const CHECK_AGAIN_MS = 1_000;
 let check;
 /** Whether somebody is signed in to Issue Timer in this browser. */
 let isSignedIn = false;
+/** Whether timers were not shown because of a press. */
+let isWithheld = false;
 
 /** Offer to sign in to Issue Timer as the demo's person, unless that person is signed in. */
 export async function showWhoseWidget() {
@@ -43,6 +47,12 @@ export async function showTimers() {
       : "Not the same yet.";
 }
 
+/** Show the timers that were not shown because of a press. */
+export function showWithheldTimers() {
+  if (isWithheld) showTimers();
+  isWithheld = false;
+}
+
 /**
  * @param {HTMLElement} element
  * @returns {Promise<unknown[] | null>} what has to be the same for every order; null if it is not compared
@@ -54,7 +64,8 @@ async function showTimersOf(element) {
   if (!answer.ok) return null;
   const { results } = await answer.json();
   results.reverse();
-  element.replaceChildren(results.length ? table(results) : note("No timer."));
+  isWithheld ||= isPressed();
+  if (!isPressed()) element.replaceChildren(results.length ? table(results) : note("No timer."));
   if (compared === undefined) return null;
   return results.map((one) => [
     one.start_time,
