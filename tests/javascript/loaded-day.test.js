@@ -108,3 +108,30 @@ test("statements that overlap are named", () => {
   assert.match(shown.overlapOf(shown.blocks[0]), /overlaps with .*octo\/hello#8.*: both count in full/u);
   assert.equal(day([slices[0]], [], [], at(12)).overlapOf(shown.blocks[0]), "");
 });
+
+test("the times of blocks add up to those of their issues, and these to that of the day", () => {
+  const minutes = (/** @type {number} */ count) => count / 60;
+  const slices = [
+    slice("a", 9, 9 + minutes(1.8)),
+    slice("b", 10, 10 + minutes(0.4)),
+    slice("a", 11, 11 + minutes(2.5)),
+    slice("c", 12, 12 + minutes(0.5)),
+  ];
+  const shown = day(slices, [timer("a", 7), timer("b", 8), timer("c", 9)], [], at(13));
+  const { sum, issues, blocks } = shown.figures;
+  assert.deepEqual([sum.shown, [...issues.values()].map((one) => one.shown)], [300, [240, 0, 60]]);
+  assert.deepEqual(
+    [...blocks.values()].map((one) => one.shown),
+    [120, 120, 0, 60],
+  );
+  assert.deepEqual(
+    shown.blocks.map((block) => shown.durationOf(block)),
+    ["2m", "<1m", "2m", "1m"],
+  );
+});
+
+test("a block that a correction would make has its own time", () => {
+  const shown = day([slice("a", 9, 10)], [timer("a", 7)], [], at(13));
+  const [block] = shown.blocks;
+  assert.equal(shown.durationOf({ ...block, until: at(9.5) }), "30m");
+});

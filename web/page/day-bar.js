@@ -126,7 +126,7 @@ export class DayBar {
    */
   #gap(gap, range) {
     const stretch = stretchOf(gap);
-    const label = text("gapOf", { time: timesOf(stretch), duration: blockDuration(stretch) });
+    const label = text("gapOf", { time: timesOf(stretch), duration: stretchDuration(stretch) });
     const sign = h("span", { ariaHidden: "true" }, "+");
     const button = h(
       "button",
@@ -358,13 +358,14 @@ export function isSame(one, other) {
  *
  * @param {Block} block
  * @param {Timer | undefined} timer
+ * @param {string} duration
  * @param {string} overlap describes with what the block overlaps; "" for nothing
  */
-export function describeBlock(block, timer, overlap) {
+export function describeBlock(block, timer, duration, overlap) {
   const title = timer?.github_issue_title;
   const issue = timer ? timerName(timer) : text("noIssue");
   const name = title ? `${title}, ${issue}` : issue;
-  const described = text("blockOf", { name, time: timesOf(block), duration: blockDuration(block) });
+  const described = text("blockOf", { name, time: timesOf(block), duration });
   return [described, block.overtime && text("overtime"), overlap].filter(Boolean).join(", ");
 }
 
@@ -390,9 +391,9 @@ export function timesOf({ since, until }) {
   return formats.range("time", new Date(since), new Date(until));
 }
 
-/** @param {Stretch & {share?: number}} stretch */
-export function blockDuration({ since, until, share = 1 }) {
-  return formats.duration(((until - since) * share) / 1000);
+/** @param {Stretch} stretch */
+export function stretchDuration({ since, until }) {
+  return formats.duration((until - since) / 1000);
 }
 
 /**

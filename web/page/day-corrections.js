@@ -105,7 +105,8 @@ export class DayCorrections {
    * @param {Timer | undefined} [timer]
    */
   #describe(block, timer = this.#shown().timers.get(block.timer)) {
-    return describeBlock(block, timer, this.#shown().overlapOf(block));
+    const loaded = this.#shown();
+    return describeBlock(block, timer, loaded.durationOf(block), loaded.overlapOf(block));
   }
 
   /**

@@ -4,10 +4,9 @@
 import { content, h, isolate, setText } from "../widget/dom.js";
 import { addDays, dayOf, MINUTE_MS, startOf } from "./calendar.js";
 import { describeState } from "./confirmation.js";
-import { blockDuration, DayBar, describeBlock, isSame } from "./day-bar.js";
+import { DayBar, describeBlock, isSame, stretchDuration } from "./day-bar.js";
 import { DayCorrections } from "./day-corrections.js";
 import { byId, named, setChildren, showButton } from "./elements.js";
-import { apportion, figureOf } from "./figures.js";
 import { issueLink } from "./issue.js";
 import { daysOfWeek, formats, text } from "./language.js";
 import { emptyDay, loadDay } from "./loaded-day.js";
@@ -217,7 +216,8 @@ export class DayView {
       working: timeline.working_hours,
       timerOf: (id) => timers.get(id),
       overlaps,
-      describe: (block) => describeBlock(block, timers.get(block.timer), loaded.overlapOf(block)),
+      describe: (block) =>
+        describeBlock(block, timers.get(block.timer), loaded.durationOf(block), loaded.overlapOf(block)),
       colourOf: ({ timer }) => (keys.indexOf(loaded.issueKey(timer)) % COLOURS) + 1,
       selected: this.#selected,
       isLocked: (block) => loaded.lockOf(block) !== undefined,
@@ -227,7 +227,7 @@ export class DayView {
     exception.hidden = !exception.textContent;
     showLegend(loaded);
     this.#showState();
-    showSums(loaded, blocks, keys);
+    showSums(loaded, blocks);
     this.#showTable(loaded, blocks);
     this.corrections.show(this.#selected);
     this.#undos.show();
@@ -283,7 +283,7 @@ export class DayView {
     const overlap = loaded.overlapOf(block);
     const note = overlap && h("small", { className: "note" }, ...content(overlap));
     const head = h("th", { scope: "row" }, select, badge || "", note);
-    return tableRow(`${block.timer} ${block.since}`, head, block);
+    return tableRow(`${block.timer} ${block.since}`, head, block, loaded.durationOf(block));
   }
 
   /** @param {Block | null} block */
@@ -315,10 +315,9 @@ function showLegend({ blocks, overlaps, timeline }) {
  *
  * @param {LoadedDay} loaded
  * @param {Block[]} blocks
- * @param {string[]} keys
  */
-function showSums(loaded, blocks, keys) {
-  const sum = figureOf(secondsOf(blocks));
+function showSums(loaded, blocks) {
+  const { sum, issues } = loaded.figures;
   const overtime = secondsOf(blocks.filter((block) => block.overtime));
   const missing = loaded.timeline.gaps.map(stretchOf).reduce((ms, { since, until }) => ms + until - since, 0);
   const isAll = sum.exact - overtime < 60;
@@ -335,20 +334,19 @@ function showSums(loaded, blocks, keys) {
       .map((part) => `, ${part}`)
       .join(""),
   );
-  const ofIssues = keys.map((key) => blocks.filter(({ timer }) => loaded.issueKey(timer) === key));
-  const figures = apportion(ofIssues.map(secondsOf), sum);
   setChildren(
     byId("day-issues"),
-    ofIssues.map(([{ timer: id }], index) => {
+    [...issues].map(([key, figure], index) => {
+      const id = blocks.find((block) => loaded.issueKey(block.timer) === key)?.timer ?? "";
       const timer = loaded.timers.get(id);
       const item = h(
         "li",
         {},
         h("span", { className: `swatch colour-${(index % COLOURS) + 1}`, ariaHidden: "true" }),
         h("span", {}, timer ? nameElement(timer) : text("noIssue")),
-        h("span", { className: "duration" }, formats.figure(figures[index])),
+        h("span", { className: "duration" }, formats.figure(figure)),
       );
-      return named(keys[index], item);
+      return named(key, item);
     }),
   );
 }
@@ -382,16 +380,17 @@ function nameElement(timer) {
 function gapRow(gap, fill) {
   const button = h("button", { type: "button", className: "quiet" }, text("fillGap"));
   onAction("click", button, fill);
-  return tableRow(`gap ${gap.since}`, h("th", { scope: "row" }, button), gap);
+  return tableRow(`gap ${gap.since}`, h("th", { scope: "row" }, button), gap, stretchDuration(gap));
 }
 
 /**
  * @param {string} name
  * @param {HTMLElement} head
- * @param {Stretch & {share?: number}} stretch
+ * @param {Stretch} stretch
+ * @param {string} duration
  */
-function tableRow(name, head, stretch) {
+function tableRow(name, head, stretch, duration) {
   const [since, until] = [stretch.since, stretch.until].map((time) => formats.date("time", new Date(time)));
-  const cells = [since, until, blockDuration(stretch)].map((cell) => h("td", {}, cell));
+  const cells = [since, until, duration].map((cell) => h("td", {}, cell));
   return named(name, h("tr", {}, head, ...cells));
 }

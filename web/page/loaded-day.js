@@ -3,14 +3,22 @@
 import { isolate } from "../widget/dom.js";
 import { get, pages } from "./api.js";
 import { addDays, isoTime, startOf } from "./calendar.js";
+import { apportion, figureOf } from "./figures.js";
 import { daysOfWeek, formats, text } from "./language.js";
 import { timerName } from "./reasons.js";
 import { confirmedIn, sheetsPath, withGain } from "./sheets.js";
-import { overlappingTimers, overlapsOf, rangeOf, toBlocks, withoutConstantHours } from "./timeline.js";
+import {
+  overlappingTimers,
+  overlapsOf,
+  rangeOf,
+  secondsOf,
+  toBlocks,
+  withoutConstantHours,
+} from "./timeline.js";
 
 /** @import { Timer as OpenTimer } from "../widget/types.d.ts" */
 /** @import { Block, Stretch } from "./timeline.js" */
-/** @import { Day, SheetDay, TimedIssue, Timeline, Timer } from "./types.d.ts" */
+/** @import { Day, Figure, SheetDay, TimedIssue, Timeline, Timer } from "./types.d.ts" */
 
 // A block that ended this long before it was loaded may still grow.
 const GROWING_MS = 5_000;
@@ -43,6 +51,33 @@ export class LoadedDay {
   /** The time that counted, in order. @returns {Block[]} */
   get blocks() {
     return toBlocks(this.timeline.slices);
+  }
+
+  /**
+   * The working time of the day, of its issues and of its blocks, rounded so that all of them add up.
+   *
+   * @returns {{sum: Figure, issues: Map<string, Figure>, blocks: Map<string, Figure>}} by `issueKey` and `blockKey`
+   */
+  get figures() {
+    const ofIssues = Map.groupBy(this.blocks, ({ timer }) => this.issueKey(timer));
+    const sum = figureOf(secondsOf(this.blocks));
+    const rounded = apportion([...ofIssues.values()].map(secondsOf), sum);
+    const issues = new Map([...ofIssues.keys()].map((key, index) => [key, rounded[index]]));
+    const blocks = new Map();
+    for (const [key, own] of ofIssues) {
+      const figures = apportion(
+        own.map((block) => secondsOf([block])),
+        /** @type {Figure} */ (issues.get(key)),
+      );
+      for (const [index, block] of own.entries()) blocks.set(blockKey(block), figures[index]);
+    }
+    return { sum, issues, blocks };
+  }
+
+  /** @param {Block} block one of the day, or one that a correction would make @returns {string} its duration */
+  durationOf(block) {
+    const figure = this.figures.blocks.get(blockKey(block));
+    return figure ? formats.figure(figure) : formats.duration(secondsOf([block]));
   }
 
   get overlaps() {
@@ -98,6 +133,11 @@ export class LoadedDay {
     this.sheets = withGain(this.sheets, counting, (now - this.loadedAt) / 1000);
     this.loadedAt = now;
   }
+}
+
+/** @param {Block} block */
+function blockKey({ timer, since, until }) {
+  return `${timer} ${since} ${until}`;
 }
 
 /**
