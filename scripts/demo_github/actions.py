@@ -162,7 +162,7 @@ def move(sent: Submission) -> str:
     status = sent.choice("status", {one: one for one in team.STATUSES})
     for card in sent.issue.cards:
         sent.github.move_card(card, status, by=sent.me)
-    return f"{_shown(sent.issue)} is in {status}."
+    return f"Moved {_shown(sent.issue)} to {status}."
 
 
 @_action
@@ -216,14 +216,14 @@ def merge(sent: Submission) -> str:
 @_action
 def close_pull(sent: Submission) -> str:
     """Close a pull request without merging it."""
-    sent.github.close_pull_request(sent.pull)
+    sent.github.close_pull_request(sent.pull, by=sent.me)
     return f"{_shown(sent.pull)} is closed."
 
 
 @_action
 def reopen_pull(sent: Submission) -> str:
     """Reopen a pull request that was not merged."""
-    sent.github.close_pull_request(sent.pull, closed=False)
+    sent.github.reopen_pull_request(sent.pull, by=sent.me)
     return f"{_shown(sent.pull)} is open again."
 
 

@@ -51,11 +51,14 @@ class DemoGitHub(FakeGitHub):
         Called by any thread after each change of the state.
     comparison
         The issues of the last comparison of orders of deliveries.
+    set_aside
+        The file with the former state, if that could not be used; None otherwise.
     """
 
     def __init__(self, base_url: str, state_file: Path) -> None:
         self.on_change: Callable[[], None] = lambda: None
         self.comparison: list[Issue] = []
+        self.set_aside: Path | None = None
         self._state_file = state_file
         self._saving = threading.Lock()
         self._fixed_time: datetime | None = None
@@ -146,14 +149,26 @@ class DemoGitHub(FakeGitHub):
             # The port may be another one.
             for account in self.accounts.values():
                 account.addresses = self.addresses
-            # Everything is built on the App's webhook and the issues.
-            return bool(self.hooks and self.all_issues)
+            self._check()
         except FileNotFoundError:
             return False
         except Exception:
             # A file of another version, or a damaged one. Keep it beside the new one.
-            self._state_file.replace(self._state_file.with_suffix(".unreadable"))
+            self.set_aside = self._state_file.replace(self._state_file.with_suffix(".unreadable"))
             return False
+        return True
+
+    def _check(self) -> None:
+        """Raise an error if the state is not of the present team, on which the pages are built."""
+        ids = {one.login: one.id for one in (*self.people, self.organization)}
+        ids |= {one.full_name: one.id for one in self.repositories.values()}
+        planned = {one.login: one.id for one in team.PEOPLE} | {team.ORGANIZATION: team.ORGANIZATION_ID}
+        planned |= {one.full_name: one.id for one in team.REPOSITORIES}
+        labels = {label.name for one in self.repositories.values() for label in one.labels.values()}
+        statuses = tuple(one.name for one in self.statuses)
+        is_current = (ids, labels, statuses) == (planned, {one.name for one in team.LABELS}, team.STATUSES)
+        if not is_current or not self.hooks:
+            raise ValueError("The state is of another team.")
 
     def _build(self) -> None:
         """Create the team, its repositories and its App."""

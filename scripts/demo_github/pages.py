@@ -32,6 +32,7 @@ _EVENTS = {
     "AssignedEvent": "assigned",
     "UnassignedEvent": "unassigned",
     "ClosedEvent": "closed this",
+    "MergedEvent": "merged this",
     "ReopenedEvent": "reopened this",
     "LabeledEvent": "added the label",
     "UnlabeledEvent": "removed the label",

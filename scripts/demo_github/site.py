@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from anyio.to_thread import run_sync
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import (
     FileResponse,
     HTMLResponse,
@@ -62,7 +63,22 @@ _API = (
     "/user",
 )
 _MEMBERSHIP = "/user/memberships/orgs/"
-_ISSUE_PAGES = f"/{team.ORGANIZATION}/{{repository}}/{{kind}}/{{number:int}}"
+_ISSUE_PAGES = f"/{team.ORGANIZATION}/{{repository}}/{{kind}}/{{number:digits}}"
+
+
+class _Digits(Convertor[int]):
+    """A number in a path. Starlette's own convertor fails at thousands of digits."""
+
+    regex = "[0-9]{1,12}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("digits", _Digits())
 
 
 @dataclass(frozen=True)
@@ -96,7 +112,7 @@ class DemoSite:
                 Route(_ISSUE_PAGES, self._show_issue),
                 Route("/deliveries", self._show_deliveries),
                 Route("/deliveries/{guid}", self._show_delivery),
-                Route("/avatars/{id:int}.svg", self._show_avatar),
+                Route("/avatars/{id:digits}.svg", self._show_avatar),
                 Route("/static/labels.css", self._show_label_styles),
                 Route("/static/{name}", self._show_static),
                 Route("/changes", self._stream_changes),

@@ -180,15 +180,21 @@ class Repositories(Accounts):
         with self.acting():
             if pull.state == "open":
                 pull.merged_at = self.now
-                self._set_pull_state(pull, "closed")
+                self._set_pull_state(pull, "closed", "MergedEvent", by)
                 for issue in pull.closes:
                     self.close(issue, by=by)
 
-    def close_pull_request(self, pull: PullRequest, *, closed: bool = True) -> None:
-        """Close a pull request without merging it, or reopen it."""
+    def close_pull_request(self, pull: PullRequest, *, by: Account | None = None) -> None:
+        """Close a pull request without merging it."""
         with self.acting():
-            if pull.merged_at is None:
-                self._set_pull_state(pull, "closed" if closed else "open")
+            if pull.state == "open":
+                self._set_pull_state(pull, "closed", "ClosedEvent", by)
+
+    def reopen_pull_request(self, pull: PullRequest, *, by: Account | None = None) -> None:
+        """Reopen a pull request that was closed without merging it."""
+        with self.acting():
+            if pull.state == "closed" and pull.merged_at is None:
+                self._set_pull_state(pull, "open", "ReopenedEvent", by)
 
     def assign(self, issue: Issue, user: Account, *, by: Account | None = None) -> None:
         with self.acting():
@@ -380,9 +386,9 @@ class Repositories(Accounts):
             "updated_at": self.now,
         }
 
-    def _set_pull_state(self, pull: PullRequest, state: str) -> None:
-        pull.state, pull.updated_at = state, self.now
-        pull.closed_at = self.now if state == "closed" else None
+    def _set_pull_state(self, pull: PullRequest, state: str, typename: str, by: Account | None) -> None:
+        pull.state, pull.closed_at = state, self.now if state == "closed" else None
+        self._happened(typename, pull, by)
 
     def _remove_issue(self, issue: Issue) -> None:
         del issue.repository.issues[issue.number]

@@ -289,6 +289,10 @@ class LocalStack(DeployedStack):
                 base_url=demo_url, state_file=self.emulator.state_dir / "demo-github.json"
             )
             self._parameters |= {"GitHubUrl": demo_url, "GitHubApiUrl": demo_url}
+            if kept := self.demo_github.github.set_aside:
+                self._report(
+                    f"The demo GitHub starts anew; its former state, which is not usable, is in {kept}"
+                )
             return
         for name in left_by_demo:
             self.aws.client("ssm").delete_parameter(Name=f"/{_NAME}/{name}")

@@ -127,7 +127,7 @@ def drag(page: Page, issue: str, column: str) -> None:
     page.mouse.move(end["x"] + end["width"] / 2, begin["y"] + 8, steps=5)
     expect(target).to_have_class(re.compile("target"))
     page.mouse.up()
-    expect(page.locator("#status")).to_have_text(f"{issue} is in {column}.")
+    expect(page.locator("#status")).to_have_text(f"Moved {issue} to {column}.")
     expect(target.locator(card(page, issue))).to_be_visible()
 
 
@@ -154,7 +154,7 @@ def test_a_card_is_moved_with_the_keyboard(page: Page, github: DemoGitHub) -> No
     expect(
         page.locator(".column[data-status='In progress']").locator(card(page, "mobile-app#11"))
     ).to_be_visible()
-    expect(page.locator("#status")).to_have_text("mobile-app#11 is in In progress.")
+    expect(page.locator("#status")).to_have_text("Moved mobile-app#11 to In progress.")
     assert [one.action for one in github.outbox[-1:]] == ["edited"]
     # The focus stays on the card.
     expect(card(page, "mobile-app#11").locator(":focus")).to_have_count(1)
@@ -179,6 +179,7 @@ def test_merging_a_pull_request_stops_the_timer(page: Page) -> None:
     page.get_by_role("link", name="Fix: Deploy without a maintenance page").click()
     page.get_by_role("button", name="Merge pull request").click()
     expect(page.locator(".state.merged")).to_be_visible()
+    expect(page.locator(".timeline li")).to_contain_text(["octo-ada opened this", "octo-ada merged this"])
     page.locator("#main").get_by_role("link", name="Deploy without a maintenance page").click()
     expect(timers(page)).to_contain_text(["stopped by closed"])
 

@@ -256,7 +256,10 @@ def test_merging_a_pull_request_closes_its_issue(demo: Demo) -> None:
     assert (
         demo.webhook.received[0].payload["issue"]["pull_request"]["html_url"] == f"{BASE}/{SHOP}/pull/{NEXT}"
     )
-    assert "Merged" in demo.browser.get(f"/demo/{SHOP}/pull/{NEXT}").text
+    page = demo.browser.get(f"/demo/{SHOP}/pull/{NEXT}").text
+    assert "Merged" in page
+    assert f"<b>{ADA.login}</b> opened this" in page
+    assert f"<b>{ADA.login}</b> merged this" in page
 
 
 def test_a_pull_request_that_is_closed_without_merging_keeps_its_issue(demo: Demo) -> None:
@@ -423,6 +426,31 @@ def test_the_state_of_another_version_is_replaced(state_file: Path) -> None:
         assert state_file.with_suffix(".unreadable").read_text() == text
 
 
+@pytest.mark.parametrize(
+    "former",
+    [
+        f'"id": {ADA.id},',
+        f'"id": {team.ORGANIZATION_ID},',
+        f'"id": {team.REPOSITORIES[0].id},',
+        f'"login": "{ADA.login}"',
+        f'"name": "{team.REPOSITORIES[0].name}"',
+        f'"name": "{team.LABELS[0].name}"',
+        f'"name": "{team.STATUSES[0]}"',
+    ],
+)
+def test_the_state_of_another_team_is_replaced(state_file: Path, former: str) -> None:
+    assert DemoSite(base_url=BASE, state_file=state_file).github.set_aside is None
+    text = state_file.read_text()
+    assert former in text
+    name, _, value = former.partition(": ")
+    other = "77," if value.endswith(",") else '"another"'
+    state_file.write_text(text.replace(former, f"{name}: {other}"))
+    site = DemoSite(base_url=BASE, state_file=state_file)
+    assert site.github.set_aside == state_file.with_suffix(".unreadable")
+    assert TestClient(site, headers={"Cookie": f"demo-person={ADA.login}"}).get("/").status_code == 200
+    assert DemoSite(base_url=BASE, state_file=state_file).github.set_aside is None
+
+
 @pytest.mark.parametrize("name", ["%2e%2e", "x" * 300, "missing.css"])
 def test_there_are_no_other_files(demo: Demo, name: str) -> None:
     assert demo.browser.get(f"/demo/static/{name}").status_code == 404
@@ -431,6 +459,11 @@ def test_there_are_no_other_files(demo: Demo, name: str) -> None:
 def test_an_issue_with_an_endless_number_is_not_found(demo: Demo) -> None:
     form = {**OPEN, "number": "1" * 5000}
     assert demo.browser.post("/demo/actions/close", data=form, headers=JSON).status_code == 409
+
+
+@pytest.mark.parametrize("path", [f"avatars/{'1' * 5000}.svg", f"{SHOP}/issues/{'1' * 5000}"])
+def test_a_page_with_an_endless_number_is_not_found(demo: Demo, path: str) -> None:
+    assert demo.browser.get(f"/demo/{path}").status_code == 404
 
 
 def test_only_the_machines_user_reads_the_state(demo: Demo, state_file: Path) -> None:
