@@ -61,6 +61,7 @@ function show(connection) {
   const isConnected = kind !== "none";
   byId("state").className = isConnected ? "connected" : "unconnected";
   setText(byId("state"), text(CONNECTIONS[kind]));
+  byId("open-github", HTMLAnchorElement).href = connection.github_url;
   setText(byId("delivery-text"), last ? deliveryText(last) : missingText(connection));
   byId("delivery").className = `delivery ${last ? last.state : "none"}`;
   byId("problems").replaceChildren(...problemsOf(connection));
@@ -81,6 +82,7 @@ function deliveryText({ event, source, state, reason }) {
   const states = {
     processed: () => text("stateProcessed"),
     ignored: () => text("stateIgnored", { reason: text(REASONS[reason ?? ""] ?? "ignoredNoTimer") }),
+    given_up: () => text("stateGivenUp"),
     waiting: () => text("stateWaiting"),
     failed: () => text("stateFailed"),
   };
@@ -115,7 +117,15 @@ function problemsOf({ github, last_delivery: last, last_refused: refused, delive
   const failed = deliveries.reduce((sum, day) => sum + day.failed, 0);
   if (failed) found.push(text("problemFailed", { count: failed, command: isolate(command("dead-letters")) }));
   if (github.credential === "invalid") found.push(text("problemCredential"));
-  if (github.credential === "app" || github.credential === "token") {
+  const hasCredential = github.credential === "app" || github.credential === "token";
+  if (last?.state === "given_up") {
+    found.push(
+      hasCredential
+        ? text("problemCard", { reason: isolate(last.reason?.replace(/\.$/, "") ?? "") })
+        : text("problemCardUnread", { command: isolate(command("github-token")) }),
+    );
+  }
+  if (hasCredential) {
     found.push(...github.cannot.map((/** @type {Capability} */ name) => text(CANNOT[name])));
   }
   return found.map((problem) => h("li", {}, ...content(problem)));

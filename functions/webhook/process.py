@@ -140,7 +140,7 @@ class BatchReport:
         else:
             self.last = LastDelivery(summary.event, summary.source, summary.received_ms, state, reason)
         self.reports += bool(summary.ignored) or summary.is_refused
-        self.ignored += state == "ignored" and not summary.ignored
+        self.ignored += state in {"ignored", "given_up"} and not summary.ignored
 
 
 def _in_alternating_order(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -208,10 +208,13 @@ def _process(record: SQSRecord, lambda_context: LambdaContext, batch: BatchRepor
 
 
 def _state_of(message: Message, outcomes: Sequence[Outcome]) -> tuple[DeliveryState, str]:
-    """Return what became of a delivery, and the reason if it was ignored."""
+    """Return what became of a delivery, and the reason if it was ignored or given up."""
     if message.summary is not None and message.summary.ignored:
         return "ignored", message.summary.ignored
-    if outcomes and all(outcome.name in {"ignored", "given_up"} for outcome in outcomes):
+    given_up = next((outcome for outcome in outcomes if outcome.name == "given_up"), None)
+    if given_up:
+        return "given_up", given_up.details["reason"]
+    if outcomes and all(outcome.name == "ignored" for outcome in outcomes):
         return "ignored", outcomes[0].details["reason"]
     return "processed", ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -57,6 +58,42 @@ def test_the_page_shows_a_delivery_as_soon_as_it_arrives(open_as: OpenAs, admin:
     # A wrong secret is the most frequent mistake.
     assert deliver(site, "ping", payload, secret="wrong") == 401
     expect(page.locator("#problems")).to_contain_text("wrong signature")
+
+
+@pytest.mark.parametrize(
+    ("credential", "problem"),
+    [("none", "make github-token PORT="), ("app", "(Could not resolve to a node). Let the App")],
+)
+def test_the_page_says_what_to_do_about_a_card_that_was_not_read(
+    open_as: OpenAs, admin: Account, credential: str, problem: str
+) -> None:
+    page = open_as(admin, "/github.html")
+
+    def answer(route: Route) -> None:
+        shown = route.fetch().json()
+        last = {
+            "event": "projects_v2_item.edited",
+            "source": "octo-org",
+            "received": datetime.now(UTC).isoformat(),
+            "state": "given_up",
+            "reason": "Could not resolve to a node.",
+        }
+        github = {"credential": credential, "cannot": []}
+        route.fulfill(json=shown | {"last_delivery": last, "github": github})
+
+    page.route("**/api/admin/github/", answer)
+    page.reload()
+    expect(page.locator("#delivery-text")).to_have_text(
+        "Received projects_v2_item.edited from octo-org: could not be processed, because its card "
+        "could not be read on GitHub."
+    )
+    expect(page.locator("#problems")).to_contain_text(problem)
+    assert violations(page) == []
+
+
+def test_the_page_leads_to_the_connected_github(open_as: OpenAs, admin: Account, github: FakeGitHub) -> None:
+    page = open_as(admin, "/github.html")
+    expect(page.get_by_role("link", name="Open GitHub")).to_have_attribute("href", github.url)
 
 
 def test_the_page_leads_through_both_ways(open_as: OpenAs, admin: Account, site: Site) -> None:

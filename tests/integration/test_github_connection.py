@@ -75,6 +75,7 @@ def test_a_new_stack_is_not_connected(admin: Client) -> None:
         "connection": "none",
         "stack": "issue-timer-dev",
         "local_port": None,
+        "github_url": "https://github.com",
         "github": {
             "credential": None,
             "cannot": ["project_cards", "replies", "redelivery", "reconcile"],
@@ -123,6 +124,18 @@ class TestDeliveries:
         assert last(admin) == ("issues.assigned", f"{team.name}/app", "ignored", "user_not_registered")
         (today,) = connection(admin)["deliveries"]
         assert today["ignored"] == 1
+
+    def test_a_card_that_cannot_be_read_is_given_up(self, admin: Client, team: Team) -> None:
+        issue = team.github.new_issue(team.github.new_repository(f"{team.name}/app"))
+        card = team.github.add_card(team.github.new_project(team.name), issue)
+        team.deliver()
+        team.github.move_card(card, "In Progress")
+        team.deliver()
+        event, source, state, reason = last(admin)
+        assert (event, source, state) == ("projects_v2_item.edited", team.name, "given_up")
+        assert "no GitHub credential" in reason
+        (today,) = connection(admin)["deliveries"]
+        assert (today["ignored"], today["failed"]) == (1, 0)
 
     def test_a_delivery_that_the_receiver_ignores_is_shown_and_not_counted(
         self, admin: Client, team: Team

@@ -571,6 +571,7 @@ export const german = {
   connectedByWebhook:
     "Nur mit einem Webhook verbunden. Projektkarten, Antworten auf Befehle und Reparaturen brauchen ein Token.",
   notConnected: "Nicht verbunden: Es gibt noch keine Zustellung.",
+  openGitHub: "GitHub öffnen",
   noDelivery: "Warten auf die erste Zustellung …",
   noRecentDelivery: "Keine Zustellung in den letzten 35 Tagen.",
   delivery: ({ event, name, state }) => `${event} von ${name} empfangen: ${state}.`,
@@ -578,6 +579,7 @@ export const german = {
   stateProcessed: "verarbeitet",
   stateIgnored: ({ reason }) => `ohne Wirkung, weil ${reason}`,
   stateWaiting: "noch nicht verarbeitet, wird wiederholt",
+  stateGivenUp: "konnte nicht verarbeitet werden, weil die Karte auf GitHub nicht gelesen werden konnte",
   stateFailed: "endgültig gescheitert",
   ignoredNotRegistered: "die Person sich hier nicht angemeldet hat",
   ignoredBeforeRegistration: "es geschah, bevor sich die Person hier angemeldet hat",
@@ -593,6 +595,12 @@ export const german = {
     "Einstellungen der App, Advanced, und lass ihn erneut senden.",
   problemCredential:
     "Der gespeicherte Zugang zur API von GitHub ist weder ein Token noch der Schlüssel einer App.",
+  problemCard: ({ reason }) =>
+    `GitHub hat die Karte der letzten Zustellung nicht gezeigt (${reason}). Gib der App oder dem Token ` +
+    "Lesezugriff auf die Projekte der Organisation, und verschiebe die Karte noch einmal.",
+  problemCardUnread: ({ command }) =>
+    "Karten wirken nicht ohne Zugang zur API von GitHub. Verbinde eine App, oder führe " +
+    `${command} aus; verschiebe die Karte dann noch einmal.`,
   problemFailed: ({ count, command }) =>
     count === 1
       ? `Eine Zustellung ist endgültig gescheitert; ${command} zeigt sie.`

@@ -357,6 +357,7 @@ export const english = {
   connectedByWebhook:
     "Connected with a webhook only. Project cards, replies to commands and repairs need a token.",
   notConnected: "Not connected: there is no delivery yet.",
+  openGitHub: "Open GitHub",
   noDelivery: "Waiting for the first delivery…",
   noRecentDelivery: "No delivery in the last 35 days.",
   delivery: ({ event, name, state }) => `Received ${event} from ${name}: ${state}.`,
@@ -364,6 +365,7 @@ export const english = {
   stateProcessed: "processed",
   stateIgnored: ({ reason }) => `no effect, because ${reason}`,
   stateWaiting: "not processed yet, will be retried",
+  stateGivenUp: "could not be processed, because its card could not be read on GitHub",
   stateFailed: "failed permanently",
   ignoredNotRegistered: "the person has not signed in here",
   ignoredBeforeRegistration: "it happened before the person signed in here",
@@ -378,6 +380,11 @@ export const english = {
     "GitHub. If you have just registered the App, this was its first ping: open the App's settings, Advanced, " +
     "and redeliver it.",
   problemCredential: "The stored credential for GitHub's API is neither a token nor the key of an App.",
+  problemCard: ({ reason }) =>
+    `GitHub did not show the card of the last delivery (${reason}). Let the App or the token read the projects ` +
+    "of the organization, and move the card again.",
+  problemCardUnread: ({ command }) =>
+    `Cards have no effect without access to GitHub's API. Connect an App, or run ${command}; then move the card again.`,
   problemFailed: ({ count, command }) =>
     count === 1
       ? `A delivery has failed permanently; ${command} shows it.`

@@ -284,6 +284,7 @@ export interface GitHubConnection {
   /** The port of a local stack, for the commands; null for a stack in AWS. */
   local_port: number | null;
   webhook_url: string;
+  github_url: string;
   github: { credential: string | null; cannot: Capability[] };
   webhooks: { kind: "app" | "organization" | "repository"; name: string | null; repaired: string | null }[];
   last_delivery: Delivery | null;
@@ -298,6 +299,6 @@ export interface Delivery {
   event: string;
   source: string | null;
   received: string;
-  state: "processed" | "ignored" | "waiting" | "failed";
+  state: "processed" | "ignored" | "given_up" | "waiting" | "failed";
   reason: string | null;
 }

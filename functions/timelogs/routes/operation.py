@@ -94,6 +94,7 @@ def get_github_connection() -> Response[GitHubConnection]:
         stack=settings().stack_name,
         local_port=settings().local_port,
         webhook_url=f"{requests.origin(request.event)}/api/github-timer-webhook/",
+        github_url=settings().github_url,
         github=GitHubReport(credential=credential, cannot=[*cannot]),
         webhooks=[_webhook(hook) for hook in hooks],
         last_delivery=None if last is None else _report(last),

@@ -518,11 +518,17 @@ class DeliveryReport(BaseModel):
     state: Annotated[
         DeliveryState,
         Field(
-            description="`processed`, `ignored` (no timer changed), `waiting` (failed, and is repeated) or "
-            "`failed` (permanently)."
+            description="`processed`, `ignored` (no timer changed), `given_up` (GitHub's API refused a "
+            "request for it), `waiting` (failed, and is repeated) or `failed` (permanently)."
         ),
     ]
-    reason: Annotated[str | None, Field(description="Why it was ignored.", examples=["user_not_registered"])]
+    reason: Annotated[
+        str | None,
+        Field(
+            description="Why it was ignored, or why it was given up, in words.",
+            examples=["user_not_registered"],
+        ),
+    ]
 
 
 class GitHubConnection(BaseModel):
@@ -543,6 +549,13 @@ class GitHubConnection(BaseModel):
         Field(description="The port of a local stack (`make run`), for the commands; null in AWS."),
     ]
     webhook_url: Annotated[str, Field(description="The address to enter at GitHub.")]
+    github_url: Annotated[
+        str,
+        Field(
+            description="The base address of the GitHub that the server is connected to.",
+            examples=["https://github.com"],
+        ),
+    ]
     github: GitHubReport
     webhooks: list[ConnectedWebhook]
     last_delivery: Annotated[

@@ -28,8 +28,9 @@ _NOTED_FOR_MS = 3_600_000
 Capability: TypeAlias = Literal["project_cards", "replies", "redelivery", "reconcile"]
 
 
-# What became of a delivery: it changed timers, changed none, is processed again, or failed permanently.
-DeliveryState: TypeAlias = Literal["processed", "ignored", "waiting", "failed"]
+# What became of a delivery: it changed timers, changed none, could not be understood because GitHub refused a
+# request for it, is processed again, or failed permanently.
+DeliveryState: TypeAlias = Literal["processed", "ignored", "given_up", "waiting", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class LastDelivery:
     event, source, received_ms
         As in `timer_core.github.messages.DeliverySummary`.
     reason
-        Why the delivery was ignored; empty if it was not.
+        Why the delivery was ignored, or what GitHub answered if it was given up; empty otherwise.
     """
 
     event: str
