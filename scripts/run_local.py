@@ -92,11 +92,14 @@ def _demo_token(stack: LocalStack) -> str:
 def _welcome(stack: LocalStack, token: str, seconds: float) -> str:
     port = "" if stack.port == DEFAULT_PORT else f"PORT={stack.port} "
     codespace = f"\n  {stack.codespace_url}/ (this codespace)" if stack.codespace_url else ""
+    month = f"`{stack.make_command('demo')}` adds a month of a small team's work"
     if stack.demo_github:
         steps = f"""1. Open it and sign in as a demo user, such as {DEMO_LOGIN}.
-  2. Open {stack.url}/demo/, the demo GitHub, and work on issues: your timers follow."""
+  2. Open {stack.url}/demo/, the demo GitHub, and work on issues: your timers follow.
+  3. In a second terminal, {month}."""
     else:
-        steps = "Open it and sign in with GitHub: the stack has credentials for it."
+        steps = f"""Open it and sign in with GitHub: the stack has credentials for it.
+  In a second terminal, {month}."""
     return f"""
 Issue Timer is up after {seconds:.0f} s. Ctrl-C stops it and keeps its data in .local/
 

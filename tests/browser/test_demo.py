@@ -166,7 +166,7 @@ def test_a_command_is_answered(page: Page) -> None:
     page.get_by_role("button", name="Comment", exact=True).click()
     expect(page.locator(".comment").first).to_contain_text("issue-timer[bot]")
     expect(page.locator(".comment").nth(1)).to_have_text(
-        re.compile(r"issue-timer\[bot\].*Logged 1h\.\s*$", re.DOTALL)
+        re.compile(r"issue-timer\[bot\].*Logged 1h on this issue, up to your comment\.\s*$", re.DOTALL)
     )
     expect(timers(page)).to_contain_text(["01:00:00"])
 
@@ -325,6 +325,53 @@ def test_the_pages_work_without_scripts(demo_stack: LocalStack, browser: Browser
     page.get_by_role("button", name="Assign me storefront #14").click()
     expect(card(page, "storefront#14").get_by_alt_text("Tom Becker")).to_be_visible()
     context.close()
+
+
+@pytest.mark.parametrize("path", ["", "octo-demo/mobile-app/issues/10"])
+def test_a_narrow_screen_begins_with_the_board_and_has_the_clock_in_view(
+    page: Page, github: DemoGitHub, path: str
+) -> None:
+    issue = github.find("mobile-app", 10)
+    assert issue
+    github.assign(issue, github.accounts[ADA.login])
+    github.changed()
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(f"/demo/{path}")
+    running = clock(page, issue.title)
+    expect(running).to_be_in_viewport()
+    expect(page.locator("h1")).to_be_in_viewport()
+    assert top(page.locator("h1")) < top(page.locator("#widget"))
+    page.locator("#deliveries-title").scroll_into_view_if_needed()
+    expect(page.locator("#deliveries-title")).to_be_in_viewport()
+    github.unassign(issue, github.accounts[ADA.login])
+    github.changed()
+    expect(page.locator("issue-timer").get_by_text("Paused")).to_be_visible()
+    page.locator("issue-timer").get_by_role("button", name="Stop").click()
+    expect(running).to_have_count(0)
+
+
+def top(element: Locator) -> float:
+    box = element.bounding_box()
+    assert box
+    return box["y"]
+
+
+def test_the_buttons_of_a_timer_are_beside_its_clock(page: Page, github: DemoGitHub) -> None:
+    """The widest buttons are those of a timer that waits."""
+    issues = [github.find("storefront", 13), github.find("infrastructure", 11)]
+    for issue in filter(None, issues):
+        github.assign(issue, github.accounts[ADA.login])
+    github.changed()
+    waiting = page.locator("issue-timer").get_by_role("listitem").filter(has_text="Waiting")
+    expect(waiting).to_have_count(1)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        tops = {top(button) for button in waiting.get_by_role("button").all()}
+        assert len(tops) == 1
+    for issue in filter(None, issues):
+        github.close(issue)
+    github.changed()
+    expect(waiting).to_have_count(0)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -348,7 +348,7 @@ class TestCommands:
 
     def test_logged_time_is_confirmed(self, team: Team) -> None:
         comment = self.say(team, "/timer log 1h30m")
-        assert self.answer(comment) == (["+1"], ["Logged 1h 30m."])
+        assert self.answer(comment) == (["+1"], ["Logged 1h 30m on this issue, up to your comment."])
         assert team.timers(comment.issue) == ["-90-0: comment stopped by comment"]
 
     def test_a_command_without_effect_is_explained(self, team: Team) -> None:

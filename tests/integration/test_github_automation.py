@@ -402,7 +402,7 @@ class TestReplies:
 
     def test_logged_time_is_confirmed(self, team: Team) -> None:
         comment = self.say(team, "/timer log 1h30m")
-        assert self.answers(comment) == (["+1"], ["Logged 1h 30m."])
+        assert self.answers(comment) == (["+1"], ["Logged 1h 30m on this issue, up to your comment."])
         assert [span[4] for span in team.spans(team.ann)] == [90]
 
     def test_time_in_a_confirmed_day_is_not_logged(self, team: Team) -> None:

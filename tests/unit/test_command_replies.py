@@ -63,5 +63,8 @@ def test_a_reply_says_what_was_logged_and_what_was_not(running: Timer) -> None:
     answer = reply_to(comment, commands, [running], is_tracked=True)
     assert (answer.reaction, answer.text) == (
         "confused",
-        "Logged 1h 30m 30s. Does `90` mean `90m` or `90h`? You had no paused timer on this issue to resume.",
+        (
+            "Logged 1h 30m 30s on this issue, up to your comment. Does `90` mean `90m` or `90h`? "
+            "You had no paused timer on this issue to resume."
+        ),
     )

@@ -614,6 +614,10 @@ def test_a_person_signs_in_as_the_chosen_member_of_the_team(demo: Demo, person: 
     assert (picture.headers["Content-Type"], "<text" in picture.text) == ("image/svg+xml", True)
 
 
+def test_the_page_leads_visitors_of_the_product_to_the_board(demo: Demo) -> None:
+    assert "/demo/" in re.findall(r'href="([^"]*)">board', open_authorization(demo).text)
+
+
 def test_the_page_names_this_machine_and_begins_with_the_demos_person(demo: Demo) -> None:
     response = open_authorization(demo)
     assert "your own machine" in response.text

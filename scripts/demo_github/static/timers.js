@@ -18,6 +18,8 @@ export async function showWhoseWidget() {
   if (!section) return;
   const form = document.getElementById("connect");
   const widget = section.querySelector("issue-timer");
+  // It is there for browsers without scripts.
+  form.hidden = true;
   const answer = await fetch("/api/auth/me/").catch(() => null);
   const person = answer?.ok ? await answer.json() : null;
   isSignedIn = person !== null;
@@ -58,15 +60,16 @@ export function showWithheldTimers() {
  * @returns {Promise<unknown[] | null>} what has to be the same for every order; null if it is not compared
  */
 async function showTimersOf(element) {
-  const { repository, number, compared } = element.dataset;
+  const { repository, number } = element.dataset;
+  const isCompared = "compared" in element.dataset;
   const query = new URLSearchParams({ github_repo: repository, github_issue_number: number });
   const answer = await fetch(`/api/timelogs/?${query}`);
   if (!answer.ok) return null;
   const { results } = await answer.json();
   results.reverse();
   isWithheld ||= isPressed();
-  if (!isPressed()) element.replaceChildren(results.length ? table(results) : note("No timer."));
-  if (compared === undefined) return null;
+  if (!isPressed()) element.replaceChildren(results.length ? table(results, isCompared) : note("No timer."));
+  if (!isCompared) return null;
   return results.map((one) => [
     one.start_time,
     one.end_time,
@@ -84,10 +87,11 @@ function note(text) {
   return element;
 }
 
-function table(timers) {
+/** @param {boolean} isCompared whether to show the active time: of timers at once, only one has working time */
+function table(timers, isCompared) {
   const made = document.createElement("table");
   const head = made.createTHead().insertRow();
-  for (const title of ["Since", "State", "Time"]) {
+  for (const title of ["Since", "State", isCompared ? "Active time" : "Working time"]) {
     const cell = document.createElement("th");
     cell.scope = "col";
     cell.textContent = title;
@@ -97,13 +101,19 @@ function table(timers) {
   for (const timer of timers) {
     const row = body.insertRow();
     const state = timer.stopped_by ? `${timer.status} by ${timer.stopped_by}` : timer.status;
-    const seconds = Math.round(timer.active_duration);
-    const time = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((part) =>
-      `${Math.floor(part)}`.padStart(2, "0"),
-    );
-    for (const text of [new Date(timer.start_time).toLocaleTimeString(), state, time.join(":")]) {
+    const time = isCompared ? timer.active_duration : timer.working_duration;
+    for (const text of [new Date(timer.start_time).toLocaleTimeString(), state, clockTime(time)]) {
       row.insertCell().textContent = text;
     }
+    const hasOtherActive = Math.round(timer.active_duration) !== Math.round(time);
+    if (hasOtherActive) row.cells[2].append(note(`${clockTime(timer.active_duration)} active`));
   }
   return made;
+}
+
+/** @param {number} duration in seconds */
+function clockTime(duration) {
+  const seconds = Math.round(duration);
+  const parts = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map(Math.floor);
+  return parts.map((part) => `${part}`.padStart(2, "0")).join(":");
 }

@@ -55,7 +55,7 @@ def reply_to(
             mistakes.append(f"{duration} was not logged: {day}")
             continue
         if command.kind == LOG:
-            logged.append(f"Logged {duration_text(command.duration_ms)}.")
+            logged.append(f"Logged {duration_text(command.duration_ms)} on this issue, up to your comment.")
             continue
         action = EFFECTS[command.kind].action
         if action is None or command.delivery in effective:
