@@ -186,16 +186,20 @@ export class IssueTimerElement extends HTMLElement {
   }
 
   /** @param {Events["transition"]} transition */
-  #onTransition({ action, timer, isOwn }) {
+  async #onTransition({ action, timer, isOwn }) {
     this.#dispatch(action, { timer, isOwn });
     if (isOwn || !this.#view || !this.manager) return;
     const { language, strings } = this.#view;
     const name = isolate(issueName(timer, strings));
-    const text =
-      action === "focus" || action === "counting"
-        ? `${name}: ${stateText(timer, strings, { language, now: this.manager.now })}`
-        : strings.elsewhere[action](name);
-    this.#notify(text);
+    if (action === "focus" || action === "counting") {
+      return this.#notify(`${name}: ${stateText(timer, strings, { language, now: this.manager.now })}`);
+    }
+    // Without an answer, the cause is unknown.
+    const { body } =
+      action === "stop"
+        ? await this.manager.api.request("GET", `/api/timelogs/${timer.id}/`).catch(Object)
+        : {};
+    this.#notify(strings.elsewhere[action](name, strings.sources[body?.stopped_by]));
   }
 
   /** @param {Events["problem"]} problem */

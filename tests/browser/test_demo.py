@@ -84,6 +84,8 @@ def test_an_assignment_starts_the_clock_and_closing_stops_it(page: Page) -> None
     page.get_by_role("button", name="Close issue").click()
     expect(timers(page)).to_contain_text(["stopped by closed"])
     expect(running).to_have_count(0)
+    notice = page.locator("issue-timer").get_by_role("status")
+    expect(notice).to_have_text("octo-demo/storefront#11 was stopped (issue closed).")
 
 
 def opened_by(link: Locator) -> Page:

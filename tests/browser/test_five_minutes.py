@@ -79,14 +79,16 @@ def test_the_first_five_minutes(visitor: BrowserContext, zone: ZoneInfo) -> None
     picture("1-visitor")
 
     page.get_by_role("link", name="Sign in with GitHub").click()
+    expect(page.get_by_role("link", name="board of the demo GitHub")).to_be_visible()
     picture("2-sign-in")
     page.get_by_role("button", name=f"Continue as {CODY.name}").click()
     expect(page.get_by_text(f"Signed in as {CODY.name}")).to_be_visible()
     expect(page.get_by_text("Nothing here yet")).to_be_visible()
     picture("3-signed-in")
 
+    # The page stays open, to see that it follows.
     board = visitor.new_page()
-    board.goto("/demo/")
+    board.goto(page.get_by_role("link", name="Open GitHub").get_attribute("href") or "")
     expect(board.locator("issue-timer")).to_be_visible()
     board.get_by_role("button", name="Assign me storefront #12").click()
     expect(clock(board)).to_have_text(re.compile(r"00:00:\d\d"))
@@ -109,6 +111,7 @@ def test_the_first_five_minutes(visitor: BrowserContext, zone: ZoneInfo) -> None
     expect(board.locator(".timers tbody tr")).to_contain_text(["stopped by closed"])
     picture("7-closed", board)
     expect(present.timers).to_have_count(0)
+    expect(page.locator("#status")).to_have_text(f"{ISSUE} was stopped (issue closed).")
     expect(sheet.entry(TITLE)).not_to_contain_text("paused")
 
     sheet.entry(TITLE).get_by_role("button", name="Edit").click()

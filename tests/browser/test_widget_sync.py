@@ -151,4 +151,4 @@ def test_a_change_on_another_device_shows_with_a_notice(
     expect(widget.notice).to_have_text(f"{REPO}#7 was paused elsewhere.")
     ann_elsewhere(f"{timer['id']}/stop/")
     expect(widget.timers).to_have_count(0)
-    expect(widget.notice).to_have_text(f"{REPO}#7 was stopped elsewhere.")
+    expect(widget.notice).to_have_text(f"{REPO}#7 was stopped (elsewhere).")

@@ -32,13 +32,16 @@ export class FirstSteps {
   }
 
   async #explain() {
-    const { results } = await get("/api/timelogs/?page_size=1");
+    const { results, github_url: github } = await get("/api/timelogs/?page_size=1");
     this.#isNew = results.length === 0;
     if (!this.#isNew || byId("first-steps").firstChild) return;
     const { webhook_success_rate: rate } = await get("/api/health/");
-    const steps = ["emptyAssign", "emptyStart", "emptyComment"].map((name) =>
-      h("li", {}, text(/** @type {"emptyAssign"} */ (name))),
-    );
+    const open = h("a", { href: github }, text("openGitHub"));
+    const steps = [
+      h("li", {}, text("emptyAssign"), " ", open),
+      h("li", {}, text("emptyStart")),
+      h("li", {}, text("emptyComment")),
+    ];
     byId("first-steps").replaceChildren(
       h("h3", {}, text("emptyTitle")),
       h("p", {}, text("emptyText")),

@@ -3,7 +3,7 @@
 import { clockTime } from "../widget/card.js";
 import { button, content, h, isolate, setText } from "../widget/dom.js";
 import { isOn } from "../widget/state.js";
-import { messageOf } from "./api.js";
+import { get, messageOf } from "./api.js";
 import { arrange, byId, control } from "./elements.js";
 import { issueLink, readIssue } from "./issue.js";
 import { formats, issueMistakes, text, widgetTexts } from "./language.js";
@@ -319,9 +319,11 @@ export class Now {
   }
 
   /** @param {Events["transition"]} transition */
-  #notifyOfTransition({ action, timer, isOwn }) {
+  async #notifyOfTransition({ action, timer, isOwn }) {
     if (isOwn || action === "focus" || action === "counting" || this.#ended.has(timer.id)) return;
-    notifyAbout(timer, widgetTexts.elsewhere[action](isolate(nameInSentence(timer))));
+    const ended = action === "stop" && (await get(`/api/timelogs/${timer.id}/`).catch(() => null));
+    const cause = widgetTexts.sources[ended?.stopped_by];
+    notifyAbout(timer, widgetTexts.elsewhere[action](isolate(nameInSentence(timer)), cause));
   }
 
   /** @param {string} mistake */

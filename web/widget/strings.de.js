@@ -47,6 +47,7 @@ export default {
   unsent: "noch nicht gesendet",
   sources: {
     assigned: "dir zugewiesen",
+    closed: "Issue geschlossen",
     reopened: "wieder geöffnet",
     labeled: "durch Label",
     project: "auf dem Board verschoben",
@@ -62,7 +63,7 @@ export default {
     start: (name) => `${name} wurde gestartet.`,
     pause: (name) => `${name} wurde anderswo pausiert.`,
     resume: (name) => `${name} wurde anderswo fortgesetzt.`,
-    stop: (name) => `${name} wurde anderswo gestoppt.`,
+    stop: (name, cause = "anderswo") => `${name} wurde gestoppt (${cause}).`,
   },
   problems: {
     refused: "Rückgängig gemacht:",

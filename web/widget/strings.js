@@ -51,6 +51,7 @@ const en = {
     assigned: "assigned to you",
     reopened: "reopened",
     labeled: "labelled",
+    closed: "issue closed",
     project: "moved on the board",
     comment: "by comment",
   },
@@ -64,7 +65,7 @@ const en = {
     start: (name) => `${name} was started.`,
     pause: (name) => `${name} was paused elsewhere.`,
     resume: (name) => `${name} was resumed elsewhere.`,
-    stop: (name) => `${name} was stopped elsewhere.`,
+    stop: (name, cause = "elsewhere") => `${name} was stopped (${cause}).`,
   },
   problems: {
     refused: "Reverted:",

@@ -298,7 +298,8 @@ export interface Strings {
   /** The notices of actions in this tab. `time` is the timer's working time. */
   own: Record<Exclude<Kind, "focus">, (name: string, time?: string) => string>;
   /** Notices of actions in another tab, on another device or on GitHub. */
-  elsewhere: Record<Exclude<Kind, "focus">, (name: string) => string>;
+  /** `cause`: why a timer was stopped, if the server says so. */
+  elsewhere: Record<Exclude<Kind, "focus">, (name: string, cause?: string) => string>;
   problems: Record<Events["problem"]["code"], string>;
   mistakes: Record<"empty" | "form" | "pull" | "number", string>;
   /** Translations of the server's messages, by the code of the error (`ErrorCode` in docs/openapi.json). */
