@@ -101,16 +101,19 @@ class Submission:
         return self._one_of(options, name, name)
 
     def _numbered(self) -> Issue | PullRequest | None:
-        number = self.form.get("number", "")
-        if not number.isdecimal() or len(number) > _MAX_DIGITS:
-            return None
-        return self.github.find(self.repository.name, int(number))
+        number = read_number(self.form.get("number", ""))
+        return self.github.find(self.repository.name, number) if number else None
 
     def _one_of(self, options: Mapping[str, T], name: str, shown: str) -> T:
         chosen = self.form.get(name, "")
         if chosen not in options:
             raise Impossible(f"There is no such {shown}.")
         return options[chosen]
+
+
+def read_number(text: str) -> int | None:
+    """Return the number that a text is; None if it is none, or has more digits than any id."""
+    return int(text) if text.isdecimal() and len(text) <= _MAX_DIGITS else None
 
 
 # An action returns what it did, for the status message.

@@ -16,7 +16,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from anyio.to_thread import run_sync
 from starlette.applications import Starlette
-from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import (
     FileResponse,
     HTMLResponse,
@@ -28,7 +27,7 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from demo_github import pages, team
-from demo_github.actions import ACTIONS, Impossible, Submission
+from demo_github.actions import ACTIONS, Impossible, Submission, read_number
 from demo_github.changes import Changes
 from demo_github.github import DemoGitHub
 from fake_github import Drop, messages
@@ -63,22 +62,7 @@ _API = (
     "/user",
 )
 _MEMBERSHIP = "/user/memberships/orgs/"
-_ISSUE_PAGES = f"/{team.ORGANIZATION}/{{repository}}/{{kind}}/{{number:digits}}"
-
-
-class _Digits(Convertor[int]):
-    """A number in a path. Starlette's own convertor fails at thousands of digits."""
-
-    regex = "[0-9]{1,12}"
-
-    def convert(self, value: str) -> int:
-        return int(value)
-
-    def to_string(self, value: int) -> str:
-        return str(value)
-
-
-register_url_convertor("digits", _Digits())
+_ISSUE_PAGES = f"/{team.ORGANIZATION}/{{repository}}/{{kind}}/{{number}}"
 
 
 @dataclass(frozen=True)
@@ -112,7 +96,7 @@ class DemoSite:
                 Route(_ISSUE_PAGES, self._show_issue),
                 Route("/deliveries", self._show_deliveries),
                 Route("/deliveries/{guid}", self._show_delivery),
-                Route("/avatars/{id:digits}.svg", self._show_avatar),
+                Route("/avatars/{id}.svg", self._show_avatar),
                 Route("/static/labels.css", self._show_label_styles),
                 Route("/static/{name}", self._show_static),
                 Route("/changes", self._stream_changes),
@@ -181,7 +165,8 @@ class DemoSite:
         return columns
 
     async def _show_issue(self, request: Request) -> Response:
-        issue = self.github.find(request.path_params["repository"], request.path_params["number"])
+        number = read_number(request.path_params["number"])
+        issue = self.github.find(request.path_params["repository"], number) if number else None
         root = request.scope["root_path"]
         if issue is None:
             return self._page(request, "missing.html", HTTPStatus.NOT_FOUND)
@@ -202,7 +187,7 @@ class DemoSite:
         return self._page(request, "delivery.html", delivery=found)
 
     async def _show_avatar(self, request: Request) -> Response:
-        wanted = request.path_params["id"]
+        wanted = read_number(request.path_params["id"])
         account = next((one for one in self.github.accounts.values() if one.id == wanted), None)
         if account is None:
             return Response(status_code=HTTPStatus.NOT_FOUND)

@@ -133,6 +133,7 @@ class TestDeliveries:
         team.deliver()
         event, source, state, reason = last(admin)
         assert (event, source, state) == ("projects_v2_item.edited", team.name, "given_up")
+        assert reason
         assert "no GitHub credential" in reason
         (today,) = connection(admin)["deliveries"]
         assert (today["ignored"], today["failed"]) == (1, 0)
