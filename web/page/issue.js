@@ -39,6 +39,8 @@ export function issueLink(timed) {
   const title = timed.github_issue_title;
   const reference = isolate(issueReference(timed));
   const name = title ? isolate(title) : reference;
-  const link = h("a", { className: "issue", href: timed.github_issue_url }, ...content(name));
+  const href = timed.github_issue_url;
+  // The address of an issue whose timer was just started is unknown until the server has responded.
+  const link = h("a", { className: "issue", ...(href ? { href } : {}) }, ...content(name));
   return title ? h("span", {}, link, " ", h("small", {}, ...content(reference))) : link;
 }
