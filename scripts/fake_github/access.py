@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from graphql import GraphQLError
 
 from fake_github.messages import ApiError
 from fake_github.oauth_flow import OAuthFlow
@@ -68,6 +69,24 @@ class Viewer:
             return self.token.installation.account is owner
         return self.token.owners is None or owner in self.token.owners
 
+    def check_projects(self) -> None:
+        """Check that the sender may read projects.
+
+        Raises
+        ------
+        GraphQLError
+            If the App lacks the permission, or the token the scope.
+        """
+        if self.app is not None and "organization_projects" not in self.app.permissions:
+            raise GraphQLError("Resource not accessible by integration", extensions={"type": "FORBIDDEN"})
+        scopes = self.token.scopes if isinstance(self.token, Token) else None
+        if scopes is not None and scopes.isdisjoint({"project", "read:project"}):
+            raise GraphQLError(
+                "Your token has not been granted the required scopes to execute this query. The "
+                "'projectItems' field requires one of the following scopes: ['read:project'].",
+                extensions={"type": "INSUFFICIENT_SCOPES"},
+            )
+
 
 class Access(Projects):
     """The credentials that GitHub accepts.
@@ -84,6 +103,8 @@ class Access(Projects):
         The OAuth flow, with the codes of people who authorized an App.
     manifests
         The manifests of the Apps to register, by their codes.
+    has_issue_fields
+        Whether the GraphQL API knows the types and the number fields of issues.
     """
 
     def reset(self) -> None:
@@ -94,6 +115,7 @@ class Access(Projects):
             self.signed_in = self.maintainer
             self.oauth: OAuthFlow[Account] = OAuthFlow(lambda: self.now)
             self.manifests: dict[str, Manifest] = {}
+            self.has_issue_fields = True
 
     def new_token(
         self,

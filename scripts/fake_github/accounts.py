@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PERMISSIONS = {"issues": "write", "metadata": "read", "organization_projects": "read"}
-EVENTS = ("installation_target", "issue_comment", "issues", "projects_v2_item", "repository")
+EVENTS = (
+    "installation_target",
+    "issue_comment",
+    "issues",
+    "projects_v2_item",
+    "repository",
+    "sub_issues",
+)
 
 
 def new_private_key() -> str:

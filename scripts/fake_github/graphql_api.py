@@ -1,5 +1,7 @@
 """The GraphQL API, which validates queries with the part of GitHub's public schema in schema.graphql.
 
+The types and number fields of issues are in schema_preview.graphql.
+
 Invalid queries are refused as at GitHub. A valid query that the fake does not support fails the test (see
 `FakeGitHub.mistakes`).
 """
@@ -60,14 +62,14 @@ def answer(github: Access, request: Request, mistakes: list[Exception]) -> Answe
     if not isinstance(text, str):
         raise ApiError(400, "A query attribute must be specified and must be a string.")
     try:
-        query = _read(text)
+        query = _read(text, has_issue_fields=github.has_issue_fields)
     except GraphQLError as error:
         return Answer(200, {"errors": [_formatted(error)]})
     errors = [*query.errors, *graphql_pages.errors(query.connections, variables)]
     if errors:
         return Answer(200, {"errors": [_formatted(error) for error in errors]})
     result = execute(
-        schema(),
+        schema(has_issue_fields=github.has_issue_fields),
         query.document,
         context_value=Context(github, viewer),
         variable_values=variables,
@@ -86,16 +88,17 @@ def answer(github: Access, request: Request, mistakes: list[Exception]) -> Answe
 
 
 @cache
-def schema() -> GraphQLSchema:
+def schema(*, has_issue_fields: bool = True) -> GraphQLSchema:
     """Return the part of the schema that the fake supports."""
-    return build_schema(Path(__file__).with_name("schema.graphql").read_text())
+    names = ["schema.graphql", *(["schema_preview.graphql"] if has_issue_fields else [])]
+    return build_schema("\n".join(Path(__file__).with_name(name).read_text() for name in names))
 
 
 @lru_cache(maxsize=256)
-def _read(text: str) -> _Query:
-    document = parse(text)
-    errors = validate(schema(), document)
-    return _Query(document, [] if errors else graphql_pages.connections(schema(), document), errors)
+def _read(text: str, *, has_issue_fields: bool) -> _Query:
+    document, known = parse(text), schema(has_issue_fields=has_issue_fields)
+    errors = validate(known, document)
+    return _Query(document, [] if errors else graphql_pages.connections(known, document), errors)
 
 
 def _formatted(error: GraphQLError) -> dict[str, Any]:

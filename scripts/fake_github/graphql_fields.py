@@ -19,6 +19,8 @@ from fake_github.model import (
     Field,
     FieldValue,
     Issue,
+    NumberField,
+    NumberValue,
     Option,
     Project,
     Repository,
@@ -146,7 +148,7 @@ def _owner(thing: Any) -> Account | None:
             return thing.owner
         case Issue():
             return thing.repository.owner
-        case Card() | Field():
+        case Card() | Field() | NumberField():
             return thing.project.owner
         case Account():
             return thing
@@ -192,6 +194,17 @@ def _labels(issue: Issue, _: Context, **arguments: Any) -> Page:
     return page(issue.labels, **arguments)
 
 
+@_field("Issue.parent")
+def _parent(issue: Issue, context: Context) -> Issue | None:
+    parent = issue.parent
+    return parent if parent and context.viewer.sees(parent.repository.owner) else None
+
+
+@_field("Issue.issueFieldValues")
+def _issue_field_values(issue: Issue, _: Context, **arguments: Any) -> Page:
+    return page(list(issue.field_values.values()), **arguments)
+
+
 @_field("Issue.timelineItems")
 def _timeline(
     issue: Issue,
@@ -222,6 +235,7 @@ def _from_repository(event: Event, context: Context) -> Repository | None:
 def _project_items(
     issue: Issue, context: Context, *, include_archived: bool = True, **arguments: Any
 ) -> Page:
+    context.viewer.check_projects()
     cards = [card for card in issue.cards if include_archived or card.archived_at is None]
     return page([card for card in cards if context.viewer.sees(card.project.owner)], **arguments)
 
@@ -244,8 +258,8 @@ def _is_archived(card: Card, _: Context) -> bool:
 
 
 @_field("ProjectV2Item.fieldValueByName")
-def _value_by_name(card: Card, _: Context, *, name: str) -> FieldValue | None:
-    return card.values.get(name)
+def _value_by_name(card: Card, _: Context, *, name: str) -> FieldValue | NumberValue | None:
+    return card.values.get(name) or card.numbers.get(name)
 
 
 @_field("ProjectV2ItemFieldSingleSelectValue.name")
@@ -264,13 +278,13 @@ def _item(value: FieldValue, _: Context) -> Card:
 
 
 @_field("ProjectV2.field")
-def _project_field(project: Project, _: Context, *, name: str) -> Field | None:
-    return project.fields.get(name)
+def _project_field(project: Project, _: Context, *, name: str) -> Field | NumberField | None:
+    return project.fields.get(name) or project.number_fields.get(name)
 
 
 @_field("ProjectV2.fields")
 def _fields(project: Project, _: Context, **arguments: Any) -> Page:
-    return page(list(project.fields.values()), **arguments)
+    return page([*project.fields.values(), *project.number_fields.values()], **arguments)
 
 
 @_field("ProjectV2SingleSelectField.options")

@@ -36,7 +36,8 @@ class Account(Thing):
     """A person, a bot or an organization.
 
     ``type`` is ``User``, ``Bot`` or ``Organization``; ``members`` contains the roles of an organization's
-    members (``admin`` or ``member``).
+    members (``admin`` or ``member``), ``issue_types`` and ``issue_fields`` the types and the number fields of
+    its issues.
     """
 
     id: int
@@ -45,6 +46,8 @@ class Account(Thing):
     type: str
     addresses: Addresses
     name: str = ""
+    issue_types: dict[str, IssueType] = field(default_factory=dict)
+    issue_fields: dict[str, IssueField] = field(default_factory=dict)
     members: dict[Account, str] = field(default_factory=dict)
 
     @property
@@ -72,6 +75,55 @@ class Label(Thing):
 
 
 @dataclass(eq=False, repr=False)
+class Milestone(Thing):
+    id: int
+    node_id: str
+    number: int
+    title: str
+    repository: Repository
+    creator: Account
+    created_at: datetime
+    updated_at: datetime
+    typename: ClassVar = "Milestone"
+
+    @property
+    def url(self) -> str:
+        return f"{self.repository.url}/milestone/{self.number}"
+
+
+@dataclass(eq=False, repr=False)
+class IssueType(Thing):
+    """A type of an organization's issues."""
+
+    id: int
+    node_id: str
+    name: str
+    created_at: datetime
+    typename: ClassVar = "IssueType"
+
+
+@dataclass(eq=False, repr=False)
+class IssueField(Thing):
+    """A number field of an organization's issues."""
+
+    id: int
+    node_id: str
+    name: str
+    typename: ClassVar = "IssueFieldNumber"
+
+
+@dataclass(eq=False, repr=False)
+class IssueFieldValue(Thing):
+    """The value of an issue's field."""
+
+    id: int
+    node_id: str
+    field: IssueField
+    value: float
+    typename: ClassVar = "IssueFieldNumberValue"
+
+
+@dataclass(eq=False, repr=False)
 class Repository(Thing):
     """A private repository.
 
@@ -90,6 +142,7 @@ class Repository(Thing):
     issues: dict[int, Issue] = field(default_factory=dict)
     pulls: dict[int, PullRequest] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)
+    milestones: dict[str, Milestone] = field(default_factory=dict)
     transferred: dict[int, Issue] = field(default_factory=dict)
     deleted: set[int] = field(default_factory=set)
     last_number: int = 0
@@ -127,6 +180,10 @@ class Issue(Thing):
     labels: list[Label] = field(default_factory=list)
     timeline: list[Event | Comment] = field(default_factory=list)
     cards: list[Card] = field(default_factory=list)
+    milestone: Milestone | None = None
+    issue_type: IssueType | None = None
+    parent: Issue | None = None
+    field_values: dict[str, IssueFieldValue] = field(default_factory=dict)
     typename: ClassVar = "Issue"
 
     @property
@@ -203,6 +260,7 @@ class Project(Thing):
     title: str
     owner: Account
     fields: dict[str, Field] = field(default_factory=dict)
+    number_fields: dict[str, NumberField] = field(default_factory=dict)
     typename: ClassVar = "ProjectV2"
 
     @property
@@ -220,6 +278,17 @@ class Field(Thing):
     project: Project
     options: tuple[Option, ...] = ()
     typename: ClassVar = "ProjectV2SingleSelectField"
+
+
+@dataclass(eq=False, repr=False)
+class NumberField(Thing):
+    """A number field of a project."""
+
+    id: int
+    node_id: str
+    name: str
+    project: Project
+    typename: ClassVar = "ProjectV2Field"
 
 
 @dataclass(frozen=True)
@@ -253,12 +322,13 @@ class Card(Thing):
     updated_at: datetime
     archived_at: datetime | None = None
     values: dict[str, FieldValue] = field(default_factory=dict)
+    numbers: dict[str, NumberValue] = field(default_factory=dict)
     typename: ClassVar = "ProjectV2Item"
 
 
 @dataclass(eq=False, repr=False)
 class FieldValue(Thing):
-    """The value of a card's field."""
+    """The value of a card's single-select field."""
 
     id: int
     node_id: str
@@ -268,6 +338,19 @@ class FieldValue(Thing):
     created_at: datetime
     updated_at: datetime
     typename: ClassVar = "ProjectV2ItemFieldSingleSelectValue"
+
+
+@dataclass(eq=False, repr=False)
+class NumberValue(Thing):
+    """The value of a card's number field."""
+
+    id: int
+    node_id: str
+    field: NumberField
+    number: float
+    created_at: datetime
+    updated_at: datetime
+    typename: ClassVar = "ProjectV2ItemFieldNumberValue"
 
 
 @dataclass(eq=False, repr=False)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
         Comment,
         Installation,
         Issue,
+        IssueFieldValue,
+        IssueType,
         Label,
+        Milestone,
         Option,
         Reaction,
         Repository,
@@ -184,6 +187,52 @@ def label(what: Label) -> JSON:
     }
 
 
+def milestone(what: Milestone) -> JSON:
+    own = f"{what.repository.api_url}/milestones/{what.number}"
+    issues = [one for one in what.repository.issues.values() if one.milestone is what]
+    return {
+        "url": own,
+        "html_url": what.url,
+        "labels_url": f"{own}/labels",
+        "id": what.id,
+        "node_id": what.node_id,
+        "number": what.number,
+        "title": what.title,
+        "description": None,
+        "creator": account(what.creator),
+        "open_issues": sum(one.state == "open" for one in issues),
+        "closed_issues": sum(one.state == "closed" for one in issues),
+        "state": "open",
+        "created_at": time(what.created_at),
+        "updated_at": time(what.updated_at),
+        "due_on": None,
+        "closed_at": None,
+    }
+
+
+def issue_type(what: IssueType) -> JSON:
+    return {
+        "id": what.id,
+        "node_id": what.node_id,
+        "name": what.name,
+        "description": None,
+        "color": "gray",
+        "created_at": time(what.created_at),
+        "updated_at": time(what.created_at),
+        "is_enabled": True,
+    }
+
+
+def issue_field_value(what: IssueFieldValue) -> JSON:
+    return {
+        "issue_field_id": what.field.id,
+        "issue_field_name": what.field.name,
+        "node_id": what.node_id,
+        "data_type": "number",
+        "value": what.value,
+    }
+
+
 def issue(what: Issue) -> JSON:
     base = what.repository.api_url
     own = f"{base}/issues/{what.number}"
@@ -206,7 +255,9 @@ def issue(what: Issue) -> JSON:
         "locked": False,
         "assignee": assignees[0] if assignees else None,
         "assignees": assignees,
-        "milestone": None,
+        "milestone": milestone(what.milestone) if what.milestone else None,
+        "type": issue_type(what.issue_type) if what.issue_type else None,
+        "issue_field_values": [issue_field_value(one) for one in what.field_values.values()],
         "comments": len(what.comments),
         "created_at": time(what.created_at),
         "updated_at": time(what.updated_at),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fake_github import payloads
-from fake_github.model import Card, Draft, Field, FieldValue, Issue, Option, Project
+from fake_github.model import Card, Draft, Field, FieldValue, Issue, NumberField, NumberValue, Option, Project
 from fake_github.repositories import Repositories
 
 if TYPE_CHECKING:
@@ -88,8 +88,32 @@ class Projects(Repositories):
                 }
             self._announce_card("edited", card, by, changes={"field_value": changed})
 
+    def set_card_number(
+        self, card: Card, number: float | None, *, field: str = "Estimate", by: Account | None = None
+    ) -> None:
+        """Set a number field of a card, which the project gets if it has none; None clears it."""
+        with self.acting():
+            fields = card.project.number_fields
+            if field not in fields:
+                fields[field] = self.nodes.new(NumberField, name=field, project=card.project)
+            chosen, before = fields[field], card.numbers.pop(field, None)
+            card.updated_at = self.now
+            if number is not None:
+                card.numbers[field] = self.nodes.new(
+                    NumberValue, field=chosen, number=number, created_at=self.now, updated_at=self.now
+                )
+            changed = {
+                "field_node_id": chosen.node_id,
+                "field_type": "number",
+                "field_name": chosen.name,
+                "project_number": card.project.number,
+                "from": before.number if before else None,
+                "to": number,
+            }
+            self._announce_card("edited", card, by, changes={"field_value": changed})
+
     def set_field(self, card: Card, chosen: Field, option: Option | None) -> None:
-        """Set a field of a card without an event."""
+        """Set a single-select field of a card without an event."""
         value = card.values.get(chosen.name)
         if option is None:
             card.values.pop(chosen.name, None)

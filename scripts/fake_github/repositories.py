@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from fake_github import payloads
 from fake_github.accounts import Accounts
-from fake_github.model import Comment, Event, Issue, Label, PullRequest, Reaction, Repository
+from fake_github.model import (
+    Comment,
+    Event,
+    Issue,
+    IssueField,
+    IssueFieldValue,
+    IssueType,
+    Label,
+    Milestone,
+    PullRequest,
+    Reaction,
+    Repository,
+)
 from fake_github.webhooks import Hook
 
 if TYPE_CHECKING:
@@ -257,6 +269,78 @@ class Repositories(Accounts):
                 self._happened("UnlabeledEvent", issue, by, label=label)
                 self._announce_issue("unlabeled", issue, by, label=payloads.label(label))
 
+    def rename_issue(self, issue: Issue, title: str, *, by: Account | None = None) -> None:
+        """Give an issue another title."""
+        with self.acting():
+            if issue.title != title:
+                changes = {"title": {"from": issue.title}}
+                issue.title, issue.updated_at = title, self.now
+                self._announce_issue("edited", issue, by, changes=changes)
+
+    def set_milestone(self, issue: Issue, title: str | None, *, by: Account | None = None) -> None:
+        """Set the milestone of an issue, which is created if the repository has none of this title."""
+        with self.acting():
+            before = issue.milestone
+            issue.milestone = None if title is None else self._milestone(issue.repository, title)
+            if issue.milestone is before:
+                return
+            issue.updated_at = self.now
+            for action, milestone in (("demilestoned", before), ("milestoned", issue.milestone)):
+                if milestone is not None:
+                    self._announce_issue(action, issue, by, milestone=payloads.milestone(milestone))
+
+    def set_type(self, issue: Issue, name: str | None, *, by: Account | None = None) -> None:
+        """Set the type of an issue, which is created if the organization has none of this name."""
+        with self.acting():
+            before, types = issue.issue_type, issue.repository.owner.issue_types
+            if name is not None and name not in types:
+                types[name] = self.nodes.new(IssueType, name=name, created_at=self.now)
+            issue.issue_type = None if name is None else types[name]
+            if issue.issue_type is before:
+                return
+            issue.updated_at = self.now
+            for action, one in (("untyped", before), ("typed", issue.issue_type)):
+                if one is not None:
+                    self._announce_issue(action, issue, by, type=payloads.issue_type(one))
+
+    def set_number(
+        self, issue: Issue, value: float | None, *, field: str = "Estimate", by: Account | None = None
+    ) -> None:
+        """Set a number field of an issue; None clears it."""
+        with self.acting():
+            fields = issue.repository.owner.issue_fields
+            if field not in fields:
+                fields[field] = self.nodes.new(IssueField, name=field)
+            before = issue.field_values.pop(field, None)
+            issue.updated_at = self.now
+            if value is not None:
+                issue.field_values[field] = self.nodes.new(IssueFieldValue, field=fields[field], value=value)
+                self._announce_issue("field_added", issue, by)
+            elif before is not None:
+                self._announce_issue("field_removed", issue, by)
+
+    def set_parent(self, issue: Issue, parent: Issue | None, *, by: Account | None = None) -> None:
+        """Make an issue a sub-issue of another one; None makes it an issue of its own.
+
+        The two issues keep the time of their last change: GitHub does not document that it changes.
+
+        Raises
+        ------
+        ValueError
+            If the issue would be its own ancestor.
+        """
+        with self.acting():
+            ancestor = parent
+            while ancestor is not None:
+                if ancestor is issue:
+                    raise ValueError("An issue cannot be its own ancestor.")
+                ancestor = ancestor.parent
+            before, issue.parent = issue.parent, parent
+            if before is not None and before is not parent:
+                self._announce_parent("removed", issue, before, by)
+            if parent is not None and before is not parent:
+                self._announce_parent("added", issue, parent, by)
+
     def comment(self, issue: Issue, user: Account, body: str, *, app: App | None = None) -> Comment:
         with self.acting():
             comment = self.nodes.new(
@@ -319,6 +403,7 @@ class Repositories(Accounts):
                 for label in issue.labels
                 if label.name.lower() in repository.labels
             ]
+            new.issue_type, new.parent, new.field_values = issue.issue_type, issue.parent, issue.field_values
             new.timeline, new.cards = list(issue.timeline), issue.cards
             for comment in new.comments:
                 comment.issue = new
@@ -344,6 +429,40 @@ class Repositories(Accounts):
                 changes={"old_issue": before, "old_repository": payloads.repository(old)},
             )
             return new
+
+    def _milestone(self, repository: Repository, title: str) -> Milestone:
+        if title not in repository.milestones:
+            repository.milestones[title] = self.nodes.new(
+                Milestone,
+                number=len(repository.milestones) + 1,
+                title=title,
+                repository=repository,
+                creator=self.maintainer,
+                created_at=self.now,
+                updated_at=self.now,
+            )
+        return repository.milestones[title]
+
+    def _announce_parent(self, action: str, issue: Issue, parent: Issue, by: Account | None) -> None:
+        """Announce a parent to the hooks of the issue and then to those of the parent."""
+        common = {
+            "parent_issue_id": parent.id,
+            "parent_issue": payloads.issue(parent),
+            "sub_issue_id": issue.id,
+            "sub_issue": payloads.issue(issue),
+        }
+        for name, one, other, role in (
+            (f"parent_issue_{action}", issue, parent, "parent_issue_repo"),
+            (f"sub_issue_{action}", parent, issue, "sub_issue_repo"),
+        ):
+            self._announce(
+                "sub_issues",
+                name,
+                {**common, role: payloads.repository(other.repository)},
+                sender=by or self.maintainer,
+                owner=one.repository.owner,
+                repository=one.repository,
+            )
 
     def _target(self, name: str) -> Repository | Account:
         if "/" in name:

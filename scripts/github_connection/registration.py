@@ -29,7 +29,14 @@ _CALLBACK = "/registered"
 # `organization`, instead of which an App receives `installation_target`.
 PERMISSIONS = {"metadata": "read", "issues": "write", "organization_projects": "read"}
 MEMBERS_PERMISSION = {"members": "read"}
-EVENTS = ["issues", "issue_comment", "repository", "projects_v2_item", "installation_target"]
+EVENTS = [
+    "issues",
+    "issue_comment",
+    "repository",
+    "projects_v2_item",
+    "sub_issues",
+    "installation_target",
+]
 
 
 def manifest(*, organization: str | None, public_url: str, permissions: Mapping[str, str]) -> dict[str, Any]:

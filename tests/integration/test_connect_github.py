@@ -221,6 +221,7 @@ def test_the_manifest_requests_the_permissions_and_events_that_the_product_uses(
             "issue_comment",
             "repository",
             "projects_v2_item",
+            "sub_issues",
             "installation_target",
         ],
     }

@@ -160,6 +160,7 @@ class TestAccepted:
         assert (answer.status, answer.json()) == (202, {"status": "accepted", "delivery": GUID})
         (message,) = receiver.queued()
         event = from_json(message["Body"]).events[0]
+        assert isinstance(event, IssueEvent)
         assert event == IssueEvent(
             delivery=GUID,
             kind="assigned",
@@ -170,9 +171,11 @@ class TestAccepted:
             title="Spelling error in the README file",
             repo_id=186853002,
             actor=21031067,
+            seen=event.seen,
         )
+        assert event.seen["labels"][2] == ["bug"]
         assert before - 2_000 <= event.at_ms <= now_ms()
-        assert len(message["Body"]) < 500
+        assert len(message["Body"]) < 900
 
     @pytest.mark.parametrize(
         "name", ["issues.assigned", "issues.unassigned", "issues.closed", "issues.reopened", "issues.deleted"]
@@ -301,7 +304,7 @@ class TestIgnored:
         assert receiver.reported() == ("ping", "Octocoders/Hello-World", "", False)
 
     @pytest.mark.parametrize(
-        "name", ["issues.pinned", "issues.edited", "issue_comment.edited", "installation.created"]
+        "name", ["issues.pinned", "issues.locked", "issue_comment.edited", "installation.created"]
     )
     def test_an_unhandled_event_is_acknowledged(self, receiver: Receiver, name: str) -> None:
         answer = receiver.deliver(name)

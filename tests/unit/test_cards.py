@@ -107,7 +107,7 @@ def test_every_result_that_the_schema_allows_is_read_or_refused(
     github = Recorder(StoredToken(fake.new_token()), api_url=fake.url)
     field = card.project.fields["Status"].node_id if has_field_id else None
     event = CardEvent("guid", "octo-org", card.node_id, issue.node_id, NOON_MS, field, kind=kind)
-    known = fetch_card(github, event, "Status")
+    known = fetch_card(github, event, "Status", "Estimate", now_ms=NOON_MS)
     assert known
     assert known.state.assignees == {ann.id}
     (definition,) = parse(github.query).definitions
@@ -124,7 +124,7 @@ def test_every_result_that_the_schema_allows_is_read_or_refused(
         parent[last] = None
         github.replacement = QueryResult(changed)
         try:
-            found = fetch_card(github, event, "Status")
+            found = fetch_card(github, event, "Status", "Estimate", now_ms=NOON_MS)
         except Refused:
             continue
         assert found is None or (isinstance(found, Card) and isinstance(found.status, str)), path

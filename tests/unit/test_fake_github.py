@@ -123,8 +123,13 @@ def test_every_payload_matches_githubs_schema(github: FakeGitHub) -> None:
     deliveries = deliveries_of_everything(github)
     assert {one.action for one in deliveries} >= {"transferred", "renamed", "edited", "deleted", "archived"}
     for delivery in deliveries:
-        name = "-".join(filter(None, ("webhook", delivery.event.replace("_", "-"), delivery.action)))
-        description(name).validate(without_empty_values(delivery.payload))
+        action, payload = delivery.action, delivery.payload
+        if action in {"field_added", "field_removed"}:
+            # GitHub's schema lacks these events. Their payloads have the form of events without a member of
+            # their own.
+            action, payload = "pinned", payload | {"action": "pinned"}
+        name = "-".join(filter(None, ("webhook", delivery.event, action))).replace("_", "-")
+        description(name).validate(without_empty_values(payload))
 
 
 def test_an_archived_card_keeps_its_status_and_cannot_be_moved(github: FakeGitHub, call: Caller) -> None:

@@ -559,7 +559,7 @@ export const german = {
     "Payload URL ein:",
   webhookStep3: "Content type: application/json. Secret: aus Schritt 1. SSL verification bleibt an.",
   webhookStep4:
-    "„Let me select individual events“: Issues, Issue comments, Repositories; für eine Organisation auch Projects " +
+    "„Let me select individual events“: Issues, Issue comments, Sub issues, Repositories; für eine Organisation auch Projects " +
     "v2 items und Organizations. Nicht Pushes.",
   webhookStep5: "Speichere. GitHub sendet einen Ping, den diese Seite zeigt.",
   webhookStep7:

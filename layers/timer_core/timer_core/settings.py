@@ -22,7 +22,7 @@ class Settings:
     track_unregistered
         Whether GitHub events also start timers of people who never signed in.
     triggers
-        The labels, statuses and the command that start and stop timers.
+        The labels, statuses and the command that start and stop timers, and the field of estimates.
     github_credential, oauth_credential
         The names of the SSM parameters that contain the credential for GitHub's API and the OAuth client of
         the sign-in; empty if the function does not read them.
@@ -99,6 +99,7 @@ class Settings:
                 status_field=os.environ.get("STATUS_FIELD", "Status"),
                 start_statuses=_lower("START_STATUSES", "In Progress"),
                 stop_statuses=_lower("STOP_STATUSES", "Done"),
+                estimate_field=os.environ.get("ESTIMATE_FIELD", "Estimate"),
             ),
             github_credential=os.environ.get("GITHUB_CREDENTIAL", ""),
             oauth_credential=os.environ.get("OAUTH_CREDENTIAL", ""),

@@ -2,14 +2,20 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
-CardKind: TypeAlias = Literal["moved", "removed", "restored", "converted"]
+CardKind: TypeAlias = Literal["moved", "removed", "restored", "converted", "detailed"]
 RepositoryKind: TypeAlias = Literal["renamed", "transferred", "archived", "unarchived", "deleted"]
+
+# What a delivery shows of an issue: the name of each detail, with the time at which GitHub had it and its
+# content (`timer_core.domain.issue_details.Register`).
+Seen: TypeAlias = dict[str, list[Any]]
 
 # The kind of event that adds a stopped timer instead of changing a timer.
 LOG = "comment.log"
+# The kind of event in which a person states the estimate of an issue.
+ESTIMATE = "comment.estimate"
 # The path of a GitHub App's own webhook.
 APP_HOOK = "/app/hook"
 
@@ -24,7 +30,7 @@ class IssueEvent:
         Identifies the event, so that a repeated delivery counts once. It is GitHub's GUID of the delivery,
         the comment's id for a command, or the node id in the timeline for a backfilled event.
     kind
-        A kind of event, see `timer_core.domain.events.EFFECTS`, or `LOG`.
+        A kind of event, see `timer_core.domain.events.EFFECTS`, or `LOG` or `ESTIMATE`.
     at_ms
         The time of the event (milliseconds since the epoch).
     users
@@ -32,7 +38,8 @@ class IssueEvent:
     except_users
         The ids of the users that the event does not concern; only if `users` is None.
     duration_ms, commented_ms
-        The duration to log, and the time of the comment; only for `LOG`.
+        The duration to log, and the time of the comment; only for `LOG`. The duration of `ESTIMATE` is the
+        estimate, 0 if it is taken back.
     title
         The issue's title; empty if the delivery does not contain it.
     fetched_ms
@@ -45,6 +52,8 @@ class IssueEvent:
         The node id of the card that caused the event; empty for other events, or if unknown.
     actor
         The id of the person who caused the event; 0 for a bot, or if unknown.
+    seen
+        The details of the issue, as far as the delivery contains them.
     """
 
     delivery: str
@@ -62,6 +71,27 @@ class IssueEvent:
     except_users: tuple[int, ...] = ()
     card: str = ""
     actor: int = 0
+    seen: Seen = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DetailsEvent:
+    """Details of an issue, in a delivery that changes no timer.
+
+    Attributes
+    ----------
+    seen
+        The details.
+    reason
+        Why the delivery changes no timer.
+    """
+
+    delivery: str
+    repo_id: int
+    repo: str
+    number: int
+    seen: Seen
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +111,14 @@ class CardEvent:
         The name of the new status, empty if it was removed; None if the delivery does not contain it.
     kind
         ``moved`` to another status, ``removed`` from the project (archived or deleted), ``restored`` from the
-        archive, or ``converted`` from a draft to an issue.
+        archive, or ``converted`` from a draft to an issue. ``detailed`` if only details of its issue changed:
+        it was added to the project, or its estimate was changed.
     actor
         The id of the person who changed the card; 0 for a bot, or if unknown.
+    project
+        The node id of the project; empty if the delivery does not contain it.
+    changed_ms
+        The time of the card's last change that GitHub gives.
     """
 
     delivery: str
@@ -95,6 +130,8 @@ class CardEvent:
     status: str | None = None
     kind: CardKind = "moved"
     actor: int = 0
+    project: str = ""
+    changed_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +144,8 @@ class MoveEvent:
         The full names of the repositories.
     numbers, repo_ids
         The issue's number and the repository's id before and after the transfer.
+    seen
+        The details of the issue after the transfer.
     """
 
     delivery: str
@@ -115,6 +154,7 @@ class MoveEvent:
     at_ms: int
     numbers: tuple[int, int]
     repo_ids: tuple[int, int]
+    seen: Seen = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +243,19 @@ class ReplyEvent:
 
 
 QueuedEvent: TypeAlias = (
-    IssueEvent | CardEvent | MoveEvent | RepositoryEvent | OwnerRenamed | CommentEvent | ReplyEvent
+    IssueEvent
+    | DetailsEvent
+    | CardEvent
+    | MoveEvent
+    | RepositoryEvent
+    | OwnerRenamed
+    | CommentEvent
+    | ReplyEvent
 )
 
 _TYPES: dict[str, type[QueuedEvent]] = {
     "issue": IssueEvent,
+    "details": DetailsEvent,
     "card": CardEvent,
     "move": MoveEvent,
     "repository": RepositoryEvent,
@@ -231,7 +279,7 @@ def group_of(event: QueuedEvent) -> str:
             return f"owner-{event.owner_id}"
         case ReplyEvent():
             return f"comment-{event.comment}"
-        case IssueEvent() | CommentEvent():
+        case IssueEvent() | DetailsEvent() | CommentEvent():
             return f"{event.repo_id}#{event.number}"
 
 

@@ -1,11 +1,11 @@
-"""The labels, statuses and commands that trigger timers; each deployment configures its own."""
+"""The names on GitHub that a deployment chose: what triggers timers, and the field of estimates."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class TriggerConfig:
-    """The names that trigger timers.
+    """The names that trigger timers, and the name of the field of estimates.
 
     Attributes
     ----------
@@ -17,6 +17,8 @@ class TriggerConfig:
         The name of the project field with the status of cards.
     start_statuses, stop_statuses
         The statuses that start and stop timers, in lower case. Any other status pauses them.
+    estimate_field
+        The name of the number field, of issues or of projects, with the estimate in hours.
     """
 
     start_labels: frozenset[str]
@@ -24,6 +26,7 @@ class TriggerConfig:
     status_field: str
     start_statuses: frozenset[str]
     stop_statuses: frozenset[str]
+    estimate_field: str = "Estimate"
 
     def kind_of_status(self, status: str) -> str:
         """Return the kind of event for a card's new status."""

@@ -9,7 +9,7 @@ from timer_core.domain.errors import DayConfirmed, TooManyTransitions
 from timer_core.domain.events import EFFECTS
 from timer_core.domain.state import Action
 from timer_core.domain.timers import MAX_OF_EACH_KIND, Timer
-from timer_core.github.messages import LOG, CommentEvent, IssueEvent, ReplyEvent
+from timer_core.github.messages import ESTIMATE, LOG, CommentEvent, IssueEvent, ReplyEvent
 
 # The content of a reaction (GitHub's REST API, "Create reaction for an issue comment").
 DONE, NOT_DONE = "+1", "confused"
@@ -30,7 +30,7 @@ def reply_to(
     is_tracked: bool,
     refused: Mapping[str, date] = MappingProxyType({}),
 ) -> ReplyEvent:
-    """Return the reply: a reaction, and a text if there are mistakes or logged times.
+    """Return the reply: a reaction, and a text if there are mistakes, logged times or estimates.
 
     Parameters
     ----------
@@ -48,14 +48,17 @@ def reply_to(
         return _reply(comment, NOT_DONE, [_NOT_TRACKED])
     effective = {transition.cause for timer in timers for transition in timer.history}
     mistakes = list(comment.mistakes)
-    logged = []
+    done = []
     for command in commands:
         if command.delivery in refused:
             duration, day = duration_text(command.duration_ms), DayConfirmed(refused[command.delivery])
             mistakes.append(f"{duration} was not logged: {day}")
             continue
         if command.kind == LOG:
-            logged.append(f"Logged {duration_text(command.duration_ms)} on this issue, up to your comment.")
+            done.append(f"Logged {duration_text(command.duration_ms)} on this issue, up to your comment.")
+            continue
+        if command.kind == ESTIMATE:
+            done.append(_estimated(command))
             continue
         action = EFFECTS[command.kind].action
         if action is None or command.delivery in effective:
@@ -64,7 +67,13 @@ def reply_to(
             mistakes.append(str(TooManyTransitions(action, f"{MAX_OF_EACH_KIND} transitions by events")))
         elif action in _NO_TIMER:
             mistakes.append(_NO_TIMER[action])
-    return _reply(comment, NOT_DONE if mistakes else DONE, [*logged, *dict.fromkeys(mistakes)])
+    return _reply(comment, NOT_DONE if mistakes else DONE, [*done, *dict.fromkeys(mistakes)])
+
+
+def _estimated(command: IssueEvent) -> str:
+    if not command.duration_ms:
+        return "The estimate was taken back; the one in the field of the issue or its project counts."
+    return f"Estimated {duration_text(command.duration_ms)} for this issue."
 
 
 def _is_beyond_limit(action: Action, timers: Sequence[Timer]) -> bool:

@@ -7,11 +7,20 @@ from datetime import date
 from timer_core.domain.errors import DayConfirmed, InvalidInput, NotFound
 from timer_core.domain.events import Event, guid_time_at, named_at
 from timer_core.domain.ids import derived_ulid
+from timer_core.domain.issue_details import Register, Registers
 from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.moves import Move
 from timer_core.domain.schedule import Span
 from timer_core.domain.timers import Timer, finished
-from timer_core.github.messages import LOG, IssueEvent, MoveEvent, OwnerRenamed, RepositoryEvent
+from timer_core.github.messages import (
+    ESTIMATE,
+    LOG,
+    IssueEvent,
+    MoveEvent,
+    OwnerRenamed,
+    RepositoryEvent,
+    Seen,
+)
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.people import PeopleStore, ever_deleted, registered
 from timer_core.store.table import RawItem
@@ -86,6 +95,8 @@ class EventHandler:
             return Handled(reason="no_repository_id")
         if event.kind == LOG:
             return self._log_time(event, issue, now_ms)
+        if event.kind == ESTIMATE:
+            return self._record_estimate(event, issue, now_ms)
         admission = Handled()
 
         def admit(happened: Event, profiles: Mapping[int, RawItem]) -> Event | None:
@@ -99,7 +110,9 @@ class EventHandler:
             return None if admission.reason else replace(happened, users=users, actor=actor)
 
         happened = _to_event(event, now_ms)
-        changed = self._issue_timers.apply(happened, issue, now_ms=now_ms, admit=admit)
+        changed = self._issue_timers.apply(
+            happened, issue, now_ms=now_ms, admit=admit, seen=to_registers(event.seen)
+        )
         return replace(admission, timers=tuple(changed))
 
     def rederive(self, issue: Issue, *, now_ms: int) -> Handled:
@@ -155,6 +168,7 @@ class EventHandler:
             return Handled(reason="not_an_issue")
         move = Move(event.delivery, origin, target, event.at_ms)
         changed, logged_ms = self._issue_timers.move(move, now_ms=now_ms)
+        self._issue_timers.record_details(target, to_registers(event.seen), now_ms=now_ms)
         observed_at = named_at(event.delivery, event.at_ms)
         for issue in (origin, target):
             self._issue_timers.observe(issue.repository, observed_at, now_ms=now_ms)
@@ -219,6 +233,15 @@ class EventHandler:
                     found[event.delivery] = day
         return found
 
+    def _record_estimate(self, event: IssueEvent, issue: Issue, now_ms: int) -> Handled:
+        """Keep the estimate that a command gave, even if nobody has been timed on the issue yet."""
+        admission = _admission(event, self._tracked_since(_concerned(event)))
+        if not admission.reason:
+            self._issue_timers.record_details(
+                issue, to_registers(event.seen), now_ms=now_ms, is_explicit=True
+            )
+        return admission
+
     def _log_time(self, event: IssueEvent, issue: Issue, now_ms: int) -> Handled:
         """Add finished timers that end at the event's time."""
         since = self._tracked_since(_concerned(event))
@@ -242,6 +265,11 @@ class EventHandler:
         except (NotFound, DayConfirmed):
             # The user has deleted the timer since the event was first handled, or has confirmed the day.
             return None
+
+
+def to_registers(seen: Seen) -> Registers:
+    """Return the details that a message shows as registers."""
+    return {name: Register(*register) for name, register in seen.items()}
 
 
 def _logged_ulid(event: IssueEvent, user_id: int) -> str:

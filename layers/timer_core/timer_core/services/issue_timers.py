@@ -9,12 +9,14 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from timer_core.domain.events import EFFECTS, Event, guid_time_at
+from timer_core.domain.issue_details import Registers
 from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.moves import Move
 from timer_core.domain.replay import replay
 from timer_core.domain.timers import Timer
 from timer_core.store.derived_timers import DerivedTimers, Found
 from timer_core.store.event_log import EventLog
+from timer_core.store.issue_details import IssueDetailsStore
 from timer_core.store.issue_history import IssueHistory
 from timer_core.store.repositories import Repositories, RepositoryName
 from timer_core.store.table import Conflict, RawItem, Table, retry_on_conflict
@@ -25,6 +27,7 @@ from timer_core.store.timers import TimerStore
 Admit: TypeAlias = Callable[[Event, Mapping[int, RawItem]], Event | None]
 
 _BUSY = "The timers of an issue kept changing."
+_NOTHING_SEEN: Registers = {}
 
 
 def admit_everybody(event: Event, _: Mapping[int, RawItem]) -> Event:
@@ -48,16 +51,28 @@ class IssueTimers:
 
     def __init__(self, table: Table, timers: TimerStore) -> None:
         self._log = EventLog(table)
+        self._details = IssueDetailsStore(table)
         self._derived = DerivedTimers(table, timers)
         self._repositories = Repositories(table)
 
     def apply(
-        self, event: Event, issue: Issue, *, now_ms: int, admit: Admit = admit_everybody
+        self,
+        event: Event,
+        issue: Issue,
+        *,
+        now_ms: int,
+        admit: Admit = admit_everybody,
+        seen: Registers = _NOTHING_SEEN,
     ) -> list[Timer]:
         """Log an event of an issue, and rederive the timers of the people whom it concerns.
 
         The name of the issue's repository is stored, too. A repeated call produces the same timers, even if
         the previous call was interrupted.
+
+        Parameters
+        ----------
+        seen
+            The details of the issue in the delivery. They are kept if somebody is or was timed on the issue.
 
         Returns
         -------
@@ -89,9 +104,11 @@ class IssueTimers:
             return logged or admitted, history, found
 
         logged, history, found = retry_on_conflict(attempt, _BUSY)
-        if logged is None:
-            return []
-        return self._rederive_all(_concerned(logged, history), history, found, now_ms)
+        concerned = set[int]() if logged is None else _concerned(logged, history)
+        changed = self._rederive_all(concerned, history, found, now_ms)
+        if seen and (changed or history.is_timed):
+            self._details.record(history, seen, now_ms=now_ms)
+        return changed
 
     def apply_to_repository(
         self, event: Event, repository: Repository, *, now_ms: int
@@ -208,6 +225,34 @@ class IssueTimers:
             unexpired=unexpired,
             uses_numbers=not is_repetition,
         )
+
+    def record_details(
+        self, issue: Issue, seen: Registers, *, now_ms: int, is_explicit: bool = False
+    ) -> bool:
+        """Keep details of an issue if somebody is or was timed on it.
+
+        Parameters
+        ----------
+        is_explicit
+            Whether a person asked for it, so that the details are kept in any case.
+
+        Returns
+        -------
+        bool
+            Whether the details are kept. They are not if the id of the repository is unknown.
+
+        Raises
+        ------
+        TooMuchContention
+            If other processes kept changing the details; a retry is safe.
+        """
+        if not issue.repo_id:
+            return False
+        history = self._log.read(issue)
+        if not is_explicit and not history.is_timed:
+            return False
+        self._details.record(history, seen, now_ms=now_ms)
+        return True
 
     def timers_of(self, user_id: int, issue: Issue) -> list[Timer]:
         """Return a person's latest timers on an issue, sorted by start."""

@@ -16,6 +16,7 @@ from timer_core.github.api.replies import send_reply
 from timer_core.github.messages import (
     CardEvent,
     CommentEvent,
+    DetailsEvent,
     IssueEvent,
     Message,
     MoveEvent,
@@ -26,7 +27,7 @@ from timer_core.github.messages import (
 )
 from timer_core.github.trigger_config import TriggerConfig
 from timer_core.services.command_replies import reply_to
-from timer_core.services.event_handler import EventHandler, Handled
+from timer_core.services.event_handler import EventHandler, Handled, to_registers
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.health import Capability, HealthStore
 
@@ -104,6 +105,8 @@ class QueuedEventHandler:
         match event:
             case IssueEvent():
                 return self._apply(event)
+            case DetailsEvent():
+                return self._record_details(event)
             case MoveEvent():
                 return _outcome(self._event_handler.move(event, now_ms=self._clock()))
             case RepositoryEvent():
@@ -125,22 +128,31 @@ class QueuedEventHandler:
         handled = self._event_handler.handle(event, now_ms=self._clock())
         return _outcome(handled, kind=event.kind)
 
+    def _record_details(self, event: DetailsEvent) -> Outcome:
+        issue = Issue.of(event.repo, event.number, repo_id=event.repo_id)
+        is_kept = self._issue_timers.record_details(issue, to_registers(event.seen), now_ms=self._clock())
+        if is_kept and event.reason == "only_details":
+            return Outcome("applied", {"kind": "details"})
+        # The reason says why the delivery changed no timer.
+        return _ignored("not_timed" if event.reason == "only_details" else event.reason)
+
     def _apply_card(self, event: CardEvent) -> Outcome:
         """Apply the change of a card: start or resume the assignees' timers, or pause or stop open timers."""
-        card = fetch_card(self.github, event, self._triggers.status_field)
+        card = fetch_card(
+            self.github,
+            event,
+            self._triggers.status_field,
+            self._triggers.estimate_field,
+            now_ms=self._clock(),
+        )
         if card is None:
             return _ignored("no_such_card")
+        if event.kind == "detailed":
+            return self._record_details(_details_of(event, card))
         kind = self._kind_of(event, card)
-        if event.kind == "converted" and kind != "project.start":
-            # The status did not change.
-            return _ignored("other_status")
-        users = None
-        if kind in ("project.start", "project.restored"):
-            if card.state.is_closed:
-                return _ignored("issue_closed")
-            users = tuple(sorted(card.state.assignees))
-            if not users:
-                return _ignored("no_assignees")
+        reason, users = _people_of_card(event, card, kind)
+        if reason:
+            return self._record_details(_details_of(event, card, reason))
         issue = card.state.issue
         if issue.repo_id:
             # The name is the present one, not the name at the time of the delivery.
@@ -158,6 +170,7 @@ class QueuedEventHandler:
                 title=issue.title,
                 card=event.item,
                 actor=event.actor,
+                seen=card.seen,
             )
         )
 
@@ -208,6 +221,24 @@ class QueuedEventHandler:
             self._health.note_github(credential, {capability: is_able}, now_ms=self._clock())
         except Exception:
             self._logger.exception("GitHub's capabilities could not be recorded")
+
+
+def _people_of_card(event: CardEvent, card: Card, kind: str) -> tuple[str, tuple[int, ...] | None]:
+    """Return why the change of a card changes no timer, if it does not, and the people whom it concerns."""
+    if event.kind == "converted" and kind != "project.start":
+        # The status did not change.
+        return "other_status", None
+    if kind not in ("project.start", "project.restored"):
+        return "", None
+    if card.state.is_closed:
+        return "issue_closed", None
+    users = tuple(sorted(card.state.assignees))
+    return ("" if users else "no_assignees"), users
+
+
+def _details_of(event: CardEvent, card: Card, reason: str = "only_details") -> DetailsEvent:
+    issue = card.state.issue
+    return DetailsEvent(event.delivery, issue.repo_id, issue.full_name, issue.number, card.seen, reason)
 
 
 def _outcome(handled: Handled, **details: str) -> Outcome:

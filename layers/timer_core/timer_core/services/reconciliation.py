@@ -14,6 +14,7 @@ from typing import NamedTuple
 from aws_lambda_powertools import Logger
 
 from timer_core.domain.events import TOLERANCE_MS, guid_time_at
+from timer_core.domain.issue_details import DELETED, STATE
 from timer_core.domain.issues import Issue
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.errors import (
@@ -24,6 +25,7 @@ from timer_core.github.api.errors import (
     Refused,
     Unavailable,
 )
+from timer_core.github.api.issue_details import DetailFields
 from timer_core.github.api.issues import (
     ISSUES_PER_QUERY,
     IssueRequest,
@@ -32,9 +34,9 @@ from timer_core.github.api.issues import (
     locate_issue,
 )
 from timer_core.github.api.timeline import IssueState, missing
-from timer_core.github.messages import IssueEvent, MoveEvent
+from timer_core.github.messages import IssueEvent, MoveEvent, Seen
 from timer_core.github.trigger_config import TriggerConfig
-from timer_core.services.event_handler import EventHandler
+from timer_core.services.event_handler import EventHandler, to_registers
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.items import LOCKED_AFTER_MS
 from timer_core.store.progress import ProgressStore
@@ -102,6 +104,7 @@ class _Run:
     has_time: Callable[[], bool]
     dry_run: bool
     pool: Executor
+    details: DetailFields
     result: Reconciliation = field(default_factory=Reconciliation)
     # Owners for whom GitHub refuses the credential.
     refused_owners: set[str] = field(default_factory=set)
@@ -204,7 +207,8 @@ class Reconciler:
         self, from_ms: int | None, clock: Callable[[], int], has_time: Callable[[], bool], *, dry_run: bool
     ) -> Reconciliation:
         with ThreadPoolExecutor(_THREADS) as pool:
-            run = _Run(clock(), clock, has_time, dry_run, pool)
+            details = DetailFields(self._triggers.status_field, self._triggers.estimate_field)
+            run = _Run(clock(), clock, has_time, dry_run, pool, details)
             self._compare_windows(from_ms, run)
         return run.result
 
@@ -313,7 +317,7 @@ class Reconciler:
             # request.
             fetched_ms = run.clock()
             try:
-                states = fetch_issues(self._github, owner, batch)
+                states = fetch_issues(self._github, owner, batch, run.details, fetched_ms=fetched_ms)
             except RateLimited:
                 raise
             except Unavailable as error:
@@ -376,7 +380,7 @@ class Reconciler:
                 return None
             found = None
             if location.issue is not None:
-                found = self._fetch_transferred(request._replace(issue=location.issue))
+                found = self._fetch_transferred(request._replace(issue=location.issue), fetched_ms, run)
             return _Found(origin, found, fetched_ms, id_was_unknown)
         except RateLimited:
             raise
@@ -385,10 +389,11 @@ class Reconciler:
             self._logger.exception("An issue could not be found", extra={"issue": request.issue.key})
             return None
 
-    def _fetch_transferred(self, request: IssueRequest) -> IssueState:
+    def _fetch_transferred(self, request: IssueRequest, fetched_ms: int, run: _Run) -> IssueState:
         """Return the state of a transferred issue; the timeline is empty if the issue cannot be reached."""
         try:
-            (state,) = fetch_issues(self._github, request.issue.owner, [request])
+            owner = request.issue.owner
+            (state,) = fetch_issues(self._github, owner, [request], run.details, fetched_ms=fetched_ms)
         except NoCredential:
             state = None
         if state is not None and state.issue.repo_id:
@@ -410,7 +415,8 @@ class Reconciler:
             # GitHub also finds a repository under a former name, which is not its present name.
             self._issue_timers.observe(issue.repository, guid_time_at(fetched_ms) - 1, now_ms=fetched_ms)
         if state is None:
-            return _Compared(backfilled=self._backfill([_deletion(issue, now_ms)], now_ms, dry_run=dry_run))
+            deletion = _deletion(issue, now_ms)
+            return _Compared(backfilled=self._backfill([deletion], now_ms, dry_run=dry_run))
         has_moved = state.issue.key != issue.key
         if has_moved and dry_run:
             return _Compared(moved=1)
@@ -418,6 +424,8 @@ class Reconciler:
             self._issue_timers.observe(state.issue.repository, guid_time_at(fetched_ms), now_ms=fetched_ms)
         if has_moved:
             self._event_handler.move(_move(issue, state, now_ms), now_ms=now_ms)
+        if state.seen and not dry_run:
+            self._issue_timers.record_details(state.issue, to_registers(state.seen), now_ms=now_ms)
         backfilled = 0
         events = state.events(self._triggers, fetched_ms=fetched_ms)
         if events:
@@ -474,7 +482,8 @@ def _pause_after(error: Unavailable) -> None:
 def _deletion(issue: Issue, now_ms: int) -> IssueEvent:
     """Return the event of an issue's deletion at the present time; GitHub does not report the real time."""
     delivery = f"gone-{_digest(issue.key)}"
-    return IssueEvent(delivery, "deleted", issue.repo_id, issue.full_name, issue.number, now_ms)
+    seen: Seen = {STATE: [now_ms, 0, DELETED]}
+    return IssueEvent(delivery, "deleted", issue.repo_id, issue.full_name, issue.number, now_ms, seen=seen)
 
 
 def _move(origin: Issue, state: IssueState, now_ms: int) -> MoveEvent:

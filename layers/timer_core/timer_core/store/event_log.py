@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from timer_core.domain.events import EFFECTS, Event
 from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.moves import Move
+from timer_core.store.issue_details import to_stored_details
 from timer_core.store.issue_history import OVERLAP_S, IssueHistory, IssuePage, RepositoryPage
 from timer_core.store.items import (
     EMPTY_SLOT_DAYS,
@@ -27,6 +28,7 @@ from timer_core.store.items import (
     raw,
 )
 from timer_core.store.keys import (
+    DETAILS_SK,
     EVENTS,
     MOVES_TO,
     NAMED_SLOTS,
@@ -234,6 +236,8 @@ class EventLog:
             elif kind == "user":
                 slot = to_slot(item, issue)
                 page.slots[slot.user_id] = slot
+            elif kind == DETAILS_SK:
+                page.details = to_stored_details(item)
             else:
                 page.moves.append(_to_move(item))
         return page

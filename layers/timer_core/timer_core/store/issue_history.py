@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 
 from timer_core.domain.events import Event, distinct
+from timer_core.domain.issue_details import Registers
 from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.moves import Move, Moves
 from timer_core.store.items import EVENT_DAYS
@@ -27,12 +28,22 @@ class RepositoryPage:
     events: list[Event] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class StoredDetails:
+    """The stored details of an issue; version 0 if there are none."""
+
+    registers: Registers = field(default_factory=dict)
+    version: int = 0
+
+
 @dataclass(slots=True)
 class IssuePage:
     """The items that are stored under one identity of an issue, and those of its repository.
 
     Attributes
     ----------
+    details
+        The details of the issue.
     numbers
         The numbers of the events in the log, and the times at which these expire (seconds since the epoch).
     """
@@ -42,6 +53,7 @@ class IssuePage:
     events: list[Event] = field(default_factory=list)
     slots: dict[int, Slot] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
+    details: StoredDetails = StoredDetails()
     numbers: dict[int, int] = field(default_factory=dict)
 
     def next_numbers(self, now_s: int) -> list[int]:
@@ -149,6 +161,12 @@ class IssueHistory:
     def slots(self, user_id: int) -> list[Slot]:
         """Return a person's slot under the present identity, followed by those under former identities."""
         return [self.slot(user_id), *self.slots_to_move(user_id)]
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether somebody is or was timed on the issue, so that its details are kept."""
+        has_details = any(page.details.version for page in self._pages.values())
+        return has_details or bool(self.people_with_timers())
 
     def people_with_timers(self) -> set[int]:
         """Return the ids of all people who have or had timers on the issue.

@@ -160,6 +160,22 @@ class MoveItem(Model):
     expires_at = NumberAttribute()
 
 
+class IssueDetailsItem(Model):
+    """``issue#<repo id#n>`` / ``details``: what is known about an issue on which somebody is or was timed.
+
+    ``registers`` is a JSON object: each register's name, with the two parts of the time of its observation
+    and its content (`timer_core.domain.issue_details`). It names no person. Each write increments
+    ``version``, on the condition that it has not changed since its read. After the issue was transferred, its
+    registers are under its present identity, and this item is empty and expires by TTL.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    registers = UnicodeAttribute()
+    version = NumberAttribute()
+    expires_at = NumberAttribute(null=True)
+
+
 class RepositoryItem(Model):
     """``repo#<id>`` / ``repository``: the name that a repository had at ``named_at``, the latest one known.
 

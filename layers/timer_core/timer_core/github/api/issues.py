@@ -8,10 +8,13 @@ from timer_core.clock import iso, ms_of
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
 from timer_core.github.api.client import GitHub
+from timer_core.github.api.errors import Refused
+from timer_core.github.api.issue_details import DetailFields, nodes, seen_of_issue
 from timer_core.github.api.timeline import IssueState, TimelineEvent
 
 # A query may request 500,000 nodes ("Rate limits and query limits for the GraphQL API"). A query for this
-# many issues, each with 100 timeline events, 100 labels and 20 assignees, requests 11,000 nodes.
+# many issues, each with 100 timeline events, 100 labels, 20 assignees, 20 projects and 30 fields, requests
+# 13,500 nodes.
 ISSUES_PER_QUERY = 50
 _PAGE_SIZE = 100
 # An issue has at most 10 assignees.
@@ -31,7 +34,7 @@ _ACTOR = "actor { ... on User { databaseId } }"
 ITEM_TYPES = "ASSIGNED_EVENT UNASSIGNED_EVENT CLOSED_EVENT REOPENED_EVENT LABELED_EVENT UNLABELED_EVENT"
 
 
-def issue_fields(since: str, after: str, item_types: str) -> str:
+def issue_fields(since: str, after: str, item_types: str, details: str = "") -> str:
     """Return the fields of an issue that `state_of` reads.
 
     Parameters
@@ -40,9 +43,11 @@ def issue_fields(since: str, after: str, item_types: str) -> str:
         GraphQL expressions for the start of the timeline and the cursor of its page.
     item_types
         The types of timeline items, separated by spaces.
+    details
+        Further fields (`DetailFields.selection`).
     """
     return f"""
-        number title state repository {{ databaseId nameWithOwner }}
+        {details} number title state repository {{ databaseId nameWithOwner }}
         assignees(first: {_ASSIGNEES}) {{ nodes {{ databaseId }} }}
         labels(first: {_PAGE_SIZE}) {{ nodes {{ name }} }}
         timelineItems(first: {_PAGE_SIZE}, since: {since}, after: {after}, itemTypes: [{item_types}]) {{
@@ -68,8 +73,22 @@ class IssueRequest(NamedTuple):
     since_ms: int
 
 
-def fetch_issues(github: GitHub, owner: str, requests: Sequence[IssueRequest]) -> list[IssueState | None]:
+def fetch_issues(
+    github: GitHub,
+    owner: str,
+    requests: Sequence[IssueRequest],
+    details: DetailFields | None = None,
+    *,
+    fetched_ms: int = 0,
+) -> list[IssueState | None]:
     """Return the states and timelines of one owner's issues; a query fetches many issues.
+
+    Parameters
+    ----------
+    details
+        The details to request, too; None if they are not needed.
+    fetched_ms
+        The time of the details (milliseconds since the epoch).
 
     Returns
     -------
@@ -84,25 +103,32 @@ def fetch_issues(github: GitHub, owner: str, requests: Sequence[IssueRequest]) -
     """
     found: list[IssueState | None] = []
     for first in range(0, len(requests), ISSUES_PER_QUERY):
-        found += _fetch_batch(github, owner, requests[first : first + ISSUES_PER_QUERY])
+        batch = requests[first : first + ISSUES_PER_QUERY]
+        found += _fetch_batch(github, owner, batch, details, fetched_ms)
     return found
 
 
-def _fetch_batch(github: GitHub, owner: str, requests: Sequence[IssueRequest]) -> list[IssueState | None]:
+def _fetch_batch(
+    github: GitHub,
+    owner: str,
+    requests: Sequence[IssueRequest],
+    details: DetailFields | None,
+    fetched_ms: int,
+) -> list[IssueState | None]:
     states: list[IssueState | None] = [None] * len(requests)
     # The positions of the issues whose timelines have more pages, each with the cursor of the next page.
     cursors: dict[int, str | None] = dict.fromkeys(range(len(requests)))
     while cursors:
-        query, variables = _issues_query(
-            {position: (requests[position], after) for position, after in cursors.items()}
-        )
-        data = github.graphql(query, variables, owner=owner).data
+        pages = {position: (requests[position], after) for position, after in cursors.items()}
+        data = _query(github, owner, pages, details)
         following: dict[int, str | None] = {}
         for position in cursors:
             fields = (data.get(f"i{position}") or {}).get("issue")
             if not fields:
                 continue
             page, before = state_of(fields), states[position]
+            if details is not None:
+                page = replace(page, seen=seen_of_issue(fields, details, fetched_ms))
             timeline = (*before.timeline, *page.timeline) if before else page.timeline
             states[position] = replace(page, timeline=timeline)
             info = fields["timelineItems"]["pageInfo"]
@@ -112,12 +138,36 @@ def _fetch_batch(github: GitHub, owner: str, requests: Sequence[IssueRequest]) -
     return states
 
 
-def _issues_query(pages: Mapping[int, tuple[IssueRequest, str | None]]) -> tuple[str, dict[str, Any]]:
-    declared, selected = [], []
-    variables: dict[str, Any] = {}
+def _query(
+    github: GitHub,
+    owner: str,
+    pages: Mapping[int, tuple[IssueRequest, str | None]],
+    details: DetailFields | None,
+) -> dict[str, Any]:
+    """Return the data of a query, without the details that GitHub refuses."""
+    while True:
+        query, variables = _issues_query(owner, pages, details)
+        try:
+            result = github.graphql(query, variables, owner=owner)
+        except Refused as error:
+            if details is None or not details.refuse(owner, error.reason):
+                raise
+        else:
+            if details is None or not details.refuse_by(owner, result.errors):
+                return result.data
+
+
+def _issues_query(
+    owner: str, pages: Mapping[int, tuple[IssueRequest, str | None]], details: DetailFields | None
+) -> tuple[str, dict[str, Any]]:
+    given = {} if details is None else details.variables(owner)
+    declared = [f"${name}: {kind}" for name, (kind, _) in given.items()]
+    variables: dict[str, Any] = {name: value for name, (_, value) in given.items()}
+    further = "" if details is None else details.selection(owner)
+    selected = []
     for i, (request, after) in pages.items():
         declared.append(f"$o{i}: String!, $n{i}: String!, $x{i}: Int!, $s{i}: DateTime!, $a{i}: String")
-        fields = issue_fields(f"$s{i}", f"$a{i}", f"{ITEM_TYPES} TRANSFERRED_EVENT")
+        fields = issue_fields(f"$s{i}", f"$a{i}", f"{ITEM_TYPES} TRANSFERRED_EVENT", further)
         selected.append(
             f"i{i}: repository(owner: $o{i}, name: $n{i}) {{ issue(number: $x{i}) {{{fields}}} }}"
         )
@@ -137,19 +187,14 @@ def state_of(fields: Mapping[str, Any]) -> IssueState:
     # The schema lets the id be null, though every repository has one.
     repo_id = repository["databaseId"] or 0
     issue = Issue.of(repository["nameWithOwner"], fields["number"], repo_id=repo_id)
-    assignees = (user["databaseId"] for user in _nodes(fields["assignees"]))
+    assignees = (user["databaseId"] for user in nodes(fields["assignees"]))
     return IssueState(
         issue=replace(issue, title=fields["title"]),
         is_closed=fields["state"] == "CLOSED",
         assignees=frozenset(user_id for user_id in assignees if user_id),
-        labels=frozenset(label["name"].lower() for label in _nodes(fields["labels"])),
-        timeline=tuple(map(_timeline_event, _nodes(fields["timelineItems"]))),
+        labels=frozenset(label["name"].lower() for label in nodes(fields["labels"])),
+        timeline=tuple(map(_timeline_event, nodes(fields["timelineItems"]))),
     )
-
-
-def _nodes(connection: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
-    """Return the nodes of a connection; GitHub's schema lets the connection and each node be null."""
-    return [node for node in (connection or {}).get("nodes") or () if node]
 
 
 def _timeline_event(node: Mapping[str, Any]) -> TimelineEvent:

@@ -5,11 +5,11 @@ should have delivered.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from timer_core.domain.events import Event, guid_time_at
 from timer_core.domain.issues import Issue
-from timer_core.github.messages import IssueEvent
+from timer_core.github.messages import IssueEvent, Seen
 from timer_core.github.trigger_config import TriggerConfig
 
 
@@ -52,6 +52,8 @@ class IssueState:
         The names of its present labels, in lower case.
     timeline
         The issue's events since the requested time, in order.
+    seen
+        The issue's details, if they were requested.
     """
 
     issue: Issue
@@ -59,6 +61,7 @@ class IssueState:
     assignees: frozenset[int]
     labels: frozenset[str] = frozenset()
     timeline: tuple[TimelineEvent, ...] = ()
+    seen: Seen = field(default_factory=dict)
 
     def at(self, moment_ms: int) -> "IssueState":
         """Return the state at a moment that the timeline covers."""

@@ -1,4 +1,4 @@
-"""Commands in comments: ``/timer start``, ``pause``, ``resume``, ``stop``, ``log 1h30m``.
+"""Commands in comments: ``/timer start``, ``pause``, ``resume``, ``stop``, ``log 1h30m``, ``estimate 4h``.
 
 A CommonMark parser decides which lines of a comment are text, because code, quotations and HTML comments only
 mention commands, or are not shown at all. The parser is imported when a comment contains the prefix: most
@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from timer_core.domain.durations import InvalidDuration, duration_ms, duration_text
+from timer_core.domain.issue_details import MAX_ESTIMATE_MS
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _ACTIONS = {"start", "pause", "resume", "stop"}
+# The estimate that takes an estimate back.
+_NONE = "none"
 MAX_COMMANDS = 10
 MAX_LOG_MS = 24 * 3_600_000
 # The parser reads a line once for each level of lists and quotations that may contain it, so the limit bounds
@@ -41,15 +44,17 @@ class Command:
     Attributes
     ----------
     action
-        ``start``, ``pause``, ``resume``, ``stop`` or ``log``.
+        ``start``, ``pause``, ``resume``, ``stop``, ``log`` or ``estimate``.
     duration_ms
-        The time to log; 0 for every other action.
+        The time to log, or the estimate; 0 if it is taken back, and for every other action.
     """
 
     action: str
     duration_ms: int = 0
 
     def __str__(self) -> str:
+        if self.action == "estimate" and not self.duration_ms:
+            return f"{self.action} {_NONE}"
         return f"{self.action} {duration_text(self.duration_ms)}" if self.duration_ms else self.action
 
 
@@ -272,19 +277,31 @@ def _command(text: str) -> Command:
     if action in _ACTIONS and not argument:
         return Command(action)
     if action == "log":
-        return Command(action, _time_to_log(argument))
-    raise ValueError("The commands are start, pause, resume, stop, and log with a duration such as 1h30m.")
+        length_ms = _length_ms(argument, "logged")
+        if not 0 < length_ms <= MAX_LOG_MS:
+            raise ValueError("Log more than 0 and at most 24 hours in one command.")
+        return Command(action, length_ms)
+    if action == "estimate":
+        return Command(action, 0 if argument.lower() == _NONE else _estimate_ms(argument))
+    raise ValueError(
+        "The commands are start, pause, resume, stop, and log or estimate with a duration such as 1h30m."
+    )
 
 
-def _time_to_log(text: str) -> int:
+def _estimate_ms(text: str) -> int:
+    length_ms = _length_ms(text, "estimated")
+    if not 0 < length_ms <= MAX_ESTIMATE_MS:
+        hours = MAX_ESTIMATE_MS // 3_600_000
+        raise ValueError(f"Estimate more than 0 and at most {hours:,} hours, or `{_NONE}` to take it back.")
+    return length_ms
+
+
+def _length_ms(text: str, done: str) -> int:
     try:
-        length_ms = duration_ms(text)
+        return duration_ms(text)
     except InvalidDuration as invalid:
         if not invalid.meanings:
             raise ValueError("Write a duration as 1:30, 1h30m, 90m or 1.5h.") from None
         # Only digits, separators and letters of units are ambiguous, so the text cannot contain Markdown.
         meanings = " or ".join(f"`{meaning}`" for meaning in invalid.meanings)
-        raise ValueError(f"Does `{text}` mean {meanings}? Nothing was logged; write it that way.") from None
-    if not 0 < length_ms <= MAX_LOG_MS:
-        raise ValueError("Log more than 0 and at most 24 hours in one command.")
-    return length_ms
+        raise ValueError(f"Does `{text}` mean {meanings}? Nothing was {done}; write it that way.") from None

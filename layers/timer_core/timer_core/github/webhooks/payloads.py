@@ -1,4 +1,4 @@
-"""Reduce GitHub's deliveries to the events that concern timers.
+"""Reduce GitHub's deliveries to the events that concern timers, and to the details of their issues.
 
 To handle another event:
 
@@ -12,7 +12,7 @@ To handle another event:
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias
@@ -20,23 +20,40 @@ from typing import Any, Literal, TypeAlias
 from timer_core.clock import ms_of
 from timer_core.domain.addresses import OWNER
 from timer_core.domain.errors import InvalidInput
-from timer_core.domain.events import guid_ms
+from timer_core.domain.events import guid_ms, guid_time
+from timer_core.domain.issue_details import (
+    COMMAND_ESTIMATE,
+    DELETED,
+    FIELD_ESTIMATE,
+    IS_PULL_REQUEST,
+    LABELS,
+    MILESTONE,
+    PARENT,
+    STATE,
+    TITLE,
+    TYPE,
+    estimate_of_hours,
+    issue_content,
+)
 from timer_core.domain.issues import Issue
 from timer_core.github.messages import (
     APP_HOOK,
+    ESTIMATE,
     CardEvent,
     CardKind,
     CommentEvent,
     DeliverySummary,
+    DetailsEvent,
     Hook,
     IssueEvent,
     MoveEvent,
     OwnerRenamed,
     QueuedEvent,
     RepositoryEvent,
+    Seen,
 )
 from timer_core.github.trigger_config import TriggerConfig
-from timer_core.github.webhooks.commands import parse
+from timer_core.github.webhooks.commands import MAX_COMMANDS, Command, parse
 
 # GitHub redelivers deliveries of the past three days ("Redelivering webhooks").
 REDELIVERY_WINDOW = timedelta(days=3)
@@ -56,10 +73,12 @@ IgnoredReason: TypeAlias = Literal[
     "issue_closed",
     "no_assignees",
     "no_login",
+    "no_repository",
     "not_a_person",
     "not_an_issue",
     "not_handled",
     "not_transferred",
+    "only_details",
     "other_field",
     "other_label",
     "other_server",
@@ -90,6 +109,18 @@ class _Delivery:
     def time_of(self, happened: str | None) -> int:
         """Return the time of an event, given the time in the payload; see `event_time`."""
         return event_time(happened, self.received_ms, self.guid)
+
+    def version_of(self, changed: str | None) -> int:
+        """Return the time of a thing's last change, by which its versions are compared.
+
+        Unlike the time of an event, it may be long ago: an old version must not replace a newer one.
+        """
+        return self.time_of(None) if changed is None else min(_parse_time(changed), self.received_ms)
+
+    @property
+    def order(self) -> int:
+        """The order of the delivery among those of a version, see `timer_core.domain.issue_details`."""
+        return guid_time(self.guid) or 0
 
 
 def read(
@@ -122,6 +153,96 @@ def read(
     if reader is None:
         return Ignored("not_handled")
     return reader(payload, _Delivery(delivery, received_ms, triggers))
+
+
+def _or_details(reader: "_Reader") -> "_Reader":
+    """Return a reader that returns the details of the issue if the delivery changes no timer."""
+
+    def read_all(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+        events = reader(payload, delivery)
+        return _details(payload, delivery, events.reason) if isinstance(events, Ignored) else events
+
+    return read_all
+
+
+def _only_details(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
+    return _details(payload, delivery, "only_details")
+
+
+def _details(payload: Payload, delivery: _Delivery, reason: IgnoredReason) -> tuple[QueuedEvent, ...]:
+    return (_details_event(_issue(payload), _seen(payload["issue"], delivery), delivery, reason),)
+
+
+def _details_event(issue: Issue, seen: Seen, delivery: _Delivery, reason: IgnoredReason) -> DetailsEvent:
+    return DetailsEvent(delivery.guid, issue.repo_id, issue.full_name, issue.number, seen, reason)
+
+
+def _parent_changed(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    """Read the parent of an issue from the delivery of its own repository.
+
+    The repository of the parent gets another delivery (``sub_issue_added``) with the same content.
+    """
+    sub_issue = _at(payload, ("sub_issue",))
+    repository = payload.get("repository") or _at(sub_issue, ("repository",))
+    if repository is None:
+        return Ignored("no_repository")
+    issue = _parse_issue(repository, _number(payload, "sub_issue", "number"))
+    is_added = payload["action"] == "parent_issue_added"
+    parent = _issue_at(payload, "parent_issue_repo", "parent_issue") if is_added else None
+    version, content = delivery.version_of(_optional_text(sub_issue, "updated_at")), None
+    if parent is not None:
+        content = issue_content(parent)
+    seen = _seen(sub_issue, delivery) | {PARENT: [version, delivery.order, content]}
+    return (_details_event(issue, seen, delivery, "only_details"),)
+
+
+def _seen(issue: Any, delivery: _Delivery) -> Seen:
+    """Return the details in the issue or pull request of a payload."""
+    found: dict[str, Any] = {}
+    for name, member in ((TITLE, "title"), (STATE, "state")):
+        if (text := _optional_text(issue, member)) is not None:
+            found[name] = _storable(text)
+    labels = _optional_list(issue, "labels")
+    if labels is not None:
+        found[LABELS] = sorted({_storable(own) for label in labels if (own := _name_of_label(label))})
+    for name, member, part in ((MILESTONE, "milestone", "title"), (TYPE, "type", "name")):
+        if member in issue:
+            of = issue[member]
+            found[name] = "" if of is None else _storable(_optional_text(of, part) or "")
+    if issue.get("pull_request") is not None or "merged_at" in issue:
+        found[IS_PULL_REQUEST] = True
+    values = _optional_list(issue, "issue_field_values")
+    if values is not None and (hours := _estimated_hours(values, delivery.triggers)) is not False:
+        found[FIELD_ESTIMATE] = estimate_of_hours(hours)
+    version = delivery.version_of(_optional_text(issue, "updated_at"))
+    return {name: [version, delivery.order, content] for name, content in found.items()}
+
+
+def _name_of_label(label: Any) -> str | None:
+    """Return the name of a label. GitHub's schema also allows a name in place of a label."""
+    return label if isinstance(label, str) else label and _optional_text(label, "name")
+
+
+def _estimated_hours(values: Sequence[Any], triggers: TriggerConfig) -> float | Literal[False] | None:
+    """Return the number in an issue's own field of estimates; None if it is empty, False if unknown.
+
+    GitHub's schema lets the name of a field be absent. Then only the daily repair knows which field it is.
+    """
+    is_unknown = False
+    for value in values:
+        if not isinstance(value, dict) or value.get("data_type") != "number":
+            continue
+        name = _optional_text(value, "issue_field_name")
+        if name == triggers.estimate_field:
+            number = value.get("value")
+            return number if isinstance(number, int | float) and not isinstance(number, bool) else None
+        is_unknown |= name is None
+    return False if is_unknown else None
+
+
+def _storable(text: str) -> str:
+    """Return a text without lone surrogates, which no database stores, and no longer than a title."""
+    return text.encode(errors="replace").decode()[:_MAX_TITLE]
 
 
 def server_of(headers: Mapping[str, str]) -> str | None:
@@ -252,7 +373,8 @@ def _closed(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
 
 def _deleted(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
     # Pass no time: the payload has only the time of the issue's last change, which can be long ago.
-    return (_event("deleted", payload, delivery, None),)
+    event = _event("deleted", payload, delivery, None)
+    return (replace(event, seen=event.seen | {STATE: [event.at_ms, delivery.order, DELETED]}),)
 
 
 def _reopened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
@@ -309,16 +431,19 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
             at_ms=at_ms + number,
             users=(author,),
             duration_ms=command.duration_ms,
-            commented_ms=commented_ms if command.duration_ms else 0,
+            commented_ms=commented_ms if command.action == "log" else 0,
             title=issue.title,
             repo_id=issue.repo_id,
             actor=author,
+            seen=_seen_in_command(command, number, payload, delivery),
         )
         for number, command in enumerate(commands)
     ]
-    if all(command.action == "log" for command in commands):
-        # Logged time is no event of the issue, so the comment itself is the sign of life.
-        events.append(replace(_event("commented", payload, delivery, created, (author,)), actor=author))
+    if all(command.action in {"log", "estimate"} for command in commands):
+        # Logged time and estimates are no events of the issue, so the comment itself is the sign of life. A
+        # comment changes no detail, so the many comments without a command do not write details.
+        comment_event = _event("commented", payload, delivery, created, (author,))
+        events.append(replace(comment_event, actor=author, seen={}))
     if not commands and not mistakes:
         return tuple(events)
     to_reply = CommentEvent(
@@ -334,9 +459,21 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
     return (*events, to_reply)
 
 
+def _seen_in_command(command: Command, number: int, payload: Payload, delivery: _Delivery) -> Seen:
+    """Return the details that a command shows; only the first one shows those of the issue."""
+    seen = {} if number else _seen(payload["issue"], delivery)
+    if f"comment.{command.action}" != ESTIMATE:
+        return seen
+    version = delivery.version_of(_text(payload, "comment", "created_at"))
+    # Comments of the same second have ascending ids.
+    order = _number(payload, "comment", "id") * (MAX_COMMANDS + 1) + number
+    return seen | {COMMAND_ESTIMATE: [version, order, command.duration_ms or None]}
+
+
 def _transferred(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
-    target = _issue_at(_at(payload, ("changes",)), "new_repository", "new_issue")
-    return (_move(delivery, _issue(payload), target),)
+    changes = _at(payload, ("changes",))
+    target = _issue_at(changes, "new_repository", "new_issue")
+    return (_move(delivery, _issue(payload), target, changes["new_issue"]),)
 
 
 def _opened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
@@ -345,10 +482,10 @@ def _opened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | 
     if not isinstance(changes, dict) or not changes.get("old_issue") or not changes.get("old_repository"):
         return Ignored("not_transferred")
     origin = _issue_at(changes, "old_repository", "old_issue")
-    return (_move(delivery, origin, _issue(payload)),)
+    return (_move(delivery, origin, _issue(payload), payload["issue"]),)
 
 
-def _move(delivery: _Delivery, origin: Issue, target: Issue) -> MoveEvent:
+def _move(delivery: _Delivery, origin: Issue, target: Issue, moved: Any) -> MoveEvent:
     return MoveEvent(
         delivery=delivery.guid,
         origin=origin.full_name,
@@ -357,6 +494,7 @@ def _move(delivery: _Delivery, origin: Issue, target: Issue) -> MoveEvent:
         at_ms=delivery.time_of(None),
         numbers=(origin.number, target.number),
         repo_ids=(origin.repo_id, target.repo_id),
+        seen=_seen(moved, delivery),
     )
 
 
@@ -403,6 +541,8 @@ def _owner_renamed(payload: Payload, delivery: _Delivery, owner: Any) -> tuple[Q
 
 def _card_edited(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     change = _at(payload.get("changes") or {}, ("field_value",))
+    if change and _is_estimate(change, delivery.triggers):
+        return _card_detailed(payload, delivery)
     if not change or not _may_be_status(change, delivery.triggers):
         return Ignored("other_field")
     is_named = _at(change, ("field_name",)) is not None
@@ -414,6 +554,10 @@ def _card_edited(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ..
         field=None if is_named else _text(change, "field_node_id"),
         status=_new_status(change),
     )
+
+
+def _card_detailed(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    return _card_event("detailed", payload, delivery, _optional_text(_card(payload), "updated_at"))
 
 
 def _card_archived(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
@@ -458,6 +602,8 @@ def _card_event(
         status=status,
         kind=kind,
         actor=_actor(payload),
+        project=_optional_text(card, "project_node_id") or "",
+        changed_ms=delivery.version_of(_optional_text(card, "updated_at")),
     )
     return (event,)
 
@@ -471,6 +617,12 @@ def _may_be_status(change: Any, triggers: TriggerConfig) -> bool:
     name, field_id = _at(change, ("field_name",)), _at(change, ("field_node_id",))
     is_single_select = _at(change, ("field_type",)) in (None, "single_select")
     return is_single_select and (field_id is not None if name is None else name == triggers.status_field)
+
+
+def _is_estimate(change: Any, triggers: TriggerConfig) -> bool:
+    return bool(
+        _at(change, ("field_type",)) == "number" and _at(change, ("field_name",)) == triggers.estimate_field
+    )
 
 
 def _new_status(change: Any) -> str | None:
@@ -492,11 +644,21 @@ READERS: dict[str, _Reader] = {
     "issues.unassigned": _unassigned,
     "issues.closed": _closed,
     "issues.deleted": _deleted,
-    "issues.reopened": _reopened,
-    "issues.labeled": _labeled,
-    "issues.unlabeled": _unlabeled,
+    "issues.reopened": _or_details(_reopened),
+    "issues.labeled": _or_details(_labeled),
+    "issues.unlabeled": _or_details(_unlabeled),
     "issues.transferred": _transferred,
     "issues.opened": _opened,
+    "issues.edited": _only_details,
+    "issues.milestoned": _only_details,
+    "issues.demilestoned": _only_details,
+    "issues.typed": _only_details,
+    "issues.untyped": _only_details,
+    # The number fields of an organization's issues (in public preview).
+    "issues.field_added": _only_details,
+    "issues.field_removed": _only_details,
+    "sub_issues.parent_issue_added": _parent_changed,
+    "sub_issues.parent_issue_removed": _parent_changed,
     "issue_comment.created": _commented,
     "repository.renamed": _repository_event,
     "repository.transferred": _repository_event,
@@ -506,6 +668,7 @@ READERS: dict[str, _Reader] = {
     "organization.renamed": _organization_renamed,
     # A GitHub App receives this event if the account of an installation is renamed.
     "installation_target.renamed": _installation_target_renamed,
+    "projects_v2_item.created": _card_detailed,
     "projects_v2_item.edited": _card_edited,
     "projects_v2_item.archived": _card_archived,
     "projects_v2_item.deleted": _card_deleted,
@@ -535,6 +698,7 @@ def _event(
         users=users,
         title=issue.title,
         actor=_actor(payload),
+        seen=_seen(payload["issue"], delivery),
     )
 
 
@@ -575,9 +739,8 @@ def _assignees(payload: Payload) -> tuple[int, ...]:
 
 
 def _issue(payload: Payload) -> Issue:
-    # Replace lone surrogates, which no database stores.
-    title = (_optional_text(payload, "issue", "title") or "").encode(errors="replace").decode()
-    return replace(_issue_at(payload, "repository", "issue"), title=title[:_MAX_TITLE])
+    title = _storable(_optional_text(payload, "issue", "title") or "")
+    return replace(_issue_at(payload, "repository", "issue"), title=title)
 
 
 def _issue_at(payload: Any, repository: str, issue: str) -> Issue:
