@@ -15,7 +15,7 @@ from timer_core.api.request_guard import TICKET_PATH
 from timer_core.api.times import format_time, to_time
 from timer_core.clock import now_ms
 from timer_core.domain.ids import parse_timer_id
-from timer_core.github.messages import IssueEvent, to_json
+from timer_core.github.messages import DetailsEvent, IssueEvent, QueuedEvent, Seen, to_json
 from timer_core.store.queries import TimerQueries
 
 SWEEP = "sweep that finds nothing stale"
@@ -24,6 +24,9 @@ STORE_A_DAY = "timesheets function: change of the past"
 TICKET = "ticket of a live connection"
 OPEN_LIVE = "live function: open a connection"
 CLOSE_LIVE = "live function: remove a closed connection"
+# The number of the issue of which deliveries tell.
+_TIMED = 1_000_000
+_orders = count_up(1)
 
 
 class Count(NamedTuple):
@@ -153,6 +156,9 @@ def operations(on: Stage, *, sweeps: bool = True) -> list[Count]:
     ):
         delivery = partial(on.process.handler, _batch(kind, repo, repo_id, user_id), Context())
         count(f"process one delivery: {name}", delivery)
+    for name, number in (("details of an issue", _TIMED), ("details of an issue without timers", _TIMED + 1)):
+        details = DetailsEvent(str(uuid4()), repo_id, repo, number, _seen(), "only_details")
+        count(f"process one delivery: {name}", partial(on.process.handler, _records(details), Context()))
     _count_timesheets(on, count, hours_ago)
     _, api = on.new_person()
     api("GET", _NO)
@@ -222,7 +228,16 @@ _NO = "/api/timelogs/21031067-01ARZ3NDEKTSV4RRFFQ69G5FAV/"
 
 def _batch(kind: str, repo: str, repo_id: int, user_id: int | None) -> dict[str, Any]:
     users = None if user_id is None else (user_id,)
-    event = IssueEvent(str(uuid4()), kind, repo_id, repo, 1_000_000, now_ms(), users)
+    return _records(IssueEvent(str(uuid4()), kind, repo_id, repo, _TIMED, now_ms(), users, seen=_seen()))
+
+
+def _seen() -> Seen:
+    """Return the details that a delivery shows, newer than all before."""
+    details = {"title": "Login fails", "state": "open", "labels": ["bug"], "milestone": "v1", "type": "Bug"}
+    return {name: [now_ms(), next(_orders), content] for name, content in details.items()}
+
+
+def _records(event: QueuedEvent) -> dict[str, Any]:
     attributes = {"MessageGroupId": "g", "ApproximateReceiveCount": "1"}
     return {
         "Records": [

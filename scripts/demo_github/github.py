@@ -187,6 +187,8 @@ class DemoGitHub(FakeGitHub):
                 issue = self.new_issue(plan.repository.full_name, plan.title, by=people[0], id=plan.id)
                 self.add_card(project, issue, by=people[0])
                 self._reset_issue(issue, plan)
+            for plan in team.ISSUES:
+                self._set_details(plan)
             self.app.private_key = new_private_key()
             self.app.client_id = _CLIENT_ID_PREFIX + secrets.token_hex(10)
             self.app.client_secret = secrets.token_urlsafe(32)
@@ -208,6 +210,18 @@ class DemoGitHub(FakeGitHub):
         card = issue.cards[0]
         card.updated_at = card.created_at
         self.set_field(card, self.project.fields["Status"], status)
+
+    def _set_details(self, plan: team.Issue) -> None:
+        """Give an issue its milestone, type, parent and estimate. The hook is added later."""
+        issue = self.repositories[plan.repository.id].issues[plan.number]
+        self.set_milestone(issue, plan.milestone)
+        self.set_type(issue, plan.type)
+        if plan.estimate_hours is not None:
+            self.set_number(issue, plan.estimate_hours)
+        if plan.parent is not None:
+            parent = plan.parent
+            self.set_parent(issue, self.repositories[parent.repository.id].issues[parent.number])
+        issue.updated_at = issue.created_at
 
     # ------------------------------------------------------------------ what the pages show
 

@@ -108,6 +108,27 @@ class Issue:
         """A number that no other issue has."""
         return self.repository.id * 1000 + self.number
 
+    @property
+    def milestone(self) -> str | None:
+        """The title of the issue's milestone."""
+        if self.repository.name == "handbook" or QUICK_FIX in self.labels:
+            return None
+        return "Autumn" if self.status == "Done" else "Holiday season"
+
+    @property
+    def estimate_hours(self) -> float | None:
+        """The estimate in the issue's number field."""
+        if QUICK_FIX in self.labels:
+            return 0.5
+        if self.repository.name == "handbook" or self.number % 6 == 0:
+            return None
+        return {"Bug": 6, "Feature": 20, "Task": 10}[self.type] + self.number % 4
+
+    @property
+    def parent(self) -> "Issue | None":
+        """The issue of which it is a sub-issue."""
+        return next((one for one in ISSUES if one.title == _PARENTS.get(self.title)), None)
+
 
 ORGANIZATION = "octo-demo"
 ORGANIZATION_ID = 2_100_000_000
@@ -216,6 +237,20 @@ def _issues(
         for number, (title, kind, status, labels, assignees) in enumerate(rows, 1)
     )
 
+
+# Parents by the titles of their sub-issues.
+_PARENTS = {
+    "Cart loses items after signing in": "Wish lists that can be shared",
+    "Filter by size and colour": "Wish lists that can be shared",
+    "Product images are larger than the screen": "First paint takes three seconds on slow phones",
+    "Scrolling stutters in long lists": "First paint takes three seconds on slow phones",
+    "Refunds fail for split payments": "Direct debit for business customers",
+    "Invoices with the customer's VAT number": "Direct debit for business customers",
+    "Retry a bank's timeout without charging twice": "Direct debit for business customers",
+    "App crashes when the camera is denied": "Barcode scanner for returns",
+    "Database failover takes nine minutes": "Load test before the holiday season",
+    "Move the queues to the new region": "Load test before the holiday season",
+}
 
 _CODY, _OCTO, _ADA, _CHIDI, _MEI, _RAFAEL, _PRIYA, _TOM = (person.login for person in PEOPLE)
 

@@ -17,10 +17,24 @@ from demo_month.acts import (
     OnIssue,
     PauseInserted,
     Pressed,
+    issue_of,
 )
 from timer_core.api.digests import short_digest
 from timer_core.domain.corrections import with_pause
 from timer_core.domain.ids import derived_ulid
+from timer_core.domain.issue_details import (
+    FIELD_ESTIMATE,
+    LABELS,
+    MILESTONE,
+    PARENT,
+    STATE,
+    TITLE,
+    TYPE,
+    Register,
+    Registers,
+    estimate_of_hours,
+    issue_content,
+)
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import DayException, ScheduleVersion, Span, Week, joined
 from timer_core.domain.state import MANUAL
@@ -57,8 +71,9 @@ class Recorder:
         self._timers = TimerStore(table, calendars)
         self._timesheets = _DerivedTimesheets(table, self._timers, calendars)
         self._people = PeopleStore(table)
+        self._issue_timers = IssueTimers(table, self._timers)
         self._events = EventHandler(
-            IssueTimers(table, self._timers),
+            self._issue_timers,
             self._timers,
             self._people,
             # Some people may have signed in for the first time after the month began.
@@ -89,6 +104,10 @@ class Recorder:
 
         with ThreadPoolExecutor(_THREADS) as pool:
             list(pool.map(record_all, by_person.keys(), by_person.values()))
+        known_ms = {issue: act.known_ms for act in acts if (issue := issue_of(act)) is not None}
+        for issue, last_ms in known_ms.items():
+            seen = details_of(issue, last_ms)
+            self._issue_timers.record_details(product_issue(issue), seen, now_ms=last_ms)
 
     def _record(self, act: Act) -> None:
         match act:
@@ -202,6 +221,21 @@ def week_of(person: Person) -> Week:
 def product_issue(issue: TeamIssue) -> Issue:
     """Return an issue as the product names it."""
     return Issue.of(issue.repository.full_name, issue.number, repo_id=issue.repository.id)
+
+
+def details_of(issue: TeamIssue, at_ms: int) -> Registers:
+    """Return the details of an issue, as a delivery at a time (milliseconds since the epoch) shows them."""
+    parent = issue.parent
+    found = {
+        TITLE: issue.title,
+        STATE: "closed" if issue.status == "Done" else "open",
+        LABELS: sorted(issue.labels),
+        MILESTONE: issue.milestone or "",
+        TYPE: issue.type,
+        PARENT: None if parent is None else issue_content(product_issue(parent)),
+        FIELD_ESTIMATE: estimate_of_hours(issue.estimate_hours),
+    }
+    return {name: Register(at_ms, 0, content) for name, content in found.items()}
 
 
 def _event(act: Happened) -> IssueEvent:

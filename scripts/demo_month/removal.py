@@ -21,6 +21,7 @@ from timer_core.store.calendars import Calendars
 from timer_core.store.confirmed_days import to_confirmed_day
 from timer_core.store.items import ProfileItem, SlotItem
 from timer_core.store.keys import (
+    DETAILS_SK,
     PEOPLE_PK,
     PROFILE_SK,
     REPOSITORY_SK,
@@ -160,8 +161,12 @@ class Removal:
         items = list(self._table.query_all(issue_pk(product_issue(issue))))
         others = [item for item in items if not is_marked(item)]
         self._delete(item for item in items if is_marked(item))
+        # The product writes the details of an issue because somebody has a timer there.
+        details = [item for item in others if item["sk"]["S"] == DETAILS_SK]
         is_used = False
         for item in others:
+            if item in details:
+                continue
             if kind_of(item["sk"]["S"]) != "user":
                 is_used = True
                 continue
@@ -174,6 +179,8 @@ class Removal:
             if ours:
                 closed = [SlotItem.open_ulid.remove()] if slot.open_ulid in ours else []
                 self._table.write(update_slot(slot, [SlotItem.ulids.delete(ours), *closed]))
+        if not is_used:
+            self._delete(details)
         return is_used
 
     def _remove_name(self, repository: Repository) -> None:

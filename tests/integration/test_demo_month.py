@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from demo_github.team import ISSUES, PEOPLE, Person
+from demo_month.acts import issue_of
 from demo_month.filling import fill
 from demo_month.plan import DAYS, REASONS
-from demo_month.records import Recorder
+from demo_month.records import Recorder, product_issue
 from demo_month.removal import Removal
 from tests.support import plain_hours
 from tests.support.calendars import put_exceptions
@@ -25,6 +26,7 @@ from timer_core.domain.schedule import DayException
 from timer_core.domain.timers import finished
 from timer_core.store import people as people_store
 from timer_core.store.calendars import Calendars
+from timer_core.store.issue_details import IssueDetailsStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.queries import Filters
 from timer_core.store.table import RawItem, Table
@@ -54,6 +56,24 @@ CODERTOCAT = PEOPLE[0]
 def acts(shared_table: Table) -> list[Act]:
     """The acts of a month that is recorded in the table."""
     return fill(shared_table.name, now_ms=NOW_MS, done=lambda _: None).acts
+
+
+def test_the_issues_of_the_month_have_their_details(acts: list[Act], shared_table: Table) -> None:
+    worked_on = {issue for act in acts if (issue := issue_of(act)) is not None}
+    found = IssueDetailsStore(shared_table).read(map(product_issue, ISSUES))
+    assert found.keys() == {product_issue(issue).key for issue in worked_on}
+    for issue in worked_on:
+        details = found[product_issue(issue).key]
+        assert (details.title, details.type, details.milestone) == (
+            issue.title,
+            issue.type,
+            issue.milestone or "",
+        )
+        assert details.labels == tuple(sorted(issue.labels))
+        assert details.estimate_ms == (issue.estimate_hours and issue.estimate_hours * 3_600_000)
+        assert details.parent == (issue.parent and product_issue(issue.parent))
+    assert len({details.milestone for details in found.values()}) == 3
+    assert any(details.parent for details in found.values())
 
 
 def client(timelogs: ModuleType, table: Table, person: Person) -> Client:
