@@ -319,7 +319,7 @@ class TestIncompleteDeliveries:
         team.github.unlabel(issue, "other")
         (unlabeled,) = team.pop_deliveries()
         self.change(unlabeled, "label", absent=True)
-        assert self.send(team, unlabeled) == 200
+        assert self.send(team, unlabeled) == 202
         assert team.spans(team.ann) == [("app#1", 0, None, "running", 60)]
 
     @pytest.mark.parametrize("absent", [False, True], ids=["null", "absent"])

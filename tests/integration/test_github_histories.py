@@ -4,7 +4,7 @@ People act on the fake GitHub, and its deliveries are shuffled, repeated, delaye
 organization's settings change, people change their working hours, exceptions and choices, and days are
 stored. A simple model computes the expected timers from the actions in their true order and the settings at
 their times. From these timers and the final calendar follows the expected timeline of each person, across
-issues.
+issues. After a sweep, the details of each issue with an open timer are those that it has at GitHub.
 """
 
 from collections import Counter, defaultdict
@@ -34,6 +34,7 @@ from timer_core.domain.state import Action, Status, Transition
 from timer_core.domain.timeline import Slice, timeline
 from timer_core.domain.timers import Period, Timer
 from timer_core.store.calendars import Calendars, with_choice
+from timer_core.store.issue_details import IssueDetailsStore
 from timer_core.store.keys import SETTINGS_PK
 from timer_core.store.table import Table, Write
 from timer_core.store.timers import TimerStore
@@ -66,6 +67,7 @@ class Step(NamedTuple):
 ISOLATED, ISOLATION_S = {"card", "archive", "replace", "transfer", "repository", "name"}, 10
 ACTS = ["assignment"] * 4 + ["state"] * 2 + ["label", "label", "card", "card", "archive", "archive"]
 ACTS += ["replace", "transfer", "repository", "repository", "name", "name", "comment", "comment"]
+ACTS += ["details", "details", "details"]
 DAY_MS, MINUTE_MS = 86_400_000, 60_000
 INTERVALS = st.sets(st.integers(0, 48), max_size=8).map(
     lambda halves: tuple(
@@ -222,17 +224,23 @@ class Board:
             case "comment":
                 self.github.comment(issue, actor, "I am on it.")
                 return ("", None) if actor.type == "Bot" else ("commented", frozenset({actor.id}))
+            case "details":
+                self._change_details(step, issue)
+                return "", None
             case "card" | "archive" | "replace":
                 kind, is_about_assignees = self._change_card(step, issue)
                 return kind, assignees if is_about_assignees else None
             case _:
-                targets = [one for one in self.repositories if one is not issue.repository]
-                targets = [one for one in targets if one.id in self.github.repositories and not one.archived]
-                if not targets:
-                    return "", None
-                target = targets[step.choice % len(targets)]
-                self.issues[step.issue] = self.github.transfer(issue, target)
-                return "transferred", None
+                return self._transfer(step, issue), None
+
+    def _transfer(self, step: Step, issue: GitHubIssue) -> str:
+        targets = [one for one in self.repositories if one is not issue.repository]
+        targets = [one for one in targets if one.id in self.github.repositories and not one.archived]
+        if not targets:
+            return ""
+        target = targets[step.choice % len(targets)]
+        self.issues[step.issue] = self.github.transfer(issue, target)
+        return "transferred"
 
     def _change_label(self, step: Step, issue: GitHubIssue) -> str:
         label, actor = LABELS[step.choice % len(LABELS)], self.actors[step.actor]
@@ -241,6 +249,18 @@ class Board:
             return "" if issue.labels else "unlabeled"
         self.github.label(issue, label, by=actor)
         return "" if issue.state == "closed" else "labeled"
+
+    def _change_details(self, step: Step, issue: GitHubIssue) -> None:
+        """Change the title, milestone, or parent and type of an issue, in one second."""
+        if step.choice == 0:
+            self.github.rename_issue(issue, f"{issue.title}!")
+        elif step.choice == 1:
+            for title in ("v1", None, "v2" if issue.milestone else "v1"):
+                self.github.set_milestone(issue, title)
+        else:
+            others = [one for one in self.issues if one is not issue and one.parent is None]
+            self.github.set_parent(issue, None if issue.parent or not others else others[0])
+            self.github.set_type(issue, None if issue.issue_type else "Bug")
 
     def _rename(self, step: Step, issue: GitHubIssue) -> None:
         """Rename the repository or its owner, or let another repository take the repository's name."""
@@ -714,6 +734,30 @@ def check(settings: Settings, delivered: Delivered) -> None:
             assert repository is None or timer.issue.full_name == repository.full_name
 
 
+def check_details(team: Team) -> None:
+    """After a sweep, compare the details of the issues with open timers with those at GitHub."""
+    team.product.sweep(redeliver=False)
+    store = IssueDetailsStore(team.product.table)
+    for issue in {timer.issue for person in team.people for timer in team.product.timers(person.id)}:
+        is_open = any(
+            timer.issue == issue and timer.end_ms is None
+            for person in team.people
+            for timer in team.product.timers(person.id)
+        )
+        repository = team.github.repositories.get(issue.repo_id) if issue else None
+        expected = repository.issues.get(issue.number) if repository and issue else None
+        if issue is None or expected is None or not is_open:
+            continue
+        found, parent = store.read([issue])[issue.key], expected.parent
+        assert (found.title, found.state) == (expected.title, expected.state)
+        assert found.labels == tuple(sorted(label.name for label in expected.labels))
+        assert found.milestone == (expected.milestone.title if expected.milestone else "")
+        assert found.type == (expected.issue_type.name if expected.issue_type else "")
+        assert (found.parent and found.parent.key) == (parent and f"{parent.repository.id}#{parent.number}")
+        values = [card.values.get("Status") for card in expected.cards]
+        assert [one.status for one in found.projects] == [one.option.name if one else "" for one in values]
+
+
 def timers(team: Team, user: int) -> list[tuple[Identity, int, int | None, str, int]]:
     return [
         (
@@ -834,6 +878,7 @@ def test_any_order_and_repetition_gives_the_same_timers(
             # Events backfilled by one sweep may start earlier timers, so the next sweep reads further back.
             deliveries.sweep()
         deliveries.check()
+        check_details(team)
 
     run()
 

@@ -708,8 +708,8 @@ class TestSweeps:
         """GitHub's schema lets databaseId be null."""
         fetch = fetch_issues
 
-        def without_ids(*args: Any) -> list[IssueState | None]:
-            found = fetch(*args)
+        def without_ids(*args: Any, **options: Any) -> list[IssueState | None]:
+            found = fetch(*args, **options)
             return [state and replace(state, issue=replace(state.issue, repo_id=0)) for state in found]
 
         monkeypatch.setattr(reconciliation, "fetch_issues", without_ids)
