@@ -41,6 +41,7 @@ const REASONS = {
   not_an_issue: "ignoredNoIssue",
   issue_closed: "ignoredClosed",
   no_assignees: "ignoredUnassigned",
+  not_timed: "ignoredNotTimed",
   other_server: "ignoredOtherServer",
 };
 

@@ -587,6 +587,7 @@ export const german = {
   ignoredNoIssue: "es nicht um ein Issue geht",
   ignoredClosed: "das Issue geschlossen ist",
   ignoredUnassigned: "niemand zugewiesen ist",
+  ignoredNotTimed: "niemand einen Timer auf dem Issue hat",
   ignoredOtherServer: "es von einem anderen GitHub-Server kommt",
   ignoredNoTimer: "kein Timer davon abhängt",
   problemSignature: ({ time, command }) =>

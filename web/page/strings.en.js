@@ -373,6 +373,7 @@ export const english = {
   ignoredNoIssue: "it is not about an issue",
   ignoredClosed: "the issue is closed",
   ignoredUnassigned: "nobody is assigned",
+  ignoredNotTimed: "nobody has a timer on the issue",
   ignoredOtherServer: "it comes from another GitHub server",
   ignoredNoTimer: "no timer depends on it",
   problemSignature: ({ time, command }) =>
