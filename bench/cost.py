@@ -14,7 +14,9 @@ from playwright.sync_api import Route, sync_playwright
 
 from bench.round_trips import (
     CLOSE_LIVE,
+    DETAILS,
     OPEN_LIVE,
+    OTHER_DETAILS,
     STORE_A_DAY,
     STORE_NOTHING,
     SWEEP,
@@ -57,6 +59,8 @@ class Assumptions:
     totals: float = _assumed(12, "requests for totals and pages of history of a person a day")
     page_views: float = _assumed(3, "views of the page a day")
     ignored_deliveries: float = _assumed(30, "deliveries that change no timer, for each person a day")
+    details: float = _assumed(3, "of them, changes of details of issues on which somebody is timed")
+    other_details: float = _assumed(9, "of them, changes of details of other issues")
     forgotten: float = _assumed(0.1, "timers a day that a person forgets and the sweeper ends")
     open_timers: float = _assumed(2, "open timers of a person during a sweep")
     kept_months: float = _assumed(12, "months for which timers are stored")
@@ -256,6 +260,8 @@ def _a_day(a: Assumptions) -> dict[str, float]:
         "process one delivery: closed": a.timers * by_github,
         "process one delivery: unassigned": a.pauses * by_github,
         "process one delivery: assigned again": a.pauses * by_github,
+        DETAILS: a.details,
+        OTHER_DETAILS: a.other_details,
         # Lambda reads the stream free of charge. The first change of a day stores a day that is over.
         STORE_NOTHING: changes - a.corrections - 1,
         STORE_A_DAY: a.corrections + 1,
@@ -280,7 +286,7 @@ def _use(users: int, counts: Mapping[str, _Operation], a: Assumptions, files: in
     connected = live * (a.widget_minutes + a.connections * a.hidden_minutes) * days
     # Each ping has a reply.
     messages = 2 * connected / a.ping_minutes + live * _changes(a) * days
-    received = processed + a.ignored_deliveries * days
+    received = processed + (a.ignored_deliveries - a.details - a.other_details) * days
     requests = from_people + received
     views = a.page_views * files * days
     forgotten = a.forgotten * days

@@ -24,6 +24,8 @@ STORE_A_DAY = "timesheets function: change of the past"
 TICKET = "ticket of a live connection"
 OPEN_LIVE = "live function: open a connection"
 CLOSE_LIVE = "live function: remove a closed connection"
+DETAILS = "process one delivery: details of an issue"
+OTHER_DETAILS = "process one delivery: details of an issue without timers"
 # The number of the issue of which deliveries tell.
 _TIMED = 1_000_000
 _orders = count_up(1)
@@ -156,9 +158,9 @@ def operations(on: Stage, *, sweeps: bool = True) -> list[Count]:
     ):
         delivery = partial(on.process.handler, _batch(kind, repo, repo_id, user_id), Context())
         count(f"process one delivery: {name}", delivery)
-    for name, number in (("details of an issue", _TIMED), ("details of an issue without timers", _TIMED + 1)):
+    for name, number in ((DETAILS, _TIMED), (OTHER_DETAILS, _TIMED + 1)):
         details = DetailsEvent(str(uuid4()), repo_id, repo, number, _seen(), "only_details")
-        count(f"process one delivery: {name}", partial(on.process.handler, _records(details), Context()))
+        count(name, partial(on.process.handler, _records(details), Context()))
     _count_timesheets(on, count, hours_ago)
     _, api = on.new_person()
     api("GET", _NO)
