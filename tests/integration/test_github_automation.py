@@ -83,6 +83,11 @@ class Team:
 _numbers = count(1)
 
 
+def logged(duration: str) -> str:
+    """Return the reply to a command that logged time."""
+    return f"Logged {duration} on this issue, up to your comment."
+
+
 @pytest.fixture
 def team(github: FakeGitHub, running: Product) -> Team:
     return make_team(github, running)
@@ -402,7 +407,7 @@ class TestReplies:
 
     def test_logged_time_is_confirmed(self, team: Team) -> None:
         comment = self.say(team, "/timer log 1h30m")
-        assert self.answers(comment) == (["+1"], ["Logged 1h 30m on this issue, up to your comment."])
+        assert self.answers(comment) == (["+1"], [logged("1h 30m")])
         assert [span[4] for span in team.spans(team.ann)] == [90]
 
     def test_time_in_a_confirmed_day_is_not_logged(self, team: Team) -> None:
@@ -413,14 +418,14 @@ class TestReplies:
         timesheets.confirm(team.ann.id, day, lambda _: None, now_ms=now_ms())
         comment = self.say(team, "/timer log 24h\n/timer log 1m")
         refused = f"24h was not logged: {day} is confirmed. Reopen the day to change it."
-        assert self.answers(comment) == (["confused"], [f"Logged 1m. {refused}"])
+        assert self.answers(comment) == (["confused"], [f"{logged('1m')} {refused}"])
         assert [span[4] for span in team.spans(team.ann)] == [1]
 
     def test_the_first_ten_commands_are_carried_out_and_the_others_named(self, team: Team) -> None:
         comment = self.say(team, "/timer log 1m\n" * 10 + "/timer log 2m\n/timer start")
         reactions, (answer,) = self.answers(comment)
         assert reactions == ["confused"]
-        assert answer.startswith("Logged 1m. " * 10)
+        assert answer.startswith(f"{logged('1m')} " * 10)
         assert answer.endswith("Not done: `/timer log 2m`, `/timer start`.")
         assert [span[3:5] for span in team.spans(team.ann)] == [("stopped", 1)] * 10
 
@@ -475,7 +480,7 @@ class TestReplies:
             team.product.restart_processor()
             team.product.queue.retry()
             team.product.process()
-        assert self.answers(comment) == (["+1"], ["Logged 5m."])
+        assert self.answers(comment) == (["+1"], [logged("5m")])
 
     def test_a_reply_whose_response_was_lost_is_not_repeated(self, team: Team) -> None:
         issue = team.new_issue()
@@ -485,7 +490,7 @@ class TestReplies:
         team.product.restart_processor()
         team.product.queue.retry()
         team.product.process()
-        assert self.answers(comment) == (["+1"], ["Logged 5m."])
+        assert self.answers(comment) == (["+1"], [logged("5m")])
 
     def test_a_reply_before_a_hundred_others_is_not_repeated(self, team: Team) -> None:
         issue = team.new_issue()
@@ -502,7 +507,7 @@ class TestReplies:
         team.product.queue.retry()
         assert team.product.process() == []
         _, later = self.answers(comment)
-        assert later.count("Logged 5m.") == 1
+        assert later.count(logged("5m")) == 1
 
     def test_only_the_reply_waits_while_the_credential_cannot_be_read(
         self, team: Team, monkeypatch: pytest.MonkeyPatch
