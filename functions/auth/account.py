@@ -119,7 +119,7 @@ def not_embedded(request: Request) -> Caller:
         If the session was issued to a web site that embeds the widget.
     """
     caller = request.caller
-    if caller.session is not None and caller.session.origin:
+    if caller.is_embedded:
         raise Forbidden(_OWN_PAGE_ONLY)
     return caller
 

@@ -1,6 +1,6 @@
 """The bodies of an account's export."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Annotated, Self
 
@@ -17,6 +17,7 @@ from timer_core.domain.ids import timer_id
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.timers import Claim, Timer
 from timer_core.domain.tokens import Token
+from timer_core.domain.visibility import Visibility
 from timer_core.domain.weeks import format_intervals, format_week
 from timer_core.store.account_export import ExportPage
 from timer_core.store.connections import Connection
@@ -133,10 +134,16 @@ class ProfileExported(Me):
     ]
     ended_sessions: list[EndedSession]
     tokens_made: Annotated[int, Field(description="The number of API tokens ever created on the page.")]
+    visibility: Annotated[
+        Visibility | None, Field(description="The choice of who sees the person's time; null before one.")
+    ]
+    lead_teams: Annotated[list[str], Field(description="The lead teams that list the person as a member.")]
 
     @classmethod
-    def with_sessions(cls, caller: Caller, profile: Profile | None) -> "ProfileExported":
-        """Return the representation of a caller and their ended sessions."""
+    def with_sessions(
+        cls, caller: Caller, profile: Profile | None, lead_teams: Iterable[str]
+    ) -> "ProfileExported":
+        """Return the representation of a caller, their ended sessions and their lead teams."""
         ended = profile.ended if profile else {}
         return cls(
             **me(caller, profile),
@@ -147,6 +154,8 @@ class ProfileExported(Me):
                 for session_id, until_ms in ended.items()
             ],
             tokens_made=profile.tokens_made if profile else 0,
+            visibility=profile.visibility if profile else None,
+            lead_teams=sorted(lead_teams),
         )
 
 
@@ -348,6 +357,7 @@ class Export(BaseModel):
         tokens: Sequence[Token],
         page: ExportPage,
         *,
+        lead_teams: Iterable[str],
         now_ms: int,
         following: str | None,
     ) -> Self:
@@ -357,7 +367,7 @@ class Export(BaseModel):
             return timer_id(caller.user_id, ulid)
 
         return cls(
-            profile=ProfileExported.with_sessions(caller, profile),
+            profile=ProfileExported.with_sessions(caller, profile, lead_teams),
             tokens=[TokenShown.of(token) for token in tokens],
             timers=[TimerExported.with_history(one, now_ms) for one in page.timers],
             deleted_timers=[

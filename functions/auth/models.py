@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from timer_core.api.models import Time, TimeIn, printable
 from timer_core.api.times import to_time
 from timer_core.domain.tokens import Scope, Token
+from timer_core.domain.visibility import SeenAs, Visibility
 
 
 class _Request(BaseModel):
@@ -31,6 +32,71 @@ class Me(BaseModel):
     is_admin: bool
     scope: Scope
     session: SessionShown | None
+
+
+class TeamMember(BaseModel):
+    """A person whose time the caller sees."""
+
+    id: int
+    login: str
+    name: str
+    avatar_url: str
+    why: Annotated[
+        SeenAs,
+        Field(
+            description="own: the caller; lead: the caller is a lead; everyone: visible to everybody here."
+        ),
+    ]
+
+
+class TeamList(BaseModel):
+    """The people whose time the caller sees, sorted by login."""
+
+    results: list[TeamMember]
+
+
+class VisibilityRequest(_Request):
+    """Who is to see the caller's time."""
+
+    visibility: Annotated[
+        Visibility | None, Field(description="Null for the default of the deployment, also when it changes.")
+    ]
+
+
+class LeadShown(BaseModel):
+    """A person who sees the caller's time as a lead."""
+
+    login: str
+    name: str
+    teams: Annotated[
+        list[str], Field(description="The lead teams of the person.", examples=[["octo-org/leads"]])
+    ]
+    is_admin: Annotated[bool, Field(description="Whether the person is an admin, who counts as a lead.")]
+
+
+class SeenBy(BaseModel):
+    """The people who see the caller's time."""
+
+    everyone: Annotated[bool, Field(description="Whether everybody who has signed in here sees it.")]
+    leads: Annotated[
+        list[LeadShown], Field(description="The leads who have signed in; empty if nobody sees the time.")
+    ]
+
+
+class VisibilityShown(BaseModel):
+    """Who sees the caller's time, and why."""
+
+    visibility: Annotated[Visibility | None, Field(description="The caller's choice; null before one.")]
+    default: Annotated[Visibility, Field(description="What holds without a choice.")]
+    lead_teams: Annotated[
+        list[str],
+        Field(description="The GitHub teams whose members are leads.", examples=[["octo-org/leads"]]),
+    ]
+    organizations: Annotated[
+        list[str],
+        Field(description="The organizations whose members may sign in; empty if everybody may."),
+    ]
+    seen_by: SeenBy
 
 
 class NewSession(BaseModel):

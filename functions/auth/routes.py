@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from pydantic import BaseModel
 
-from auth import account, export, models
+from auth import account, export, models, visibility
 from auth.shared import account_deletion, again, guard, live, logger, people, table, token_store
 from timer_core.api import pages, requests
 from timer_core.api.cursors import decode_cursor, encode_cursor
@@ -23,6 +23,7 @@ from timer_core.domain.errors import NotFound
 from timer_core.domain.tokens import new_token
 from timer_core.store.account_export import AccountExport
 from timer_core.store.connections import token_credential
+from timer_core.store.lead_teams import LeadTeamStore
 from timer_core.store.positions import ExportPosition
 from timer_core.store.repositories import PresentNames
 
@@ -119,10 +120,50 @@ def export_account(
         people.profile(caller.user_id),
         token_store.of(caller.user_id) if cursor is None else (),
         page,
+        lead_teams=LeadTeamStore(table).teams_of(caller.user_id),
         now_ms=now,
         following=following,
     )
     return _response(HTTPStatus.OK, exported)
+
+
+@app.get(
+    "/api/auth/me/visibility/",
+    summary="Get who sees your time",
+    operation_id="get_visibility",
+    responses=responses(200, 401, 403),
+    tags=["team"],
+)
+def get_visibility() -> Response[models.VisibilityShown]:
+    """Return the caller's choice, the default, and the people who see the caller's time, with the reasons."""
+    return as_response(visibility.get_visibility(_request()))
+
+
+@app.put(
+    "/api/auth/me/visibility/",
+    summary="Choose who sees your time",
+    description="The choice decides about all of your time, also about time from before the choice.",
+    operation_id="put_visibility",
+    responses=responses(200, 400, 401, 403, 413, 415),
+    tags=["team"],
+)
+def put_visibility(
+    request: Annotated[models.VisibilityRequest, Body()],
+) -> Response[models.VisibilityShown]:
+    """Store the caller's choice, and return what `get_visibility` returns."""
+    return as_response(visibility.put_visibility(_request(), request.visibility))
+
+
+@app.get(
+    "/api/team/",
+    summary="List the people whose time you see",
+    operation_id="list_team",
+    responses=responses(200, 401, 403),
+    tags=["team"],
+)
+def list_team() -> Response[models.TeamList]:
+    """Return the caller, and the people who have allowed the caller to see their time."""
+    return as_response(visibility.list_team(_request()))
 
 
 @app.post(

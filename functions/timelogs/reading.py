@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from timelogs.periods import elapsed_part, limit_long, period_between
-from timelogs.shared import any_timer, names, timers, timesheets
+from timelogs.shared import any_timer, names, require_visible, timers, timesheets
 from timer_core.api import requests
 from timer_core.api.conditional import entity_tag, refuse_unmodified
 from timer_core.api.cursors import decode_cursor, encode_cursor
@@ -57,6 +57,7 @@ def list_timers(request: Request, parameters: Mapping[str, Any], if_none_match: 
     caller = request.caller
     if user not in {None, caller.user_id}:
         caller.require_admin()
+        require_visible(request, user)
     owner_id = user or caller.user_id
     if given("count"):
         limit_long(request, filters.period)
@@ -105,9 +106,11 @@ def list_timers(request: Request, parameters: Mapping[str, Any], if_none_match: 
 
 
 def get_timer(request: Request, timer_id: str, if_none_match: str | None) -> Reply:
-    """Return one of the caller's timers; an admin may get anybody's."""
+    """Return one of the caller's timers, or an admin one of a person whose time the admin sees."""
     now = request.now_ms
-    (timer,) = names.of([timers.get(*any_timer(request, timer_id))], now_ms=now)
+    owner_id, ulid = any_timer(request, timer_id)
+    require_visible(request, owner_id)
+    (timer,) = names.of([timers.get(owner_id, ulid)], now_ms=now)
     worked = working_times(timesheets, timer.user_id, [timer], now_ms=now).of(timer)
     shown = time_log(timer, worked, WITHOUT_ELAPSED_TIME)
     tag = entity_tag(shown, request.caller.user_id)

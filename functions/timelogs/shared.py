@@ -3,7 +3,7 @@
 Neither this module nor the modules that direct routes use import pydantic (see `timer_core.api.direct`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from timer_core.api.representations import time_log
 from timer_core.api.request_guard import RequestGuard
 from timer_core.api.requests import Request
 from timer_core.api.working import working_times
-from timer_core.domain.errors import NotFound, NotYourTimer
+from timer_core.domain.errors import Forbidden, NotFound, NotYourTimer
 from timer_core.domain.ids import parse_timer_id
 from timer_core.domain.state import request_cause
 from timer_core.domain.timers import Timer
@@ -29,6 +29,7 @@ from timer_core.store.writes import Idempotency
 
 if TYPE_CHECKING:
     from timer_core.services.offline import OfflineActions
+    from timer_core.services.team import Team
 
 # The path of a timer.
 TIMER = "/api/timelogs/<timer_id>/"
@@ -63,11 +64,33 @@ def own_timer(request: Request, timer_id: str) -> tuple[int, str]:
 
 
 def any_timer(request: Request, timer_id: str) -> tuple[int, str]:
-    """Return the owner and ULID of a timer. Only admins may use the timers of other people."""
+    """Return the owner and ULID of a timer. Only admins may use the timers of other people.
+
+    An admin may stop every timer, but `require_visible` decides whether an admin sees it.
+    """
     parsed = parse_timer_id(timer_id)
     if parsed is not None and request.caller.is_admin:
         return parsed
     return own_timer(request, timer_id)
+
+
+def require_visible(request: Request, user_id: int) -> None:
+    """Refuse a request to see the time of a person who does not show it to the caller.
+
+    Raises
+    ------
+    Forbidden
+        If the caller does not see the person, or there is no such person.
+    """
+    if not visible_people(request, [user_id]):
+        raise Forbidden("You do not see the time of this person.")
+
+
+def visible_people(request: Request, user_ids: Collection[int]) -> set[int]:
+    """Return those among some people whose time the caller sees."""
+    if {*user_ids} <= {request.caller.user_id}:
+        return {*user_ids}
+    return _team().visible_of(request.caller, user_ids)
 
 
 def timer_reply(timer: Timer, now: int) -> Reply:
@@ -110,3 +133,17 @@ def offline_actions() -> "OfflineActions":
     from timer_core.services.offline import OfflineActions
 
     return OfflineActions(table, timers)
+
+
+@cache
+def _team() -> "Team":
+    """Return who sees whose time."""
+    # Import on first use, because only the requests of admins need the module.
+    from timer_core.services.team import Team
+
+    return Team(
+        table,
+        lead_teams=settings().lead_teams,
+        admins=settings().admins,
+        default=settings().team_visibility,
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from http import HTTPStatus
 from typing import Any, TypeGuard
 
 from timelogs.shared import (
@@ -14,6 +15,7 @@ from timelogs.shared import (
     time_logs,
     timer_reply,
     timers,
+    visible_people,
 )
 from timer_core.api.issue_fields import issue_of
 from timer_core.api.replies import Reply, to_json
@@ -69,8 +71,10 @@ def resume(request: Request, timer_id: str, fields: Mapping[str, Any], idempoten
 
 
 def stop(request: Request, timer_id: str, fields: Mapping[str, Any], idempotency_key: str | None) -> Reply:
-    """Stop the timer permanently."""
-    return _change(request, timers.stop, any_timer(request, timer_id), fields, idempotency_key)
+    """Stop the timer permanently. An admin may stop any timer, and gets no content of one that is hidden."""
+    timer = any_timer(request, timer_id)
+    reply = _change(request, timers.stop, timer, fields, idempotency_key)
+    return reply if visible_people(request, [timer[0]]) else Reply(HTTPStatus.NO_CONTENT)
 
 
 def focus(request: Request, timer_id: str, fields: Mapping[str, Any], idempotency_key: str | None) -> Reply:

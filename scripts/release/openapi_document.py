@@ -114,6 +114,7 @@ def _describe(app: APIGatewayHttpResolver) -> dict[str, Any]:
             Tag(name="timers"),
             Tag(name="account"),
             Tag(name="schedule"),
+            Tag(name="team"),
             Tag(name="webhook"),
             Tag(name="operation"),
         ],

@@ -135,6 +135,7 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "events_ignored_until_ms": (ProfileExported, ["deletion_requested"]),
             "ended": (ProfileExported, ["ended_sessions"]),
             "tokens_made": (ProfileExported, ["tokens_made"]),
+            "visibility": (ProfileExported, ["visibility"]),
         },
         # Only deleted accounts have these attributes, and a deleted account has no export.
         {"deletion_requested_ms", "expires_at"},
@@ -417,6 +418,8 @@ class TestExport:
             "deletion_requested": None,
             "ended_sessions": [],
             "tokens_made": 1,
+            "visibility": None,
+            "lead_teams": [],
         }
         assert exported == {
             "profile": browser("GET", ME).json() | nothing,

@@ -530,6 +530,8 @@ def test_tokens_and_embedding_sites_cannot_manage_the_account(
     body: dict[str, Any] | None = {"name": "x"} if path == "/api/auth/tokens/" else None
     if path == "/api/auth/logout/":
         body = {"everywhere": True}
+    if path == "/api/auth/me/visibility/":
+        body = {"visibility": "everyone"}
     answer = ask(method, path.format(token_id=made, number=0, **DATES), body)
     may = path == "/api/auth/session/" and credentials == "embedded"
     assert answer.status == (200 if may else 403)

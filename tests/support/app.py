@@ -116,6 +116,7 @@ class App:
         return Browser(
             {
                 "/api/auth/": self.auth.handler,
+                "/api/team": self.auth.handler,
                 "/api/schedule": schedule,
                 "/api/admin/settings": schedule,
                 "": self.timelogs.handler,
@@ -217,7 +218,7 @@ class App:
     def _handler(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         path = event["rawPath"]
         function = self.timelogs
-        if path.startswith("/api/auth/"):
+        if path.startswith(("/api/auth/", "/api/team")):
             function = self.auth
         elif path.startswith(("/api/schedule", "/api/admin/settings")):
             function = self.schedule

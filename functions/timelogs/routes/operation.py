@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from timelogs import operation
 from timelogs.routes.app import app, current_request, response
-from timelogs.shared import names, table, timers
+from timelogs.shared import names, table, timers, visible_people
 from timer_core.api import requests
 from timer_core.api.cursors import decode_cursor, encode_cursor
 from timer_core.api.models import (
@@ -24,7 +24,7 @@ from timer_core.api.models import (
     OpenTimerPage,
 )
 from timer_core.api.replies import Reply
-from timer_core.api.representations import timer_facts
+from timer_core.api.representations import hidden_timer, timer_facts
 from timer_core.api.resolver import as_response
 from timer_core.api.responses import responses
 from timer_core.api.times import to_time
@@ -45,7 +45,10 @@ from timer_core.store.positions import OpenTimersCursor
 def list_open_timers(
     cursor: Annotated[str | None, Query(description="The cursor in a page's next", max_length=200)] = None,
 ) -> Response[OpenTimerPage]:
-    """Return a page of all open timers, in no particular order."""
+    """Return a page of all open timers, in no particular order.
+
+    Of the timers of people whose time the admin does not see, the page has only what stopping them takes.
+    """
     app.refuse_unknown_parameters(list_open_timers)
     current_request().caller.require_admin()
     now = current_request().now_ms
@@ -54,7 +57,11 @@ def list_open_timers(
     if after is not None:
         origin = requests.origin(current_request().event)
         following = f"{origin}/api/admin/timers/?cursor={encode_cursor(after)}"
-    results = [timer_facts(timer, now) for timer in names.of(page, now_ms=now)]
+    seen = visible_people(current_request(), {timer.user_id for timer in page})
+    results = [
+        timer_facts(timer, now) if timer.user_id in seen else hidden_timer(timer)
+        for timer in names.of(page, now_ms=now)
+    ]
     return as_response(Reply(HTTPStatus.OK, {"next": following, "results": results}))
 
 

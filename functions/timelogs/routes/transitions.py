@@ -65,7 +65,8 @@ def resume_timer(
     TIMER + "stop/",
     summary="Stop an open timer",
     operation_id="stop",
-    responses=responses(200, 400, 401, 403, 404, 409, 413, 415),
+    description="An admin may stop everybody's timers; 204 if the admin does not see the person's time.",
+    responses=responses(200, 204, 400, 401, 403, 404, 409, 413, 415),
     tags=["timers"],
 )
 def stop_timer(

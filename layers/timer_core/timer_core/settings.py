@@ -6,6 +6,7 @@ from functools import cache
 from typing import Self
 from urllib.parse import urlsplit
 
+from timer_core.domain.visibility import Visibility
 from timer_core.github.trigger_config import TriggerConfig
 
 
@@ -33,6 +34,10 @@ class Settings:
     admins
         The people who may see and stop everybody's timers: logins in lower case, and numeric ids after a
         ``#``.
+    lead_teams
+        The GitHub teams whose members are leads, such as ``octo-org/leads``, in lower case.
+    team_visibility
+        Who sees the time of people who have not chosen it themselves.
     writes_per_minute
         The number of changes that one person may make per minute.
     allowed_orgs
@@ -63,6 +68,8 @@ class Settings:
     session_secret_arn: str
     webhook_secret_arn: str
     admins: frozenset[str]
+    lead_teams: frozenset[str]
+    team_visibility: Visibility
     writes_per_minute: int
     allowed_orgs: tuple[str, ...]
     allowed_origins: tuple[str, ...]
@@ -86,7 +93,7 @@ class Settings:
         KeyError
             If TABLE_NAME is not set; the template sets it for every function.
         ValueError
-            If a numeric variable is not a number.
+            If a numeric variable is not a number, or TEAM_VISIBILITY is none of the choices.
         """
         return cls(
             stack_name=stack_name(),
@@ -108,6 +115,8 @@ class Settings:
             session_secret_arn=os.environ.get("SESSION_SECRET_ARN", ""),
             webhook_secret_arn=os.environ.get("WEBHOOK_SECRET_ARN", ""),
             admins=_lower("ADMIN_LOGINS"),
+            lead_teams=_lower("LEAD_TEAMS"),
+            team_visibility=Visibility(os.environ.get("TEAM_VISIBILITY", "leads")),
             writes_per_minute=int(os.environ.get("WRITES_PER_MINUTE", "120")),
             allowed_orgs=_names("ALLOWED_ORGS"),
             allowed_origins=_names("ALLOWED_ORIGINS"),

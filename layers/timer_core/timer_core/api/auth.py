@@ -41,6 +41,11 @@ class Caller(NamedTuple):
         """The numeric id of the GitHub account."""
         return self.person.user_id
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the session was issued to a web site that embeds the widget."""
+        return self.session is not None and bool(self.session.origin)
+
     def require_admin(self) -> None:
         """Refuse a request that only an admin may make.
 

@@ -259,11 +259,19 @@ class TimeTotals(BaseModel):
     ]
 
 
+class HiddenTimer(BaseModel):
+    """An open timer of a person whose time the admin does not see."""
+
+    id: str
+    user: int
+    start_time: Time
+
+
 class OpenTimerPage(BaseModel):
     """A page of everybody's open timers."""
 
     next: str | None
-    results: list[TimerFacts]
+    results: list[TimerFacts | HiddenTimer]
 
 
 class _Request(BaseModel):

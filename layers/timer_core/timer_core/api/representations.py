@@ -47,6 +47,11 @@ def timer_facts(timer: Timer, now_ms: int) -> dict[str, Any]:
     }
 
 
+def hidden_timer(timer: Timer) -> dict[str, Any]:
+    """Return what an admin sees of an open timer whose person is hidden (see `models.HiddenTimer`)."""
+    return {"id": timer.id, "user": timer.user_id, "start_time": format_ms(timer.start_ms)}
+
+
 def time_log(timer: Timer, worked: WorkingTime, now_ms: int) -> dict[str, Any]:
     """Return a timer and its working time at a time (see `models.TimeLog`)."""
     standing = worked.standing

@@ -297,10 +297,24 @@ class ConfirmedDayItem(Model):
 
 
 class PersonItem(Model):
-    """``people`` / ``user#<id>``: a person who has stored days, so that all of them can be found."""
+    """``people`` / ``user#<id>``: a person who is registered or has stored days, so that all are found."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
+
+
+class LeadTeamItem(Model):
+    """``leads`` / ``team#<organization>/<slug>``: the members of a GitHub team whose members are leads.
+
+    ``members`` contains the ids of their accounts, also of people who never signed in. ``team_id`` is
+    GitHub's id of the team, if a delivery named it. Each write increments ``version``.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    members = NumberSetAttribute(null=True)
+    team_id = NumberAttribute(null=True)
+    version = NumberAttribute()
 
 
 class SettingsItem(Model):
@@ -324,6 +338,7 @@ class ProfileItem(Model):
     The marker expires by TTL, unless people who never signed in are tracked. After the person signs in again,
     events up to ``events_ignored_until_ms`` (the time of the request) are ignored. ``tokens_made`` is the
     number of all tokens ever created. Because of this number, concurrent requests cannot exceed the limit.
+    ``visibility`` is the person's choice of who sees their time; it does not exist before the choice.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -337,6 +352,7 @@ class ProfileItem(Model):
     events_ignored_until_ms = NumberAttribute(null=True)
     ended = UnicodeSetAttribute(null=True)
     tokens_made = NumberAttribute(null=True)
+    visibility = UnicodeAttribute(null=True)
     expires_at = NumberAttribute(null=True)
 
 

@@ -30,6 +30,7 @@ TOKEN_SK = "token"  # noqa: S105 - a key, not a secret
 STATE_SK = "used"
 PENDING_DELETIONS_PK = "pending-deletions"
 PEOPLE_PK = "people"
+LEADS_PK = "leads"
 DELIVERIES_PK = "deliveries"
 GITHUB_PK = "github"
 GITHUB_STATUS_SK = "status"
@@ -49,6 +50,7 @@ DAYS = "day#"
 CONFIRMED_DAYS = "confirmed#"
 HOOKS = "hook#"
 NAMES = "name#"
+TEAMS = "team#"
 NAMED_SLOTS = "slot#"
 EVENTS = "event#"
 MOVES_TO = "to#"
@@ -191,6 +193,11 @@ def day_of(sk: str) -> str:
 def hook_sk(path: str) -> str:
     """Return the sort key of a webhook, given its path in GitHub's REST API."""
     return f"{HOOKS}{path}"
+
+
+def team_sk(team: str) -> str:
+    """Return the sort key of a lead team, given its organization and slug, such as ``octo-org/leads``."""
+    return f"{TEAMS}{team}"
 
 
 def open_timers_pk(shard: int) -> str:

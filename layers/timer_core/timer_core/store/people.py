@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from timer_core.store.items import ProfileItem, TokenItem, UserTokenItem, as_read, has_requested_deletion
-from timer_core.store.keys import PROFILE_SK, TOKEN_SK, USER_TOKENS, user_id_of, user_pk
+from timer_core.domain.errors import Forbidden
+from timer_core.domain.visibility import Visibility
+from timer_core.store.items import (
+    PersonItem,
+    ProfileItem,
+    TokenItem,
+    UserTokenItem,
+    as_read,
+    has_requested_deletion,
+    raw,
+)
+from timer_core.store.keys import PEOPLE_PK, PROFILE_SK, TOKEN_SK, USER_TOKENS, user_id_of, user_pk
 from timer_core.store.table import ConditionFailed, RawItem, Table, Write, retry_on_conflict
 
 
@@ -52,6 +62,8 @@ class Profile:
         would have expired.
     tokens_made
         The number of tokens that the person has ever created.
+    visibility
+        Who sees the person's time; None if the person has not chosen.
     """
 
     user_id: int
@@ -63,6 +75,7 @@ class Profile:
     events_ignored_until_ms: int | None
     ended: dict[str, int]
     tokens_made: int
+    visibility: Visibility | None
 
 
 class PeopleStore:
@@ -109,6 +122,8 @@ class PeopleStore:
             self._table.write(Write("Update", pk, PROFILE_SK, same_login, actions))
         except ConditionFailed as refused:
             self._rename(user_id, login, actions, refused.item)
+        listed = PersonItem(pk=PEOPLE_PK, sk=pk)
+        self._table.write(Write("Put", listed.pk, listed.sk, item=raw(listed)))
         return login
 
     def _rename(self, user_id: int, login: str, actions: list[Action], profile: RawItem | None) -> None:
@@ -143,22 +158,35 @@ class PeopleStore:
     def profile(self, user_id: int) -> Profile | None:
         """Return the profile of a person; None if the person is not registered."""
         row = read_profile(self._table, user_id)
-        if row is None:
-            return None
-        ended = (entry.partition(" ") for entry in sorted(row.ended or ()))
-        return Profile(
-            user_id=user_id,
-            login=row.login,
-            name=row.name or "",
-            avatar_url=row.avatar_url or "",
-            created_ms=int(row.created_ms),
-            signed_out_ms=None if row.signed_out_ms is None else int(row.signed_out_ms),
-            events_ignored_until_ms=None
-            if row.events_ignored_until_ms is None
-            else int(row.events_ignored_until_ms),
-            ended={session_id: int(until_ms) for session_id, _, until_ms in ended},
-            tokens_made=int(row.tokens_made or 0),
-        )
+        return None if row is None else _to_profile(row)
+
+    def registered_profiles(self, user_ids: Iterable[int] | None = None) -> dict[int, Profile]:
+        """Return the profiles of the registered people among some ids, or of all registered people.
+
+        A person who has requested account deletion is not registered.
+        """
+        if user_ids is None:
+            user_ids = [user_id_of(item["sk"]["S"]) for item in self._table.query_all(PEOPLE_PK)]
+        found = self.profiles(user_ids)
+        return {
+            user_id: _to_profile(ProfileItem.from_raw_data(found[user_id])) for user_id in registered(found)
+        }
+
+    def choose_visibility(self, user_id: int, visibility: Visibility | None) -> None:
+        """Store who sees a person's time; None for the default of the deployment.
+
+        Raises
+        ------
+        Forbidden
+            If the person is not registered.
+        """
+        is_registered = ProfileItem.created_ms.exists() & ProfileItem.deletion_requested_ms.does_not_exist()
+        attribute = ProfileItem.visibility
+        actions = [attribute.remove() if visibility is None else attribute.set(visibility)]
+        try:
+            self._table.write(Write("Update", user_pk(user_id), PROFILE_SK, is_registered, actions))
+        except ConditionFailed:
+            raise Forbidden("Sign in first: this choice is stored with your account.") from None
 
     def profiles(self, user_ids: Iterable[int]) -> dict[int, RawItem]:
         """Return the profile items of those people among some ids who have one."""
@@ -195,6 +223,24 @@ def read_profile(table: Table, user_id: int) -> ProfileItem | None:
     """Return a person's profile item; None if the person is not registered or the account is deleted."""
     item = table.get(user_pk(user_id), PROFILE_SK)
     return ProfileItem.from_raw_data(item) if item and "created_ms" in item else None
+
+
+def _to_profile(row: ProfileItem) -> Profile:
+    ended = (entry.partition(" ") for entry in sorted(row.ended or ()))
+    return Profile(
+        user_id=user_id_of(row.pk),
+        login=row.login,
+        name=row.name or "",
+        avatar_url=row.avatar_url or "",
+        created_ms=int(row.created_ms),
+        signed_out_ms=None if row.signed_out_ms is None else int(row.signed_out_ms),
+        events_ignored_until_ms=None
+        if row.events_ignored_until_ms is None
+        else int(row.events_ignored_until_ms),
+        ended={session_id: int(until_ms) for session_id, _, until_ms in ended},
+        tokens_made=int(row.tokens_made or 0),
+        visibility=None if row.visibility is None else Visibility(row.visibility),
+    )
 
 
 def no_token_made_since(profile: RawItem | None) -> Condition:
