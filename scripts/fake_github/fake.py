@@ -13,6 +13,7 @@ from fake_github import (
     rest_accounts,
     rest_deliveries,
     rest_issues,
+    rest_teams,
     sign_in,
 )
 from fake_github.access import Access
@@ -27,7 +28,13 @@ if TYPE_CHECKING:
 
     from fake_github.faults import Fault
 
-_ROUTES = [*rest_issues.routes, *rest_deliveries.routes, *rest_accounts.routes, *sign_in.routes]
+_ROUTES = [
+    *rest_issues.routes,
+    *rest_deliveries.routes,
+    *rest_accounts.routes,
+    *rest_teams.routes,
+    *sign_in.routes,
+]
 _POLL_S = 0.01
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -61,6 +62,28 @@ class Account(Thing):
     @property
     def avatar_url(self) -> str:
         return self.addresses.avatar.format(id=self.id)
+
+
+@dataclass(eq=False, repr=False)
+class Team(Thing):
+    """A team of an organization; ``members`` does not contain those of its child teams."""
+
+    id: int
+    node_id: str
+    name: str
+    organization: Account
+    parent: Team | None = None
+    members: list[Account] = field(default_factory=list)
+    typename: ClassVar = "Team"
+
+    @property
+    def slug(self) -> str:
+        """The slug that GitHub makes of the name."""
+        return re.sub(r"[^a-z0-9_]+", "-", self.name.lower()).strip("-")
+
+    @property
+    def url(self) -> str:
+        return f"{self.organization.addresses.web}/orgs/{self.organization.login}/teams/{self.slug}"
 
 
 @dataclass(eq=False, repr=False)

@@ -26,6 +26,7 @@ from fake_github.model import (
     PullRequest,
     Reaction,
     Repository,
+    Team,
 )
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ _KINDS: dict[type, tuple[int, str]] = {
     NumberValue: (950_000_000, "PVTFNV"),
     App: (1_100_000, "A"),
     Installation: (60_000_000, "INS"),
+    Team: (3_300_000, "T"),
 }
 
 

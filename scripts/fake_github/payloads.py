@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Option,
         Reaction,
         Repository,
+        Team,
     )
 
 JSON: TypeAlias = dict[str, Any]
@@ -122,6 +123,35 @@ def organization(who: Account) -> JSON:
         "avatar_url": who.avatar_url,
         "description": "",
     }
+
+
+def team(what: Team) -> JSON:
+    parent = None if what.parent is None else _team(what.parent)
+    return _team(what) | {"parent": parent}
+
+
+def _team(what: Team) -> JSON:
+    base = f"{what.organization.addresses.api}/organizations/{what.organization.id}/team/{what.id}"
+    return {
+        "name": what.name,
+        "id": what.id,
+        "node_id": what.node_id,
+        "slug": what.slug,
+        "description": None,
+        "privacy": "closed",
+        "notification_setting": "notifications_enabled",
+        "url": base,
+        "html_url": what.url,
+        "members_url": f"{base}/members{{/member}}",
+        "repositories_url": f"{base}/repos",
+        "permission": "pull",
+        "type": "organization",
+        "organization_id": what.organization.id,
+    }
+
+
+def team_member(who: Account, *, inherited: bool) -> JSON:
+    return account(who) | {"role": "member", "inherited": inherited}
 
 
 def repository(repo: Repository) -> JSON:

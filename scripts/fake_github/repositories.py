@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fake_github import payloads
-from fake_github.accounts import Accounts
 from fake_github.model import (
     Comment,
     Event,
@@ -19,6 +18,7 @@ from fake_github.model import (
     Reaction,
     Repository,
 )
+from fake_github.teams import Teams
 from fake_github.webhooks import Hook
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _FIRST_HOOK = 500_000_000
 
 
-class Repositories(Accounts):
+class Repositories(Teams):
     """Actions on repositories and issues, at the time of GitHub's clock.
 
     An action that changes nothing, such as assigning an assignee again, causes no event.

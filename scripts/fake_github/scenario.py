@@ -47,6 +47,11 @@ def deliveries_of_everything(github: FakeGitHub) -> list[Delivery]:
     github.delete(github.transfer(issue, other))
     github.rename_repository(repository, "hello")
     github.transfer_repository(repository, "another-org")
+    team = github.new_team("octo-org", "Leads", [ann])
+    github.remove_from_team(github.new_team("octo-org", "Night shift", [ann], parent=team), ann)
+    github.rename_team(team, "Former leads")
+    github.remove_member("octo-org", ann)
+    github.delete_team(team)
     return list(github.outbox)
 
 

@@ -21,6 +21,7 @@ from fake_github.messages import Answer, ApiError
 from fake_github.model import App
 from fake_github.oauth_flow import OAuthError, hidden_inputs, redirect
 from fake_github.rest import Call, Routes
+from fake_github.webhooks import MEMBERS_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,6 +162,9 @@ def accept_manifest(call: Call) -> Answer:
     hook = manifest.get("hook_attributes")
     if not (manifest.get("url") and manifest.get("redirect_url")) or (hook and not hook.get("url")):
         raise ApiError(422, "Validation Failed")
+    permissions, events = manifest.get("default_permissions", {}), manifest.get("default_events", [])
+    if "members" not in permissions and (unsupported := MEMBERS_EVENTS.intersection(events)):
+        raise ApiError(422, f"Default events unsupported: {', '.join(sorted(unsupported))}")
     code = secrets.token_hex(20)
     call.github.manifests[code] = Manifest(manifest, owner, call.github.now)
     return _redirect(redirect(manifest["redirect_url"], call.request.query, code=code))

@@ -33,6 +33,9 @@ RESPONSE_TIMEOUT_S = 10.0
 RETENTION = timedelta(days=3)
 BAD_GATEWAY, GATEWAY_TIMEOUT = 502, 504
 
+# The events of an App that needs the organization permission "Members" ("Webhook events and payloads").
+MEMBERS_EVENTS = frozenset({"membership", "organization", "team"})
+
 # Ids of attempts exceed 32 bits, as at GitHub.
 _FIRST_ATTEMPT = 180_000_000_000
 
@@ -78,7 +81,8 @@ class Hook(Thing):
         if not self.events & {event, "*"}:
             return False
         if isinstance(self.target, App):
-            return self.installation(owner) is not None
+            permitted = event not in MEMBERS_EVENTS or "members" in self.target.permissions
+            return permitted and self.installation(owner) is not None
         return self.target is (repository if self.target_type == "repository" else owner)
 
 

@@ -755,3 +755,62 @@ def test_a_reset_clears_everything_and_reuses_no_id(github: FakeGitHub, call: Ca
     assert call("GET", f"/repos/{REPO}/issues/1").status == 401
     assert github.outbox == []
     assert github.new_issue(REPO).id > before.id
+
+
+# ---------------------------------------------------------------------- teams
+
+MEMBERS = "/orgs/octo-org/teams/the-leads/members"
+
+
+def test_the_members_of_a_team_are_listed_with_those_of_its_child_teams(
+    github: FakeGitHub, call: Caller
+) -> None:
+    ann, bob, cleo = (github.new_user(login) for login in ("ann", "bob", "cleo"))
+    team = github.new_team("octo-org", "The Leads", [ann, bob])
+    github.new_team("octo-org", "Night shift", [bob, cleo], parent=team)
+    listed = call("GET", MEMBERS).json()
+    assert {one["login"]: one["inherited"] for one in listed} == {"ann": False, "bob": False, "cleo": True}
+    first = call("GET", f"{MEMBERS}?per_page=2")
+    assert (len(first.json()), 'rel="next"' in first.headers["Link"]) == (2, True)
+
+
+def test_a_renamed_team_has_another_slug(github: FakeGitHub, call: Caller) -> None:
+    team = github.new_team("octo-org", "The Leads")
+    github.rename_team(team, "Managers")
+    assert call("GET", MEMBERS).status == 404
+    assert call("GET", "/orgs/octo-org/teams/managers/members").status == 200
+
+
+@pytest.mark.parametrize(("permissions", "status"), [({}, 403), ({"members": "read"}, 200)])
+def test_an_app_lists_members_with_the_permission_only(
+    github: FakeGitHub, call: Caller, permissions: dict[str, str], status: int
+) -> None:
+    github.new_team("octo-org", "The Leads")
+    github.app.permissions.update(permissions)
+    call.credential, _ = github.new_installation_token(github.install_app("octo-org"))
+    assert call("GET", MEMBERS).status == status
+
+
+@pytest.mark.parametrize(("scopes", "status"), [(("repo",), 403), (("read:org",), 200), (None, 200)])
+def test_a_token_lists_members_with_the_scope_only(
+    github: FakeGitHub, call: Caller, scopes: tuple[str, ...] | None, status: int
+) -> None:
+    github.new_team("octo-org", "The Leads")
+    call.credential = github.new_token(scopes=scopes)
+    assert call("GET", MEMBERS).status == status
+
+
+def test_a_team_is_not_visible_outside_of_its_organization(github: FakeGitHub, call: Caller) -> None:
+    github.new_team("octo-org", "The Leads")
+    call.credential = github.new_token(github.new_user("stranger"))
+    assert call("GET", MEMBERS).status == 404
+
+
+def test_an_app_receives_events_of_teams_with_the_permission_only(github: FakeGitHub) -> None:
+    github.install_app("octo-org")
+    github.add_hook("app", Inbox())
+    team = github.new_team("octo-org", "The Leads")
+    assert [one.event for one in github.outbox] == ["ping"]
+    github.app.permissions["members"] = "read"
+    github.add_to_team(team, github.new_user("ann"))
+    assert [one.event for one in github.outbox] == ["ping", "membership"]
