@@ -27,6 +27,7 @@ const CANNOT = /** @type {const} */ ({
   replies: "cannotReplies",
   redelivery: "cannotRedelivery",
   reconcile: "cannotReconcile",
+  lead_teams: "cannotLeadTeams",
 });
 
 /** The texts of the reasons for which deliveries are ignored. @type {Record<string, Parameters<typeof text>[0]>} */

@@ -12,7 +12,7 @@ from timer_core.settings import settings
 
 team = Team(
     table,
-    lead_teams=settings().lead_teams,
+    lead_teams=settings().triggers.lead_teams,
     admins=settings().admins,
     default=settings().team_visibility,
 )
@@ -50,7 +50,7 @@ def _visibility_reply(user_id: int) -> Reply:
     shown = {
         "visibility": audience.choice,
         "default": settings().team_visibility,
-        "lead_teams": sorted(settings().lead_teams),
+        "lead_teams": sorted(settings().triggers.lead_teams),
         "organizations": [*settings().allowed_orgs],
         "seen_by": {
             "everyone": audience.visibility is Visibility.EVERYONE,

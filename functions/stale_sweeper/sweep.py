@@ -21,6 +21,7 @@ from timer_core.github.api.errors import GitHubError
 from timer_core.observability import make_logger, publish
 from timer_core.services.event_handler import EventHandler
 from timer_core.services.issue_timers import IssueTimers
+from timer_core.services.lead_teams import LeadTeamRepair, LeadTeams
 from timer_core.services.reconciliation import Reconciler, Reconciliation
 from timer_core.services.redelivery import Redeliverer, Redelivery
 from timer_core.services.stale_timers import StaleTimerStopper
@@ -29,6 +30,7 @@ from timer_core.store.account_deletion import AccountDeletionStore
 from timer_core.store.calendars import Calendars
 from timer_core.store.health import Capability, HealthStore
 from timer_core.store.hooks import HookStore
+from timer_core.store.lead_teams import LeadTeamStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.progress import Progress, ProgressStore
 from timer_core.store.repositories import Repositories
@@ -61,6 +63,7 @@ github = GitHub(
 )
 redeliverer = Redeliverer(github, HookStore(table), logger)
 timesheets = Timesheets(table, timers, Calendars(table))
+lead_teams = LeadTeams(github, LeadTeamStore(table), settings().triggers.lead_teams, logger)
 stale_timer_stopper = StaleTimerStopper(timers, issue_timers, timesheets, logger)
 reconciler = Reconciler(
     github,
@@ -92,7 +95,8 @@ class Options:
     stop_stale
         Whether to stop stale timers, and store the days that are behind.
     stop_closed
-        Whether to compare open timers with the state of their issues on GitHub.
+        Whether to compare open timers with the state of their issues on GitHub, and to list the members of
+        all lead teams. The members of lead teams that are new are listed by every run.
     redeliver
         Whether to have GitHub redeliver its failed deliveries.
     resume
@@ -154,6 +158,8 @@ class Summary:
         The result of redelivery, if it ran.
     reconcile
         The result of reconciliation, if it ran.
+    lead_teams
+        The result of listing the members of lead teams, if it ran.
     complete
         Whether there was time for everything; if not, the next run continues.
     """
@@ -164,6 +170,7 @@ class Summary:
     failed: int = 0
     redelivery: Redelivery | None = None
     reconcile: Reconciliation | None = None
+    lead_teams: LeadTeamRepair | None = None
     complete: bool = True
 
 
@@ -208,15 +215,23 @@ def _repair(
     *,
     until_ms: int,
 ) -> None:
-    """Redeliver failed deliveries, backfill lost events, and record which repairs GitHub allows."""
+    """List lead teams, redeliver failed deliveries, backfill lost events, and record what GitHub allows."""
     if not options.redeliver and not options.stop_closed:
         return
+    if not options.dry_run:
+        lead_teams.forget_former()
     try:
         credential = github.credential_kind()
     except GitHubError:
         logger.exception("The GitHub credential could not be read")
         return
     if credential in {"token", "app"}:
+        if not options.dry_run:
+            summary.lead_teams = lead_teams.repair(
+                all_teams=options.stop_closed, has_time=lambda: has_time(_REPAIR_SHARE)
+            )
+            summary.complete &= summary.lead_teams.complete
+            _count_failures(bool(summary.lead_teams.error))
         if options.redeliver:
             summary.redelivery = _redeliver(options, has_time)
             summary.complete &= summary.redelivery.complete
@@ -237,6 +252,8 @@ def _allowed(options: Options, summary: Summary) -> dict[Capability, bool]:
     """
     allowed: dict[Capability, bool] = {}
     redelivery, reconciliation = summary.redelivery, summary.reconcile
+    if summary.lead_teams and (summary.lead_teams.error or summary.lead_teams.listed):
+        allowed["lead_teams"] = not summary.lead_teams.error
     if options.redeliver and (redelivery is None or redelivery.error or redelivery.listed):
         allowed["redelivery"] = redelivery is not None and not redelivery.error
     if options.stop_closed and not (reconciliation and reconciliation.skipped):

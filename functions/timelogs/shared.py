@@ -143,7 +143,7 @@ def _team() -> "Team":
 
     return Team(
         table,
-        lead_teams=settings().lead_teams,
+        lead_teams=settings().triggers.lead_teams,
         admins=settings().admins,
         default=settings().team_visibility,
     )

@@ -22,10 +22,12 @@ from timer_core.github.messages import Message, QueuedEvent, ReplyEvent, from_js
 from timer_core.observability import make_logger
 from timer_core.services.event_handler import EventHandler
 from timer_core.services.issue_timers import IssueTimers
+from timer_core.services.lead_teams import LeadTeams
 from timer_core.services.queued_events import Outcome, QueuedEventHandler
 from timer_core.settings import settings
 from timer_core.store.health import DeliveryState, HealthStore, LastDelivery
 from timer_core.store.hooks import HookStore
+from timer_core.store.lead_teams import LeadTeamStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
@@ -58,6 +60,8 @@ timers = TimerStore(table)
 issue_timers = IssueTimers(table, timers)
 health = HealthStore(table)
 hooks = HookStore(table)
+github = GitHub(CredentialParameter(settings().github_credential), api_url=settings().github_api_url)
+lead_teams = LeadTeams(github, LeadTeamStore(table), settings().triggers.lead_teams, logger)
 queued_events = QueuedEventHandler(
     EventHandler(
         issue_timers,
@@ -67,7 +71,8 @@ queued_events = QueuedEventHandler(
         again_after_ms=settings().apply_again_after_s * 1000,
     ),
     issue_timers,
-    GitHub(CredentialParameter(settings().github_credential), api_url=settings().github_api_url),
+    lead_teams,
+    github,
     settings().triggers,
     health,
     queue_reply=_queue_reply,

@@ -7,8 +7,10 @@ from deployed_stack import DeployedStack
 from deployed_stack.errors import ToolError
 from github_connection.api import app_name, check_oauth_client, registered_app, token_owner
 from github_connection.registration import (
+    EVENTS,
     MEMBERS_PERMISSION,
     PERMISSIONS,
+    TEAM_EVENTS,
     AppRegistration,
     manifest,
 )
@@ -70,11 +72,17 @@ def registration(
     # Check this before the registration; a later error would leave an unused App at GitHub.
     api_name, oauth_name = credential_name(stack), oauth_credential_name(stack)
     require_no_rotation(stack)
-    permissions = PERMISSIONS | (MEMBERS_PERMISSION if stack.parameters.get("AllowedOrgs") else {})
+    has_lead_teams = bool(stack.parameters.get("LeadTeams"))
+    reads_members = has_lead_teams or bool(stack.parameters.get("AllowedOrgs"))
     return AppRegistration(
         github_url=github_url,
         organization=organization,
-        manifest=manifest(organization=organization, public_url=public_url, permissions=permissions),
+        manifest=manifest(
+            organization=organization,
+            public_url=public_url,
+            permissions=PERMISSIONS | (MEMBERS_PERMISSION if reads_members else {}),
+            events=EVENTS + (TEAM_EVENTS if has_lead_teams else []),
+        ),
         complete=complete,
     )
 

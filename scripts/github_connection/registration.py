@@ -9,7 +9,7 @@ https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-fro
 import hmac
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from html import escape
 from http import HTTPStatus
@@ -25,8 +25,8 @@ from deployed_stack.sign_in import CALLBACK_PATH
 _HOST = "127.0.0.1"
 _CALLBACK = "/registered"
 
-# docs/github.md explains each permission. GitHub refuses events that need another permission, such as
-# `organization`, instead of which an App receives `installation_target`.
+# docs/github.md explains each permission. GitHub refuses events that need another permission. An App without
+# `organization` receives `installation_target` if its owner is renamed.
 PERMISSIONS = {"metadata": "read", "issues": "write", "organization_projects": "read"}
 MEMBERS_PERMISSION = {"members": "read"}
 EVENTS = [
@@ -37,9 +37,13 @@ EVENTS = [
     "sub_issues",
     "installation_target",
 ]
+# The events of teams, for lead teams. They need the permission to read members.
+TEAM_EVENTS = ["membership", "team", "organization"]
 
 
-def manifest(*, organization: str | None, public_url: str, permissions: Mapping[str, str]) -> dict[str, Any]:
+def manifest(
+    *, organization: str | None, public_url: str, permissions: Mapping[str, str], events: Sequence[str]
+) -> dict[str, Any]:
     """Return the manifest of an App. GitHub's page lets people change the name, which must be unique."""
     # A name has at most 34 characters ("Registering a GitHub App").
     return {
@@ -49,7 +53,7 @@ def manifest(*, organization: str | None, public_url: str, permissions: Mapping[
         "callback_urls": [public_url + CALLBACK_PATH],
         "public": False,
         "default_permissions": dict(permissions),
-        "default_events": EVENTS,
+        "default_events": [*events],
     }
 
 

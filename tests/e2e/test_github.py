@@ -91,6 +91,12 @@ TABLE = {
     # Handled events that have no effect with this content.
     "issues.opened": Row("not_transferred", ASSIGNED, UNTOUCHED),
     "projects_v2_item.edited": Row("not_an_issue", ASSIGNED, UNTOUCHED),
+    "membership.added": Row("no_lead_team", ASSIGNED, UNTOUCHED),
+    "membership.removed": Row("no_lead_team", ASSIGNED, UNTOUCHED),
+    "organization.member_removed": Row("no_lead_team", ASSIGNED, UNTOUCHED),
+    "team.created": Row("no_lead_team", ASSIGNED, UNTOUCHED),
+    "team.deleted": Row("no_lead_team", ASSIGNED, UNTOUCHED),
+    "team.edited": Row("no_lead_team", ASSIGNED, UNTOUCHED),
     # Events that are not handled.
     "installation.created": Row("not_handled", ASSIGNED, UNTOUCHED),
     "installation.deleted": Row("not_handled", ASSIGNED, UNTOUCHED),

@@ -1176,7 +1176,7 @@ class TestHealth:
             # No function has checked the credential yet.
             "github": {
                 "credential": None,
-                "cannot": ["project_cards", "replies", "redelivery", "reconcile"],
+                "cannot": ["project_cards", "replies", "redelivery", "reconcile", "lead_teams"],
             },
         }
 

@@ -18,7 +18,7 @@ from deployed_stack.errors import ToolError
 from deployed_stack.http_client import Response, request
 from fake_github import FakeGitHub
 from github_connection import connect
-from github_connection.registration import EVENTS, AppRegistration
+from github_connection.registration import EVENTS, TEAM_EVENTS, AppRegistration
 from tests.support.manifest_flow import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -228,9 +228,19 @@ def test_the_manifest_requests_the_permissions_and_events_that_the_product_uses(
 
 
 def test_an_app_subscribes_to_every_event_that_has_a_reader() -> None:
-    # The former name of an event, and an event that needs another permission.
-    others = {"project_v2_item", "organization"}
-    assert set(EVENTS) == {name.partition(".")[0] for name in READERS} - others
+    # The former name of an event.
+    others = {"project_v2_item"}
+    assert {*EVENTS, *TEAM_EVENTS} == {name.partition(".")[0] for name in READERS} - others
+
+
+def test_the_app_reads_members_and_subscribes_to_their_changes_if_there_are_lead_teams(
+    stack: Stack, github: GitHub
+) -> None:
+    stack.parameters = {"LeadTeams": "octo-org/leads"}
+    with started(stack, github) as registering:
+        registering.complete_in_browser()
+        assert github.manifest["default_permissions"]["members"] == "read"
+        assert github.manifest["default_events"] == [*EVENTS, *TEAM_EVENTS]
 
 
 def test_the_app_may_read_members_if_sign_in_is_limited_to_organizations(

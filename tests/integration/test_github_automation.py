@@ -1237,7 +1237,13 @@ class TestFailures:
             )
             report = HealthStore(table).read(now_ms=now_ms())
             assert report.github_credential == "none"
-            assert set(report.github_cannot) == {"project_cards", "replies", "redelivery", "reconcile"}
+            assert set(report.github_cannot) == {
+                "project_cards",
+                "replies",
+                "redelivery",
+                "reconcile",
+                "lead_teams",
+            }
 
     def test_health_shows_a_refusal_until_it_is_over(self, github: FakeGitHub, table: Table) -> None:
         with product(table, github.url) as running:
@@ -1318,7 +1324,7 @@ class TestFailures:
     def test_before_the_first_check_health_reports_nothing_as_possible(self, table: Table) -> None:
         report = HealthStore(table).read(now_ms=now_ms())
         assert report.github_credential is None
-        assert report.github_cannot == ("project_cards", "replies", "redelivery", "reconcile")
+        assert report.github_cannot == ("project_cards", "replies", "redelivery", "reconcile", "lead_teams")
 
 
 def cannot(running: Product) -> tuple[str, ...]:

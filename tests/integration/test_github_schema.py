@@ -44,6 +44,7 @@ TRIGGERS = TriggerConfig(
     status_field="Status",
     start_statuses=frozenset({"in progress"}),
     stop_statuses=frozenset({"done"}),
+    lead_teams=frozenset({"octocoders/github", "octo-org/leads"}),
 )
 CODERTOCAT = 21031067
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*")
@@ -70,8 +71,10 @@ WITHOUT_EFFECT = {
     "organization.deleted",
     "organization.member_added",
     "organization.member_invited",
-    "organization.member_removed",
     "projects_v2_item.reordered",
+    # The access of teams to repositories is no matter of leads.
+    "team.added_to_repository",
+    "team.removed_from_repository",
     # Names, issues and access stay the same.
     "repository.created",
     "repository.edited",

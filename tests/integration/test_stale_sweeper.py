@@ -40,6 +40,7 @@ NOTHING = {
     "failed": 0,
     "redelivery": None,
     "reconcile": None,
+    "lead_teams": None,
     "complete": True,
 }
 

@@ -144,9 +144,8 @@ class Product:
 
     def restart_processor(self) -> None:
         """Empty the processor's cache of the credential, and reset its circuit breaker."""
-        self.processor.queued_events.github = GitHub(
-            CredentialParameter(self.credential_name), api_url=self.api_url
-        )
+        github = GitHub(CredentialParameter(self.credential_name), api_url=self.api_url)
+        self.processor.queued_events.github = self.processor.lead_teams.github = github
 
     def clear(self) -> None:
         """Delete all open timers, known webhooks and messages."""

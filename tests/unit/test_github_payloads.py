@@ -20,6 +20,8 @@ from timer_core.github.messages import (
     DetailsEvent,
     Hook,
     IssueEvent,
+    LeadTeamChange,
+    LeadTeamEvent,
     Message,
     MoveEvent,
     OwnerRenamed,
@@ -55,6 +57,7 @@ TRIGGERS = TriggerConfig(
     status_field="Status",
     start_statuses=frozenset({"in progress"}),
     stop_statuses=frozenset({"done"}),
+    lead_teams=frozenset({"octocoders/github"}),
 )
 
 
@@ -488,6 +491,45 @@ def test_an_event_is_the_same_after_the_queue(users: tuple[int, ...] | None) -> 
     event = IssueEvent(GUID, "assigned", HELLO_WORLD, "octocat/Hello-World", 7, 1_763_900_000_000, users)
     assert from_json(to_json([event, event])) == Message((event, event))
     assert from_json(to_json([], Hook("/app/hook"))) == Message((), Hook("/app/hook"))
+
+
+class TestLeadTeams:
+    """Changes of the teams of an organization that has lead teams."""
+
+    @pytest.mark.parametrize(
+        ("name", "change", "member"),
+        [
+            ("membership.added", "added", 21031067),
+            ("membership.removed", "removed", 21031067),
+            ("team.created", "edited", 0),
+            ("team.edited", "edited", 0),
+            ("team.deleted", "deleted", 0),
+        ],
+    )
+    def test_a_change_of_a_team_names_the_team_and_the_member(
+        self, name: str, change: LeadTeamChange, member: int
+    ) -> None:
+        assert deliver(name) == LeadTeamEvent(GUID, "octocoders", change, "github", 3253328, member)
+
+    def test_a_person_who_leaves_the_organization_leaves_all_teams(self) -> None:
+        event = LeadTeamEvent(GUID, "octocoders", "removed", member=39652351, is_of_organization=True)
+        assert deliver("organization.member_removed") == event
+
+    def test_a_deleted_team_has_no_slug(self) -> None:
+        body = payload("membership.removed") | {"team": {"id": 3253328, "name": "github", "deleted": True}}
+        event = LeadTeamEvent(GUID, "octocoders", "removed", "", 3253328, 21031067)
+        assert deliver("membership.removed", body) == event
+
+    def test_other_teams_of_the_organization_count_because_they_may_be_children(self) -> None:
+        body = payload("membership.added")
+        body["team"]["slug"] = "night-shift"
+        assert isinstance(deliver("membership.added", body), LeadTeamEvent)
+
+    @pytest.mark.parametrize("name", ["membership.added", "team.edited", "organization.member_removed"])
+    def test_other_organizations_have_no_leads(self, name: str) -> None:
+        body = payload(name)
+        body["organization"]["login"] = "octocoders-2"
+        assert deliver(name, body) == Ignored("no_lead_team")
 
 
 class TestLabels:

@@ -442,6 +442,33 @@ export const german = {
   addHolidays: "Als freie Tage eintragen",
   holidaysAdded: ({ count }) => (count === 1 ? "1 Feiertag eingetragen." : `${count} Feiertage eingetragen.`),
 
+  // who sees one's time
+  visibility: "Wer deine Zeit sieht",
+  visibilityText:
+    "Du entscheidest, wer die Zeit auf deinen Issues in Berichten des Teams sieht. Das gilt für alle deine Zeit, auch " +
+    "für vergangene, und ab der nächsten Anfrage.",
+  whoMaySee: "Wer sie sehen darf",
+  seenBy: "Wer sie jetzt sieht",
+  visibilityDefault: "Wie deine Organisation es festgelegt hat: {choice}",
+  visibleToNobody: "Niemand",
+  visibleToNobodyText: "Nur du. Berichte des Teams enthalten deine Zeit nicht.",
+  visibleToLeads: "Leitung",
+  visibleToLeadsText: "Mitglieder von {teams} und die Admins.",
+  visibleToAdminsText: "Die Admins. Deine Organisation hat keine Teams der Leitung festgelegt.",
+  visibleToEveryone: "Alle",
+  membersWhoSignIn: "Mitglieder von {organizations}, die sich hier anmelden",
+  everybodyWhoSignsIn: "Alle mit einem GitHub-Konto, die sich hier anmelden",
+  you: "Du",
+  youSee: "Alles, auf diesen Seiten und über die API.",
+  seesReports: "Deine Zeit nach Issue und Tag, in Berichten.",
+  leadOf: "Leitung, als Mitglied von {teams}: deine Zeit nach Issue und Tag, in Berichten",
+  asAdmin: "Admin: auch deine Timer",
+  admins: "Admins dieses Servers",
+  adminsSee: "Deine Timer. Sie dürfen einen laufenden beenden.",
+  adminsSeeMinimum: "Nur dass ein Timer offen ist, und seit wann. Sie dürfen ihn beenden.",
+  nobodySees: "Sonst sieht niemand deine Zeit.",
+  noLeadsYet: "Von der Leitung hat sich noch niemand angemeldet.",
+
   // assignments and the organization
   assignments: "Zuweisungen",
   whenAssigned: "Wenn mir ein Issue zugewiesen wird",
@@ -611,6 +638,7 @@ export const german = {
   cannotRedelivery: "Gescheiterte Zustellungen werden nicht erneut gesendet: GitHub hat sie nicht gezeigt.",
   cannotReconcile:
     "Verlorene Ereignisse werden nicht gefunden: GitHub hat die Issues laufender Timer nicht gezeigt.",
+  cannotLeadTeams: "Die Teams der Leitung sind unbekannt: GitHub hat ihre Mitglieder nicht gezeigt.",
   sinceYesterday: "Zustellungen seit gestern (UTC)",
   countProcessed: "verarbeitet",
   countIgnored: "davon ohne Wirkung",

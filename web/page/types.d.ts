@@ -292,7 +292,28 @@ export interface GitHubConnection {
   deliveries: { day: string; processed: number; ignored: number; failed: number }[];
 }
 
-export type Capability = "project_cards" | "replies" | "redelivery" | "reconcile";
+export type Capability = "project_cards" | "replies" | "redelivery" | "reconcile" | "lead_teams";
+
+export type Visibility = "nobody" | "leads" | "everyone";
+
+/** Who sees the person's time, as `GET /api/auth/me/visibility/` returns it. */
+export interface VisibilitySettings {
+  /** The person's choice; null for the default. */
+  visibility: Visibility | null;
+  default: Visibility;
+  lead_teams: string[];
+  /** The organizations whose members may sign in; empty if everybody may. */
+  organizations: string[];
+  seen_by: { everyone: boolean; leads: Lead[] };
+}
+
+/** A person who sees somebody's time as a lead. */
+export interface Lead {
+  login: string;
+  name: string;
+  teams: string[];
+  is_admin: boolean;
+}
 
 /** A delivery of GitHub, and what became of it. */
 export interface Delivery {

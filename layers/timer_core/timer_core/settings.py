@@ -23,7 +23,8 @@ class Settings:
     track_unregistered
         Whether GitHub events also start timers of people who never signed in.
     triggers
-        The labels, statuses and the command that start and stop timers, and the field of estimates.
+        The labels, statuses and the command that start and stop timers, the field of estimates, and the
+        lead teams.
     github_credential, oauth_credential
         The names of the SSM parameters that contain the credential for GitHub's API and the OAuth client of
         the sign-in; empty if the function does not read them.
@@ -34,8 +35,6 @@ class Settings:
     admins
         The people who may see and stop everybody's timers: logins in lower case, and numeric ids after a
         ``#``.
-    lead_teams
-        The GitHub teams whose members are leads, such as ``octo-org/leads``, in lower case.
     team_visibility
         Who sees the time of people who have not chosen it themselves.
     writes_per_minute
@@ -68,7 +67,6 @@ class Settings:
     session_secret_arn: str
     webhook_secret_arn: str
     admins: frozenset[str]
-    lead_teams: frozenset[str]
     team_visibility: Visibility
     writes_per_minute: int
     allowed_orgs: tuple[str, ...]
@@ -107,6 +105,7 @@ class Settings:
                 start_statuses=_lower("START_STATUSES", "In Progress"),
                 stop_statuses=_lower("STOP_STATUSES", "Done"),
                 estimate_field=os.environ.get("ESTIMATE_FIELD", "Estimate"),
+                lead_teams=_lower("LEAD_TEAMS"),
             ),
             github_credential=os.environ.get("GITHUB_CREDENTIAL", ""),
             oauth_credential=os.environ.get("OAUTH_CREDENTIAL", ""),
@@ -115,7 +114,6 @@ class Settings:
             session_secret_arn=os.environ.get("SESSION_SECRET_ARN", ""),
             webhook_secret_arn=os.environ.get("WEBHOOK_SECRET_ARN", ""),
             admins=_lower("ADMIN_LOGINS"),
-            lead_teams=_lower("LEAD_TEAMS"),
             team_visibility=Visibility(os.environ.get("TEAM_VISIBILITY", "leads")),
             writes_per_minute=int(os.environ.get("WRITES_PER_MINUTE", "120")),
             allowed_orgs=_names("ALLOWED_ORGS"),

@@ -453,7 +453,9 @@ class GitHubReport(BaseModel):
     ]
     cannot: Annotated[
         list[str],
-        Field(description="The missing capabilities among project_cards, replies, redelivery and reconcile."),
+        Field(
+            description="Those missing among project_cards, replies, redelivery, reconcile and lead_teams."
+        ),
     ]
 
 

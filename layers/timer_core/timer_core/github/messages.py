@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 CardKind: TypeAlias = Literal["moved", "removed", "restored", "converted", "detailed"]
+LeadTeamChange: TypeAlias = Literal["added", "removed", "edited", "deleted"]
 RepositoryKind: TypeAlias = Literal["renamed", "transferred", "archived", "unarchived", "deleted"]
 
 # What a delivery shows of an issue: the name of each detail, with the time at which GitHub had it and its
@@ -242,6 +243,34 @@ class ReplyEvent:
     text: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class LeadTeamEvent:
+    """The members of an organization's lead teams may have changed.
+
+    Attributes
+    ----------
+    organization
+        The login of the organization, in lower case.
+    change
+        ``added`` or ``removed``: a member; ``edited`` or ``deleted``: the team.
+    slug, team_id
+        The team, which need not be a lead team, but may be the child of one. The slug is empty if the
+        delivery does not contain it. Both are empty if the member was removed from the organization.
+    member
+        The id of the person; 0 if the event is not about a person.
+    is_of_organization
+        Whether the person was removed from the organization, and so from all of its teams.
+    """
+
+    delivery: str
+    organization: str
+    change: LeadTeamChange
+    slug: str = ""
+    team_id: int = 0
+    member: int = 0
+    is_of_organization: bool = False
+
+
 QueuedEvent: TypeAlias = (
     IssueEvent
     | DetailsEvent
@@ -251,6 +280,7 @@ QueuedEvent: TypeAlias = (
     | OwnerRenamed
     | CommentEvent
     | ReplyEvent
+    | LeadTeamEvent
 )
 
 _TYPES: dict[str, type[QueuedEvent]] = {
@@ -262,6 +292,7 @@ _TYPES: dict[str, type[QueuedEvent]] = {
     "owner_renamed": OwnerRenamed,
     "comment": CommentEvent,
     "reply": ReplyEvent,
+    "lead_team": LeadTeamEvent,
 }
 _NAMES = {kind: name for name, kind in _TYPES.items()}
 
@@ -279,6 +310,9 @@ def group_of(event: QueuedEvent) -> str:
             return f"owner-{event.owner_id}"
         case ReplyEvent():
             return f"comment-{event.comment}"
+        case LeadTeamEvent():
+            # In the order of receipt, which is the only order that these deliveries have.
+            return f"lead-teams-{event.organization}"
         case IssueEvent() | DetailsEvent() | CommentEvent():
             return f"{event.repo_id}#{event.number}"
 

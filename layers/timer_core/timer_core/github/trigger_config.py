@@ -1,11 +1,11 @@
-"""The names on GitHub that a deployment chose: what triggers timers, and the field of estimates."""
+"""The names on GitHub that a deployment chose: triggers of timers, the field of estimates, lead teams."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class TriggerConfig:
-    """The names that trigger timers, and the name of the field of estimates.
+    """The names in deliveries that a deployment acts on.
 
     Attributes
     ----------
@@ -19,6 +19,8 @@ class TriggerConfig:
         The statuses that start and stop timers, in lower case. Any other status pauses them.
     estimate_field
         The name of the number field, of issues or of projects, with the estimate in hours.
+    lead_teams
+        The teams whose members are leads, such as ``octo-org/leads``, in lower case.
     """
 
     start_labels: frozenset[str]
@@ -27,6 +29,7 @@ class TriggerConfig:
     start_statuses: frozenset[str]
     stop_statuses: frozenset[str]
     estimate_field: str = "Estimate"
+    lead_teams: frozenset[str] = frozenset()
 
     def kind_of_status(self, status: str) -> str:
         """Return the kind of event for a card's new status."""

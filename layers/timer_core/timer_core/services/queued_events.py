@@ -18,6 +18,7 @@ from timer_core.github.messages import (
     CommentEvent,
     DetailsEvent,
     IssueEvent,
+    LeadTeamEvent,
     Message,
     MoveEvent,
     OwnerRenamed,
@@ -29,6 +30,7 @@ from timer_core.github.trigger_config import TriggerConfig
 from timer_core.services.command_replies import reply_to
 from timer_core.services.event_handler import EventHandler, Handled, to_registers
 from timer_core.services.issue_timers import IssueTimers
+from timer_core.services.lead_teams import LeadTeams
 from timer_core.store.health import Capability, HealthStore
 
 # GitHub's responses if the object of a request no longer exists.
@@ -75,6 +77,7 @@ class QueuedEventHandler:
         self,
         event_handler: EventHandler,
         issue_timers: IssueTimers,
+        lead_teams: LeadTeams,
         github: GitHub,
         triggers: TriggerConfig,
         health: HealthStore,
@@ -85,6 +88,7 @@ class QueuedEventHandler:
     ) -> None:
         self._event_handler = event_handler
         self._issue_timers = issue_timers
+        self._lead_teams = lead_teams
         self.github = github
         self._triggers = triggers
         self._health = health
@@ -114,6 +118,8 @@ class QueuedEventHandler:
                 return _outcome(handled, kind=event.kind)
             case OwnerRenamed():
                 return _outcome(self._event_handler.rename_owner(event, now_ms=self._clock()))
+            case LeadTeamEvent():
+                return self._update_leads(event)
             case CardEvent():
                 return self._with_github("project_cards", "given_up", lambda: self._apply_card(event))
             case CommentEvent():
@@ -135,6 +141,20 @@ class QueuedEventHandler:
             return Outcome("applied", {"kind": "details"})
         # The reason says why the delivery changed no timer.
         return _ignored("not_timed" if event.reason == "only_details" else event.reason)
+
+    def _update_leads(self, event: LeadTeamEvent) -> Outcome:
+        """Change the members of lead teams: those that GitHub lists now, because deliveries have no time."""
+        # Remove people before the request to GitHub, which may fail.
+        self._lead_teams.withdraw(event)
+        if self.github.credential_kind() == "none":
+            self._lead_teams.admit(event)
+            return Outcome("applied", {"kind": event.change})
+
+        def act() -> Outcome:
+            self._lead_teams.list_members(event.organization)
+            return Outcome("applied", {"kind": event.change})
+
+        return self._with_github("lead_teams", "given_up", act)
 
     def _apply_card(self, event: CardEvent) -> Outcome:
         """Apply the change of a card: start or resume the assignees' timers, or pause or stop open timers."""

@@ -24,8 +24,9 @@ _KEPT_DAYS = 35
 _NOTED_FOR_MS = 3_600_000
 
 # The features that use GitHub's API: finding the issue of a project's card, replying to commands, requesting
-# the redelivery of failed deliveries, and comparing open timers with their issues.
-Capability: TypeAlias = Literal["project_cards", "replies", "redelivery", "reconcile"]
+# the redelivery of failed deliveries, comparing open timers with their issues, and listing the members of
+# lead teams.
+Capability: TypeAlias = Literal["project_cards", "replies", "redelivery", "reconcile", "lead_teams"]
 
 
 # What became of a delivery: it changed timers, changed none, could not be understood because GitHub refused a

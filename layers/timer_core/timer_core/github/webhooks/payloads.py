@@ -46,6 +46,8 @@ from timer_core.github.messages import (
     DetailsEvent,
     Hook,
     IssueEvent,
+    LeadTeamChange,
+    LeadTeamEvent,
     MoveEvent,
     OwnerRenamed,
     QueuedEvent,
@@ -72,6 +74,7 @@ IgnoredReason: TypeAlias = Literal[
     "ghost",
     "issue_closed",
     "no_assignees",
+    "no_lead_team",
     "no_login",
     "no_repository",
     "not_a_person",
@@ -539,6 +542,49 @@ def _owner_renamed(payload: Payload, delivery: _Delivery, owner: Any) -> tuple[Q
     )
 
 
+def _membership(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    # The scope is that of the removal: a person who leaves an organization leaves its teams.
+    return _lead_team_event(payload["action"], payload, delivery, payload.get("member"))
+
+
+def _team_edited(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    return _lead_team_event("edited", payload, delivery)
+
+
+def _team_deleted(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    return _lead_team_event("deleted", payload, delivery)
+
+
+def _member_removed(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    member = _at(payload, ("membership", "user"))
+    return _lead_team_event("removed", payload, delivery, member, is_of_organization=True)
+
+
+def _lead_team_event(
+    change: LeadTeamChange,
+    payload: Payload,
+    delivery: _Delivery,
+    member: Any = None,
+    *,
+    is_of_organization: bool = False,
+) -> tuple[QueuedEvent, ...] | Ignored:
+    """Read a change of any team of an organization that has lead teams: it may be the child of one."""
+    organization = _login(payload, "organization", "login").lower()
+    if not any(team.startswith(f"{organization}/") for team in delivery.triggers.lead_teams):
+        return Ignored("no_lead_team")
+    event = LeadTeamEvent(
+        delivery=delivery.guid,
+        organization=organization,
+        change=change,
+        member=0 if member is None else _number(member, "id"),
+        is_of_organization=is_of_organization,
+    )
+    if not is_of_organization:
+        slug = _optional_text(payload, "team", "slug") or ""
+        event = replace(event, slug=slug.lower(), team_id=_number(payload, "team", "id"))
+    return (event,)
+
+
 def _card_edited(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     change = _at(payload.get("changes") or {}, ("field_value",))
     if change and _is_estimate(change, delivery.triggers):
@@ -666,6 +712,12 @@ READERS: dict[str, _Reader] = {
     "repository.unarchived": _repository_event,
     "repository.deleted": _repository_event,
     "organization.renamed": _organization_renamed,
+    "organization.member_removed": _member_removed,
+    "membership.added": _membership,
+    "membership.removed": _membership,
+    "team.created": _team_edited,
+    "team.edited": _team_edited,
+    "team.deleted": _team_deleted,
     # A GitHub App receives this event if the account of an installation is renamed.
     "installation_target.renamed": _installation_target_renamed,
     "projects_v2_item.created": _card_detailed,
