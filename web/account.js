@@ -1,4 +1,4 @@
-// The Account page: working hours, the organization's rules, API tokens, the export of all data, signing out
+// The Account page: working hours, who sees one's time, the organization's rules, API tokens, the export of all data, signing out
 // everywhere and deleting the account.
 
 import { get, pages, request } from "./page/api.js";
@@ -10,6 +10,7 @@ import { confirm, notify } from "./page/notices.js";
 import { OrganizationSection } from "./page/organization.js";
 import { fetchSchedule, serverNow } from "./page/schedule-api.js";
 import { endSession, onAction, openPage, showError } from "./page/session.js";
+import { VisibilitySection } from "./page/visibility.js";
 import { WorkingHoursSection } from "./page/working-hours.js";
 import { content, h, isolate } from "./widget/dom.js";
 
@@ -29,6 +30,8 @@ async function showSchedule() {
 
 // The main page links to the editor.
 const EDITOR = "#change-hours";
+
+const visibility = new VisibilitySection();
 
 // ------------------------------------------------------------------ tokens
 
@@ -119,6 +122,7 @@ async function showAccount({ is_admin }) {
   const loading = [
     showSchedule().then(() => location.hash === EDITOR && workingHours.edit()),
     showTokens(),
+    visibility.open(),
     is_admin && new OrganizationSection(serverNow, showSchedule).open(),
   ];
   // Show what can be loaded, even if a part cannot.

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 # The login of the stack's admin.
 ADMIN = "boss"
+LEAD_TEAM = "octocoders/github"
 _WIDGET_PAGE = Path(__file__).with_name("widget_page.html")
 # Cold starts are slow when several functions start at once on few cores.
 _TIMEOUT_MS = 30_000
@@ -81,6 +82,7 @@ def site(
         "GitHubApiUrl": github.url,
         "AllowedOrigins": other_sites.wiki,
         "AdminLogins": ADMIN,
+        "LeadTeams": LEAD_TEAM,
     }
     with LocalStack(free_port(), tmp_path_factory.mktemp("stack"), parameters=parameters) as stack:
         client = github.new_oauth_app(stack.url + CALLBACK_PATH)
