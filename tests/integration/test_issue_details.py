@@ -9,8 +9,9 @@ import pytest
 
 from tests.support.product import TOKEN, Product, Team, ago, new_team, product
 from timer_core.clock import now_ms
-from timer_core.domain.issue_details import IssueDetails, ProjectStatus
+from timer_core.domain.issue_details import IssueDetails, ProjectStatus, Register
 from timer_core.domain.issues import Issue
+from timer_core.store.event_log import EventLog
 from timer_core.store.issue_details import IssueDetailsStore
 from timer_core.store.keys import DETAILS_SK, issue_pk
 from timer_core.store.timers import TimerStore
@@ -156,6 +157,18 @@ class TestOrder:
                 team.product.process()
             ends.add((known(team, issue).labels, known(team, issue).milestone))
         assert ends == {((), "v1")}
+
+
+class TestConcurrency:
+    def test_processes_that_have_read_the_same_details_keep_what_both_have_seen(self, team: Team) -> None:
+        issue = timed_issue(team)
+        table = team.product.table
+        history, store = EventLog(table).read(identity(issue)), IssueDetailsStore(table)
+        seen = {name: Register(now_ms(), 0, f"new {name}") for name in ("title", "milestone")}
+        for name, register in seen.items():
+            assert store.record(history, {name: register}, now_ms=now_ms())
+        assert (known(team, issue).title, known(team, issue).milestone) == ("new title", "new milestone")
+        assert not store.record(history, seen, now_ms=now_ms())
 
 
 class TestProjects:

@@ -49,6 +49,31 @@ def test_an_ambiguous_duration_is_answered_with_a_question(written: str, questio
     assert parse(f"/timer log {written}", "/timer") == ([], [question])
 
 
+@pytest.mark.parametrize(
+    ("written", "estimate_ms"),
+    [("4h", 240 * MINUTE), ("1:30", 90 * MINUTE), ("10000h", 600_000 * MINUTE), ("none", 0), ("NONE", 0)],
+)
+def test_an_estimate_is_stated_or_taken_back(written: str, estimate_ms: int) -> None:
+    assert parse(f"/timer estimate {written}", "/timer") == ([Command("estimate", estimate_ms)], [])
+
+
+@pytest.mark.parametrize("written", ["", "0h", "10001h", "-1h", "soon"])
+def test_a_text_that_is_no_estimate_is_a_mistake(written: str) -> None:
+    commands, mistakes = parse(f"/timer estimate {written}", "/timer")
+    assert (commands, len(mistakes)) == ([], 1)
+    assert "?" not in mistakes[0]
+
+
+def test_an_ambiguous_estimate_is_answered_with_a_question() -> None:
+    question = "Does `1d` mean `8h` or `24h`? Nothing was estimated; write it that way."
+    assert parse("/timer estimate 1d", "/timer") == ([], [question])
+
+
+@pytest.mark.parametrize(("estimate_ms", "text"), [(240 * MINUTE, "estimate 4h"), (0, "estimate none")])
+def test_an_estimate_is_shown_as_it_can_be_written(estimate_ms: int, text: str) -> None:
+    assert str(Command("estimate", estimate_ms)) == text
+
+
 @pytest.mark.parametrize("line", ["/timer", "/timer stop now", "/timer dance", "/timer start stop"])
 def test_an_invalid_line_with_the_prefix_is_a_mistake(line: str) -> None:
     commands, mistakes = parse(line, "/timer")
