@@ -312,6 +312,7 @@ requirements: $(venv) ## Pin the newest versions of the packages in requirements
 			$(addprefix --no-emit-package ,$(in-core-layer) pycparser) && \
 		compile holidays.in --output-file ../layers/holidays/requirements.txt \
 			$(addprefix --no-emit-package ,$(in-core-layer)) && \
+		compile reports.in --output-file ../layers/reports/requirements.txt && \
 		compile dev.in --output-file dev.txt && \
 		compile sam.in --output-file sam.txt && \
 		compile lambda.in --output-file lambda.txt && \

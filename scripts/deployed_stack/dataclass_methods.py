@@ -14,7 +14,16 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = {"timer_core", "auth", "schedule", "stale_sweeper", "timelogs", "timesheets", "webhook"}
+_PACKAGES = {
+    "timer_core",
+    "auth",
+    "reports",
+    "schedule",
+    "stale_sweeper",
+    "timelogs",
+    "timesheets",
+    "webhook",
+}
 # Enough for the handlers' modules to be loaded. They send no requests while they are.
 _ENVIRONMENT = {"AWS_DEFAULT_REGION": "us-east-1", "POWERTOOLS_TRACE_DISABLED": "true", "TABLE_NAME": "table"}
 

@@ -30,6 +30,7 @@ INVOKED_FUNCTIONS = (
     "TimelogsFunction",
     "AuthFunction",
     "ScheduleFunction",
+    "ReportsFunction",
     "LiveFunction",
     "StaleSweeperFunction",
 )

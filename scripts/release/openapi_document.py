@@ -86,6 +86,7 @@ def openapi_document() -> str:
     os.environ.setdefault("TABLE_NAME", "none")
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     import auth.routes
+    import reports.routes
     import schedule.routes
     import timelogs.routes
 
@@ -94,7 +95,7 @@ def openapi_document() -> str:
     document["paths"] = {
         path: dict(sorted(operations.items())) for path, operations in sorted(document["paths"].items())
     }
-    for app in (auth.routes.app, schedule.routes.app):
+    for app in (auth.routes.app, schedule.routes.app, reports.routes.app):
         others = _describe(app)
         document["paths"] |= others["paths"]
         document["components"]["schemas"] |= others["components"]["schemas"]
@@ -115,6 +116,7 @@ def _describe(app: APIGatewayHttpResolver) -> dict[str, Any]:
             Tag(name="account"),
             Tag(name="schedule"),
             Tag(name="team"),
+            Tag(name="reports"),
             Tag(name="webhook"),
             Tag(name="operation"),
         ],

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 # The lock files of layers are where `sam build` expects them.
-_LAYERS = {"layer": "timer_core", "background": "background", "holidays": "holidays"}
+_LAYERS = {"layer": "timer_core", "background": "background", "holidays": "holidays", "reports": "reports"}
 _SOURCE = re.compile(r"-r (?P<file>\S+)")
 _EXCLUDED = re.compile(r"^# (?P<name>[a-z0-9-]+)$", re.MULTILINE)
 

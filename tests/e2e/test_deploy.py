@@ -114,7 +114,12 @@ def test_every_packaged_file_is_readable_by_all_users(packages: list[Path]) -> N
 
 @pytest.mark.parametrize(
     ("layer", "expected"),
-    [("TimerCoreLayer", BOTOCORE), ("BackgroundLayer", set()), ("HolidaysLayer", set())],
+    [
+        ("TimerCoreLayer", BOTOCORE),
+        ("BackgroundLayer", set()),
+        ("HolidaysLayer", set()),
+        ("ReportsLayer", set()),
+    ],
 )
 def test_only_the_layer_of_all_functions_contains_botocore_and_none_boto3(
     packages: list[Path], layer: str, expected: set[str]
@@ -164,6 +169,7 @@ def test_only_background_functions_have_cryptography(packages: list[Path]) -> No
 
     assert holds("BackgroundLayer", "cryptography")
     assert holds("HolidaysLayer", "holidays")
+    assert holds("ReportsLayer", "xlsxwriter")
     assert not holds("TimerCoreLayer", "cryptography")
     assert not holds("BackgroundLayer", "timer_core")
     template = (packages[0] / "template.yaml").read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
-from itertools import count
+from itertools import count, pairwise
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
@@ -161,6 +161,69 @@ def test_the_list_of_timers_has_the_working_time_of_the_plain_computation(
     for piece in plain_hours.pieces(person, acts, NOW_MS):
         expected[piece.label] += piece.until_ms - piece.since_ms
     assert listed == expected
+
+
+GROUPINGS = ["person", "repository", "issue", "label", "day", "week", "month"]
+
+
+def plain_keys(person: Person, day: date, label: str) -> dict[str, str | None]:
+    """Return what a piece of time is about, by the groupings of reports."""
+    repository, on_issue, _ = label.partition("#")
+    return {
+        "person": person.login,
+        "repository": repository if on_issue else None,
+        "issue": label if on_issue else None,
+        "label": None,
+        "day": str(day),
+        "week": str(date.fromisocalendar(*day.isocalendar()[:2], 1)),
+        "month": f"{day:%Y-%m}-01",
+    }
+
+
+def key_of(row: dict[str, Any], grouping: str) -> str | None:
+    key: Any = row[grouping]
+    if grouping == "person":
+        return str(key["login"])
+    return key and label_of(row) if grouping == "issue" else key
+
+
+@pytest.fixture(scope="module")
+def reports(shared_table: Table) -> Iterator[ModuleType]:
+    with loaded(
+        "reports.api", shared_table.name, ADMIN_LOGINS=CODERTOCAT.login, WRITES_PER_MINUTE="1000"
+    ) as module:
+        yield module
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", ELSEWHERE])
+def test_the_report_of_the_team_has_the_working_time_of_the_plain_computation_in_every_grouping(
+    zone: str,
+    acts: list[Act],
+    reports: ModuleType,
+    shared_table: Table,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reports, "now_ms", lambda: NOW_MS)
+    api = client(reports, shared_table, CODERTOCAT)
+    days = [FIRST + timedelta(days=number) for number in range(DAYS + 2)]
+    pieces = [
+        (plain_keys(person, day, label), ms)
+        for person in PEOPLE
+        for found in [plain_hours.pieces(person, acts, NOW_MS)]
+        for day in days
+        for label, ms in plain_hours.sums(found, zone, day).items()
+    ]
+    period = f"from={days[0]}&to={days[-1]}&time_zone={zone}"
+    for group_by in [*zip(GROUPINGS, strict=True), *pairwise(GROUPINGS), ("person", "issue", "week")]:
+        expected = Counter[tuple[str | None, ...]]()
+        for keys, ms in pieces:
+            expected[tuple(keys[grouping] for grouping in group_by)] += ms
+        shown = answered(api, f"/api/reports/?{period}&group_by={','.join(group_by)}")
+        found = Counter[tuple[str | None, ...]]()
+        for row in shown["rows"]:
+            found[tuple(key_of(row, grouping) for grouping in group_by)] += row["working_duration"] * 1000
+        assert +found == expected, group_by
+        assert shown["totals"]["working_duration"] * 1000 == expected.total()
 
 
 @pytest.mark.usefixtures("at_the_end", "acts")

@@ -162,7 +162,10 @@ def test_the_live_function_uses_items_of_people_and_tickets_only(key: str, allow
 @pytest.mark.parametrize(
     ("stage", "readers"),
     [
-        (SESSION_STAGE, ["AuthFunction", "LiveFunction", "ScheduleFunction", "TimelogsFunction"]),
+        (
+            SESSION_STAGE,
+            ["AuthFunction", "LiveFunction", "ReportsFunction", "ScheduleFunction", "TimelogsFunction"],
+        ),
         (WEBHOOK_STAGE, ["WebhookReceiveFunction"]),
         ("", []),
         ("AWSPREVIOUS", []),
@@ -228,6 +231,11 @@ def test_the_api_uses_all_of_its_permissions(app: App) -> None:
     past = {"time_zone": "UTC", "week": {}, "valid_from": "2025-12-15"}
     assert admin("PUT", "/api/schedule/?preview=true", past).status == 200
     assert unused("ScheduleFunction") == set()
+    with_token = app.caller(app.token(admin))
+    app.cold_start()
+    for caller in (admin, with_token):
+        assert caller("GET", "/api/reports/?from=2026-01-01&to=2026-02-01").status == 200
+    assert unused("ReportsFunction") == set()
     token = browser("POST", "/api/auth/tokens/", {"name": "test"}).json()["id"]
     assert browser("GET", "/api/auth/me/export/").status == 200
     assert browser("DELETE", f"/api/auth/tokens/{token}/").status == 204

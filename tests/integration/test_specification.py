@@ -48,7 +48,7 @@ def test_the_api_serves_the_checked_in_document(api: Api) -> None:
 def test_a_cold_start_loads_neither_the_document_nor_the_routes_of_other_functions() -> None:
     program = (
         "import sys; from timelogs import api, operation\n"
-        "others = {'auth', 'schedule', 'webhook'} & sys.modules.keys()\n"
+        "others = {'auth', 'reports', 'schedule', 'webhook'} & sys.modules.keys()\n"
         "print(operation.specification.cache_info().currsize, *sorted(others))"
     )
     environment = os.environ | {"TABLE_NAME": "none", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -60,6 +60,15 @@ def test_a_cold_start_loads_neither_the_document_nor_the_routes_of_other_functio
 
 def test_a_cold_start_does_not_load_the_holidays() -> None:
     program = "import sys; from schedule import api; print('holidays' in sys.modules)"
+    environment = os.environ | {"TABLE_NAME": "none", "AWS_DEFAULT_REGION": "us-east-1"}
+    printed = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.split() == ["False"]
+
+
+def test_a_cold_start_of_the_reports_does_not_load_the_writer_of_workbooks() -> None:
+    program = "import sys; from reports import api; api.resolver(); print('xlsxwriter' in sys.modules)"
     environment = os.environ | {"TABLE_NAME": "none", "AWS_DEFAULT_REGION": "us-east-1"}
     printed = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
@@ -91,13 +100,14 @@ def test_every_operation_has_a_route() -> None:
     for_slashes = {
         "$default",
         "ANY /api/auth/{proxy+}",
+        "ANY /api/reports/{proxy+}",
         "ANY /api/schedule/{proxy+}",
         "ANY /api/admin/settings/{proxy+}",
         "ANY /api/github-timer-webhook/{proxy+}",
         "ANY /api/team/{proxy+}",
     }
     # Other methods of these paths would reach the function timelogs.
-    others |= {"ANY /api/schedule", "ANY /api/admin/settings", "ANY /api/team"}
+    others |= {"ANY /api/reports", "ANY /api/schedule", "ANY /api/admin/settings", "ANY /api/team"}
     # The webhook's function has no list of its methods, so one route passes all methods to it.
     described.remove("GET /api/github-timer-webhook")
     others.add("ANY /api/github-timer-webhook")

@@ -1,4 +1,4 @@
-"""The functions auth, schedule and timelogs in this process, and a fake GitHub to sign in with."""
+"""The functions auth, reports, schedule and timelogs in this process, and a fake GitHub to sign in with."""
 
 from __future__ import annotations
 
@@ -73,7 +73,8 @@ class MonotonicClock:
 
 @dataclass
 class App:
-    """The functions auth, schedule and timelogs, which keep their caches until ``cold_start`` is called.
+    """The functions auth, reports, schedule and timelogs, which keep their caches until
+    ``cold_start`` is called.
 
     Attributes
     ----------
@@ -87,6 +88,7 @@ class App:
     client: OAuthApp
     table: Table
     auth: ModuleType
+    reports: ModuleType
     schedule: ModuleType
     timelogs: ModuleType
     secret_arn: str
@@ -117,6 +119,7 @@ class App:
             {
                 "/api/auth/": self.auth.handler,
                 "/api/team": self.auth.handler,
+                "/api/reports": self.reports.handler,
                 "/api/schedule": schedule,
                 "/api/admin/settings": schedule,
                 "": self.timelogs.handler,
@@ -189,8 +192,8 @@ class App:
 
     def cold_start(self) -> None:
         """Empty the functions' caches of callers and session keys."""
-        for function in (self.auth.shared, self.schedule.shared, self.timelogs.shared):
-            forget_callers(function)
+        for function in (self.auth, self.reports, self.schedule, self.timelogs):
+            forget_callers(function.shared)
         request_guard.sessions.cache_clear()
 
     def sign_with(self, current: str, previous: str = "") -> None:
@@ -220,6 +223,8 @@ class App:
         function = self.timelogs
         if path.startswith(("/api/auth/", "/api/team")):
             function = self.auth
+        elif path.startswith("/api/reports"):
+            function = self.reports
         elif path.startswith(("/api/schedule", "/api/admin/settings")):
             function = self.schedule
         answer: dict[str, Any] = function.handler(event, context)
@@ -260,18 +265,24 @@ def open_app(table: Table, github: FakeGitHub, **variables: str) -> Iterator[App
             "LIVE_ENDPOINT": "http://127.0.0.1:9/live",
         }
         # The fake answers at an address of its own, but names its pages in payloads as github.com does.
-        pages = {"auth.api": github.url, "schedule.api": "", "timelogs.api": github.addresses.web}
-        auth, schedule, timelogs = (
+        pages = {
+            "auth.api": github.url,
+            "reports.api": github.addresses.web,
+            "schedule.api": "",
+            "timelogs.api": github.addresses.web,
+        }
+        auth, reports, schedule, timelogs = functions = [
             stack.enter_context(loaded(name, table.name, **own | {"GITHUB_URL": url} | variables))
             for name, url in pages.items()
-        )
+        ]
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         clock, seconds = Clock(now_ms()), MonotonicClock()
-        patch.setattr(auth, "now_ms", clock)
-        patch.setattr(schedule, "now_ms", clock)
-        patch.setattr(timelogs, "now_ms", clock)
+        for function in functions:
+            patch.setattr(function, "now_ms", clock)
         patch.setattr(secrets, "time", seconds)
-        app = App(github, client, table, auth, schedule, timelogs, secret["ARN"], oauth, clock, seconds)
+        app = App(
+            github, client, table, auth, reports, schedule, timelogs, secret["ARN"], oauth, clock, seconds
+        )
         app.sign_with(KEY)
         app.cold_start()
         yield app

@@ -11,12 +11,14 @@ from timer_core.api.resolver import Resolver
 
 
 def check_body(app: Resolver, event: Mapping[str, Any], response: Mapping[str, Any]) -> None:
-    """Compare the body of a successful response with the model of its route.
+    """Compare the JSON body of a successful response with the model of its route.
 
     Most bodies are plain dictionaries. They must have the model's members, in its order and of its types, so
     that docs/openapi.json describes them.
     """
-    if response["statusCode"] not in {200, 201} or not response["body"]:
+    headers = {name.lower(): value for name, value in response.get("headers", {}).items()}
+    is_json = headers.get("content-type", "application/json") == "application/json"
+    if response["statusCode"] not in {200, 201} or not response["body"] or not is_json:
         return
     request = event["requestContext"]["http"]
     for route in (*app._static_routes, *app._dynamic_routes):

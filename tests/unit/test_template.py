@@ -237,7 +237,7 @@ def test_a_new_accounts_quota_suffices_for_the_defaults() -> None:
 def test_names_of_layers_contain_the_name_of_the_stack() -> None:
     layers = translated().of_type("AWS::Lambda::LayerVersion").values()
     names = {translated().value(layer["LayerName"]) for layer in layers}
-    assert names == {f"{STACK}-timer-core", f"{STACK}-background", f"{STACK}-holidays"}
+    assert names == {f"{STACK}-timer-core", f"{STACK}-background", f"{STACK}-holidays", f"{STACK}-reports"}
 
 
 def test_lambda_retries_a_failed_sweep_twice() -> None:
@@ -275,7 +275,7 @@ def test_versions_that_are_no_longer_called_are_deleted() -> None:
     source = translated()
     kinds = ("AWS::Lambda::Version", "AWS::Lambda::LayerVersion")
     versions = [one for one in source.resources.values() if one["Type"] in kinds]
-    assert len(versions) == 11
+    assert len(versions) == 13
     assert {one["DeletionPolicy"] for one in versions} == {"Delete"}
 
 

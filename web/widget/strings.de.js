@@ -99,6 +99,9 @@ export default {
     other_timer_open: "Für dieses Issue ist schon ein anderer Timer offen.",
     too_many_tokens: "Du hast zu viele Token. Widerrufe zuerst eins.",
     day_confirmed: "Dieser Tag ist bestätigt. Öffne ihn wieder, um ihn zu ändern.",
+    report_too_large:
+      "Dieser Bericht ist zu groß. Wähle einen kürzeren Zeitraum, weniger Personen oder gröbere Gruppen.",
+    unknown_person: "Die Zeit dieser Person kannst du nicht sehen.",
     invalid_value: "Dieser Wert ist ungültig.",
     unknown_field: "Dieses Feld kennt der Server nicht.",
     required: "Diese Angabe fehlt.",

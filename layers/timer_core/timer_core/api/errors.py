@@ -22,6 +22,7 @@ from timer_core.domain.errors import (
     OtherTimerOpen,
     PreconditionFailed,
     PreconditionRequired,
+    ReportTooLarge,
     TooManyRequests,
     TooManyTokens,
     TooManyTransitions,
@@ -44,6 +45,7 @@ _STATUS: dict[type[IssueTimerError], HTTPStatus] = {
     ChangedSince: HTTPStatus.CONFLICT,
     PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
+    ReportTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
 
 

@@ -45,6 +45,10 @@ ERRORS = {
     ErrorCode.OTHER_TIMER_OPEN: "Für dieses Issue ist schon ein anderer Timer offen.",
     ErrorCode.TOO_MANY_TOKENS: "Du hast zu viele Token. Widerrufe zuerst eins.",
     ErrorCode.DAY_CONFIRMED: "Dieser Tag ist bestätigt. Öffne ihn wieder, um ihn zu ändern.",
+    ErrorCode.REPORT_TOO_LARGE: (
+        "Dieser Bericht ist zu groß. Wähle einen kürzeren Zeitraum, weniger Personen oder gröbere Gruppen."
+    ),
+    ErrorCode.UNKNOWN_PERSON: "Die Zeit dieser Person kannst du nicht sehen.",
     ErrorCode.INVALID_VALUE: "Dieser Wert ist ungültig.",
     ErrorCode.UNKNOWN_FIELD: "Dieses Feld kennt der Server nicht.",
     ErrorCode.REQUIRED: "Diese Angabe fehlt.",

@@ -28,6 +28,9 @@ class ErrorCode(StrEnum):
     OTHER_TIMER_OPEN = "other_timer_open"
     TOO_MANY_TOKENS = "too_many_tokens"
     DAY_CONFIRMED = "day_confirmed"
+    # Reports
+    REPORT_TOO_LARGE = "report_too_large"
+    UNKNOWN_PERSON = "unknown_person"
     # Fields of a request
     INVALID_VALUE = "invalid_value"
     UNKNOWN_FIELD = "unknown_field"
@@ -244,6 +247,12 @@ class TooManyTokens(Forbidden):
     """The person has reached the limit of API tokens."""
 
     code = ErrorCode.TOO_MANY_TOKENS
+
+
+class ReportTooLarge(IssueTimerError):
+    """A report of more time, or with more rows, than a request can read or return."""
+
+    code = ErrorCode.REPORT_TOO_LARGE
 
 
 class TooManyRequests(IssueTimerError):

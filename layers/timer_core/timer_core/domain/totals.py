@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from itertools import accumulate, pairwise
+from itertools import accumulate, groupby, pairwise
 from operator import attrgetter
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.issues import Issue
-from timer_core.domain.schedule import DAY, instant, local_date
-from timer_core.domain.timeline import Slice
+from timer_core.domain.schedule import DAY, Span, instant, local_date
+from timer_core.domain.timeline import Slice, clipped
 from timer_core.domain.timers import Period, Timer, stretches
 
 
@@ -41,6 +42,22 @@ class DayTotal:
     day: date
     working_ms: int
     active_ms: int
+
+
+class TimerDay(NamedTuple):
+    """The time of a timer on one day.
+
+    Attributes
+    ----------
+    confirmed_ms
+        The part of the working time on days that the person has confirmed.
+    """
+
+    timer: Timer
+    day: date
+    working_ms: int
+    active_ms: int
+    confirmed_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +157,56 @@ def add_up(
         The time zone of the calendar days. A day on which the clocks change is shorter or longer than
         24 hours.
     """
+    by_day: dict[date, DayTotal] = {}
+    by_issue: dict[str, IssueTotal] = {}
+    parts = timer_days(timers, slices, period, zone, now_ms)
+    for _, of_timer in groupby(parts, key=attrgetter("timer.ulid")):
+        days = [*of_timer]
+        timer = days[0].timer
+        for part in days:
+            known = by_day.get(part.day, DayTotal(part.day, 0, 0))
+            by_day[part.day] = DayTotal(
+                part.day, known.working_ms + part.working_ms, known.active_ms + part.active_ms
+            )
+        key = _key(timer.issue)
+        total = by_issue.get(key) or IssueTotal(timer.issue, 0, 0, 0)
+        by_issue[key] = IssueTotal(
+            _with_title(total.issue, timer.issue),
+            total.working_ms + sum(part.working_ms for part in days),
+            total.active_ms + sum(part.active_ms for part in days),
+            total.timers + 1,
+        )
+    issues = sorted(
+        by_issue.values(), key=lambda total: (-total.working_ms, -total.active_ms, _key(total.issue))
+    )
+    return Totals(
+        working_ms=sum(total.working_ms for total in issues),
+        active_ms=sum(total.active_ms for total in issues),
+        days=tuple(by_day[day] for day in sorted(by_day)),
+        issues=tuple(issues),
+    )
+
+
+def timer_days(
+    timers: Iterable[Timer],
+    slices: Iterable[Slice],
+    period: Period,
+    zone: ZoneInfo,
+    now_ms: int,
+    confirmed: Iterable[Span] = (),
+) -> Iterator[TimerDay]:
+    """Yield the time of each timer in a period on each day, without the days on which it has none.
+
+    The days of a timer follow one another, in order.
+
+    Parameters
+    ----------
+    timers, slices, period, zone, now_ms
+        Those of `add_up`.
+    confirmed
+        The beginnings and ends of the person's confirmed days.
+    """
+    pieces = list(slices)
     found = [(timer, Curve(timer, now_ms)) for timer in timers]
     # Days before the first timer and after the last one have no time.
     first_ms = min((timer.reach.since_ms for timer, _ in found), default=period.until_ms)
@@ -147,34 +214,15 @@ def add_up(
     until_ms = min(period.until_ms, max((now_ms, *(curve.end_ms for _, curve in found))))
     period = Period(since_ms, max(since_ms, until_ms))
     calendar = _days(period, zone)
-    working = _working_by_day(slices, period, calendar)
-    by_day: dict[date, DayTotal] = {}
-    by_issue: dict[str, IssueTotal] = {}
+    working = _working_by_day(pieces, period, calendar)
+    frozen = (piece for span in confirmed for piece in clipped(pieces, *span))
+    confirmed_on = _working_by_day(frozen, period, calendar)
     for timer, curve in found:
         active_on, working_on = _by_day(curve, period, calendar), working[timer.ulid]
-        for day in active_on.keys() | working_on.keys():
-            known = by_day.get(day, DayTotal(day, 0, 0))
-            by_day[day] = DayTotal(day, known.working_ms + working_on[day], known.active_ms + active_on[day])
-        active_ms, working_ms = active_on.total(), working_on.total()
-        if active_ms or working_ms:
-            key = _key(timer.issue)
-            total = by_issue.get(key) or IssueTotal(timer.issue, 0, 0, 0)
-            by_issue[key] = IssueTotal(
-                _with_title(total.issue, timer.issue),
-                total.working_ms + working_ms,
-                total.active_ms + active_ms,
-                total.timers + 1,
-            )
-    issues = sorted(
-        by_issue.values(), key=lambda total: (-total.working_ms, -total.active_ms, _key(total.issue))
-    )
-    days = (by_day.get(day, DayTotal(day, 0, 0)) for _, day in calendar)
-    return Totals(
-        working_ms=sum(total.working_ms for total in issues),
-        active_ms=sum(total.active_ms for total in issues),
-        days=tuple(total for total in days if total.working_ms or total.active_ms),
-        issues=tuple(issues),
-    )
+        for day in sorted(active_on.keys() | working_on.keys()):
+            if active_on[day] or working_on[day]:
+                of_day = confirmed_on[timer.ulid][day]
+                yield TimerDay(timer, day, working_on[day], active_on[day], of_day)
 
 
 def _working_by_day(

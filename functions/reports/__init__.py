@@ -1,0 +1,5 @@
+"""The API of reports."""
+
+from timer_core import startup
+
+startup.begin()
