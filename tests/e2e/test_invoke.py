@@ -53,6 +53,12 @@ def test_auth(site: Site) -> None:
     assert nobody["statusCode"] == 401
 
 
+def test_reports(site: Site) -> None:
+    [report] = invoke(site, "ReportsFunction.json")
+    assert report["statusCode"] == 200
+    assert {person["id"] for person in body(report)["people"]} >= {DEMO_USER_ID}
+
+
 def test_webhook_receive(site: Site) -> None:
     ping, forged, assigned = invoke(
         site,
