@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(
     ("address", "current"),
-    [("/", "Time"), ("/account.html", "Account"), ("/embed.html", "Embed"), ("/github.html", "GitHub")],
+    [
+        ("/", "Time"),
+        ("/team.html", "Team"),
+        ("/account.html", "Account"),
+        ("/embed.html", "Embed"),
+        ("/github.html", "GitHub"),
+    ],
 )
 def test_the_header_does_not_wait_for_the_modules(open_page: OpenPage, address: str, current: str) -> None:
     page = open_page()
@@ -24,7 +30,7 @@ def test_the_header_does_not_wait_for_the_modules(open_page: OpenPage, address: 
     page.goto(address, wait_until="commit")
     header = page.get_by_role("banner")
     # Only admins see the link to the page for admins elsewhere.
-    links = ["Issue Timer", "Time", "Account", "Embed", *(["GitHub"] if current == "GitHub" else [])]
+    links = ["Issue Timer", "Time", "Team", "Account", "Embed", *(["GitHub"] if current == "GitHub" else [])]
     expect(header.get_by_role("link")).to_have_text(links)
     expect(header.get_by_role("link", name=current, exact=True)).to_have_attribute("aria-current", "page")
     before = header.bounding_box()

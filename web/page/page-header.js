@@ -13,6 +13,7 @@ class PageHeader extends HTMLElement {
         <a class="brand" href="./"><svg class="logo" aria-hidden="true"><use href="icons.svg#logo"/></svg>Issue Timer</a>
         <nav aria-label="Pages" data-label="navLabel">
           <a href="./" data-page="time" data-text="navTime">Time</a>
+          <a href="team.html" data-page="team" data-text="navTeam">Team</a>
           <a href="account.html" data-page="account" data-text="navAccount">Account</a>
           <a href="embed.html" data-page="embed" data-text="navEmbed">Embed</a>
           <a href="github.html" data-page="github" data-text="navGitHub" hidden>GitHub</a>

@@ -678,6 +678,55 @@ export const german = {
     "„Execute“ handelt in deinem Namen, mit deinen echten Timern. Mit „Authorize“ verwendet es stattdessen ein " +
     "API-Token.",
   apiSignedOut: "Um Anfragen auszuprobieren, melde dich an oder gib mit „Authorize“ ein API-Token ein.",
+
+  // reports
+  titleTeam: "Team · Issue Timer",
+  navTeam: "Team",
+  teamSignedOut: "Zeit des Teams",
+  teamSignedOutText:
+    "Melde dich an, um Berichte über deine eigene Zeit zu sehen, und über die der Personen, die ihre mit dir teilen.",
+  report: "Bericht",
+  reportRows: "Zeilen",
+  groupBy: "Gruppieren nach",
+  thenBy: "Dann nach",
+  finallyBy: "Zuletzt nach",
+  noGrouping: "–",
+  only: "Nur",
+  filterValue: "Mit dem Wert",
+  addFilter: "Filter hinzufügen",
+  downloadCsv: "CSV",
+  downloadXlsx: "Excel",
+  noTeamTime: "Keine Zeit in diesem Zeitraum. Wähle einen anderen, oder entferne einen Filter.",
+  rowsOverlap: "Ein Teil der Zeit steht in mehreren Zeilen, die Zeilen ergeben zusammen mehr als die Summe.",
+  reportIncomplete:
+    "Eine Person hat zu viele Einträge in diesem Zeitraum; die ältesten sind nicht enthalten. Wähle einen kürzeren " +
+    "Zeitraum.",
+  reportNote:
+    "Labels, Meilenstein, Typ, Projekte, Unter-Issues und Schätzungen sind die jetzigen der Issues. Zeit an einem " +
+    "Pull-Request zählt für das Issue, das er schließt.",
+  groupPerson: "Person",
+  groupRepository: "Repository",
+  groupIssue: "Issue",
+  groupLabel: "Label",
+  groupMilestone: "Meilenstein",
+  groupType: "Typ",
+  groupProject: "Projekt",
+  groupDay: "Tag",
+  groupWeek: "Woche",
+  groupMonth: "Monat",
+  filterIs: ({ grouping, name }) => `${grouping}: ${name}`,
+  removeFilter: ({ name }) => `Filter ${name} entfernen`,
+  noValue: "ohne",
+  loadingReport: "Der Bericht wird geladen …",
+  noReport: "Der Bericht wurde nicht geladen.",
+  reportOfOne: ({ name }) => `Zeit von ${name}`,
+  reportOfPeople: ({ count }) => `Zeit von ${count} Personen`,
+  allRows: ({ count }) => `Alle ${count} Zeilen anzeigen`,
+  total: "Summe",
+  withSubIssues: "Mit Unter-Issues",
+  estimate: "Schätzung",
+  left: "Übrig",
+  confirmedTime: "Bestätigt",
 };
 
 /** @param {unknown} phrase */

@@ -323,3 +323,73 @@ export interface Delivery {
   state: "processed" | "ignored" | "given_up" | "waiting" | "failed";
   reason: string | null;
 }
+
+/** A property by which the rows of a report are grouped. */
+export type Grouping =
+  | "person"
+  | "repository"
+  | "issue"
+  | "label"
+  | "milestone"
+  | "type"
+  | "project"
+  | "day"
+  | "week"
+  | "month";
+
+/** A value by which a report selects time; "" selects time without one. */
+export interface ReportFilter {
+  name: Grouping;
+  value: string;
+}
+
+/** What the Team page shows. `from` and `to` are "" unless the period is "custom". */
+export interface ReportState {
+  period: string;
+  from: Day;
+  to: Day;
+  groupBy: Grouping[];
+  filters: ReportFilter[];
+}
+
+/** The figures of a report and of its rows. Durations are in seconds. */
+export interface ReportFigures extends Durations {
+  confirmed_duration: number;
+  entries: number;
+  estimate: number | null;
+  left: number | null;
+}
+
+/** A person whose time the user can see. */
+export interface ReportPerson {
+  id: number;
+  login: string;
+  name: string;
+}
+
+/** `ReportRow` of the API: the members by which the report is grouped, and the figures. */
+export interface ReportRow extends ReportFigures {
+  person?: ReportPerson;
+  repository?: string | null;
+  issue?: TimedIssue | null;
+  label?: string | null;
+  milestone?: string | null;
+  type?: string | null;
+  project?: string | null;
+  day?: Day;
+  week?: Day;
+  month?: Day;
+  working_duration_with_sub_issues?: number;
+}
+
+/** `ReportShown` of the API. */
+export interface Report {
+  from: Day;
+  to: Day;
+  group_by: Grouping[];
+  rows: ReportRow[];
+  totals: ReportFigures;
+  overlapping: boolean;
+  complete: boolean;
+  people: ReportPerson[];
+}
