@@ -221,7 +221,7 @@ def open_as(new_context: NewContext, site: Site, github: FakeGitHub) -> OpenAs:
         page = new_context(**options).new_page()
         add_session(page.context, site, github, account)
         page.goto(address)
-        expect(page.locator("#user").get_by_text(account.login)).to_be_visible()
+        expect(page.locator("#user").get_by_text(account.name or account.login)).to_be_visible()
         return page
 
     return open_as
@@ -238,7 +238,7 @@ def sign_in(site: Site, github: FakeGitHub) -> SignIn:
     def sign_in(page: Page, account: Account) -> Page:
         add_session(page.context, site, github, account)
         page.reload()
-        expect(page.locator("#user").get_by_text(account.login)).to_be_visible()
+        expect(page.locator("#user").get_by_text(account.name or account.login)).to_be_visible()
         return page
 
     return sign_in
