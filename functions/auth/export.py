@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 from auth.me import me
 from auth.models import Me, TokenShown
 from timer_core.api.auth import Caller
-from timer_core.api.models import Time, TimerFacts
-from timer_core.api.representations import timer_facts
+from timer_core.api.models import AuditEntryShown, Time, TimerFacts
+from timer_core.api.representations import audit_entry, timer_facts
 from timer_core.api.times import to_time
 from timer_core.domain.confirmed import ConfirmedDay
 from timer_core.domain.ids import timer_id
@@ -347,6 +347,7 @@ class Export(BaseModel):
     ]
     confirmed_days: list[ConfirmedDayExported]
     live_connections: list[LiveConnectionExported]
+    audit: Annotated[list[AuditEntryShown], Field(description="The changes of one's time.")]
     next: Annotated[str | None, Field(description="The URL of the next page.")]
 
     @classmethod
@@ -411,6 +412,9 @@ class Export(BaseModel):
             calendar=None if page.calendar is None else CalendarExported.of(page.calendar),
             confirmed_days=[ConfirmedDayExported.of(day, caller.user_id) for day in page.confirmed_days],
             live_connections=[LiveConnectionExported.of(one) for one in page.connections],
+            audit=[
+                AuditEntryShown.model_validate(audit_entry(entry, caller.user_id)) for entry in page.audit
+            ],
             next=following,
         )
 

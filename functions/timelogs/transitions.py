@@ -72,8 +72,9 @@ def resume(request: Request, timer_id: str, fields: Mapping[str, Any], idempoten
 
 def stop(request: Request, timer_id: str, fields: Mapping[str, Any], idempotency_key: str | None) -> Reply:
     """Stop the timer permanently. An admin may stop any timer, and gets no content of one that is hidden."""
-    timer = any_timer(request, timer_id)
-    reply = _change(request, timers.stop, timer, fields, idempotency_key)
+    timer, caller = any_timer(request, timer_id), request.caller.user_id
+    end = timers.stop if timer[0] == caller else partial(timers.stop, admin=caller)
+    reply = _change(request, end, timer, fields, idempotency_key)
     return reply if visible_people(request, [timer[0]]) else Reply(HTTPStatus.NO_CONTENT)
 
 

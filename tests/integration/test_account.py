@@ -18,6 +18,7 @@ from auth.export import (
     Changes,
     ConfirmedDayExported,
     DeletedTimer,
+    Export,
     KeyedRequest,
     ProfileExported,
     Slot,
@@ -47,6 +48,7 @@ from timer_core.services.issue_timers import IssueTimers
 from timer_core.store.calendars import Calendars
 from timer_core.store.connections import session_credential
 from timer_core.store.items import (
+    AuditItem,
     CalendarItem,
     ConfirmedDayItem,
     IdempotencyItem,
@@ -196,6 +198,10 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "has_moved_starts",
             "end_key",
         },
+    ),
+    AuditItem: (
+        {name: (Export, ["audit"]) for name in ("kind", "by", "reason", "content")},
+        set(),
     ),
     ConfirmedDayItem: (
         {
@@ -428,6 +434,7 @@ class TestExport:
             "requests": [],
             "confirmed_days": [],
             "live_connections": [],
+            "audit": [],
             "calendar": None,
             "next": None,
         }
@@ -509,6 +516,7 @@ class TestExport:
             credential = session_credential(app.session(browser).session_id)
             add_connection(app.table, ann.id, now_ms=app.clock.ms, credential=credential)
             kinds = {
+                "audit": "audit",
                 "live": "live_connections",
                 "confirmed": "confirmed_days",
                 "timer": "timers",
@@ -535,6 +543,7 @@ class TestExport:
         assert sorted(one["timer"] for one in exported["requests"]) == sorted(timers)
         assert len(exported["tokens"]) == 1
         assert len(exported["confirmed_days"]) == 1
+        assert sorted(one["kind"] for one in exported["audit"]) == ["confirmed", "deleted"]
 
     def test_confirmed_days_are_exported_with_their_time(self, app: App) -> None:
         browser, ann = app.signed_in()

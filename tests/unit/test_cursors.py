@@ -39,7 +39,15 @@ def test_decoding_a_cursor_of_all_open_timers_returns_its_position(
 
 
 @pytest.mark.parametrize(
-    "sk", ["profile", "timer#01JD3K5W9GZ8Q4T1M6V7X0Y2BC", f"key#{'0f' * 16}", "writes#29000000"]
+    "sk",
+    [
+        "profile",
+        "timer#01JD3K5W9GZ8Q4T1M6V7X0Y2BC",
+        f"key#{'0f' * 16}",
+        "writes#29000000",
+        "day#2026-11-30",
+        "confirmed#2026-11-30#1",
+    ],
 )
 def test_decoding_a_cursor_of_an_export_returns_its_position(sk: str) -> None:
     assert decode_cursor(encode_cursor(ExportPosition(sk)), ExportPosition.parse) == ExportPosition(sk)

@@ -5,6 +5,7 @@ Import this package on first use, because it imports pydantic (see `timer_core.a
 
 # These modules add their routes to the app.
 from timelogs.routes import (  # noqa: F401
+    audit,
     corrections,
     live,
     operation,

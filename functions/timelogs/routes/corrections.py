@@ -7,8 +7,9 @@ from http import HTTPStatus
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.event_handler.openapi.params import Path as ApiPath
+from pydantic import AfterValidator
 
 from timelogs.routes.app import IdempotencyKey, app, content_of, current_request
 from timelogs.shared import (
@@ -33,11 +34,13 @@ from timer_core.api.models import (
     SplitTimeLog,
     TimeLog,
     UndoRequest,
+    printable,
 )
 from timer_core.api.problems import HttpError
 from timer_core.api.resolver import as_response
 from timer_core.api.responses import responses
 from timer_core.api.times import to_ms
+from timer_core.domain.audit import MAX_REASON
 from timer_core.domain.corrections import Correction, with_changed_pause, with_pause, without_pause
 from timer_core.domain.errors import NotFound
 from timer_core.domain.ids import new_ulid
@@ -45,6 +48,11 @@ from timer_core.domain.schedule import Span, joined
 from timer_core.domain.timers import MAX_OF_EACH_KIND, Period, Timer, check_span, finished, past_ms, without
 from timer_core.store.writes import Idempotency, Patch
 
+_Reason = Annotated[
+    str,
+    Query(description="Why; the audit log has it.", max_length=MAX_REASON),
+    AfterValidator(printable),
+]
 _PauseNumber = Annotated[int, ApiPath(ge=0, lt=MAX_OF_EACH_KIND * 2)]
 
 
@@ -74,7 +82,8 @@ def add_timer(
         organization=request.organization,
         description=request.description,
     )
-    added = timers.add(timer, idempotency_of(idempotency_key, "add", content_of(request)))
+    idempotency = idempotency_of(idempotency_key, "add", content_of(request))
+    added = timers.add(timer, idempotency, request.reason)
     (shown,) = time_logs([added], now)
     return as_response(created_reply(added, shown))
 
@@ -102,6 +111,7 @@ def insert_pause(
         lambda timer: with_pause(timer, *pause, now, cause),
         idempotency_of(idempotency_key, f"insert pause {timer_id}", content_of(request)),
         now,
+        request.reason,
     )
 
 
@@ -130,6 +140,7 @@ def change_pause(
         lambda timer: with_changed_pause(timer, number, start, end, now),
         idempotency_of(idempotency_key, f"change pause {timer_id} {number}", content_of(request)),
         now,
+        request.reason,
     )
 
 
@@ -141,19 +152,21 @@ def change_pause(
     tags=["timers"],
 )
 def remove_pause(
-    timer_id: str, number: _PauseNumber, idempotency_key: IdempotencyKey = None
+    timer_id: str, number: _PauseNumber, reason: _Reason = "", idempotency_key: IdempotencyKey = None
 ) -> Response[TimeLog]:
     """Remove a pause, so that its time counts. If it is the present pause, the timer runs again.
 
     The number is the position in the timer's `pauses`, from 0. The pauses after it get other numbers, so
     repeat this request only with an Idempotency-Key.
     """
+    app.refuse_unknown_parameters(remove_pause)
     now = current_request().now_ms
     return _correct(
         timer_id,
         lambda timer: without_pause(timer, number, now),
         idempotency_of(idempotency_key, f"remove pause {timer_id} {number}", content_of(None)),
         now,
+        reason,
     )
 
 
@@ -178,6 +191,7 @@ def split_timer(
         at_ms,
         now_ms=now,
         idempotency=idempotency_of(idempotency_key, f"split {timer_id}", content_of(request)),
+        reason=request.reason,
     )
     first, second = time_logs(halves, now)
     return as_response(created_reply(halves.second, {"first": first, "second": second}))
@@ -204,7 +218,7 @@ def patch_timer(
         for field, time in (("start_time", request.start_time), ("end_time", request.end_time))
     )
     check_span(start_ms, end_ms, now)
-    if not request.model_fields_set:
+    if not request.model_fields_set - {"reason"}:
         raise HttpError(HTTPStatus.BAD_REQUEST, "The body must contain a field to correct.")
     unlinks = "github_issue_url" in request.model_fields_set and request.github_issue_url is None
     patch = Patch(
@@ -220,6 +234,7 @@ def patch_timer(
         now_ms=now,
         idempotency=idempotency_of(idempotency_key, f"patch {timer_id}", content_of(request)),
         counted=partial(_counted, now=now),
+        reason=request.reason,
     )
     return as_response(timer_reply(timer, now))
 
@@ -231,17 +246,21 @@ def patch_timer(
     responses=responses(204, 400, 401, 403, 404, 409),
     tags=["timers"],
 )
-def delete_timer(timer_id: str, idempotency_key: IdempotencyKey = None) -> Response[str]:
+def delete_timer(
+    timer_id: str, reason: _Reason = "", idempotency_key: IdempotencyKey = None
+) -> Response[str]:
     """Delete a timer, open or stopped.
 
     Time in which it counted alone counts for no other timer.
     """
+    app.refuse_unknown_parameters(delete_timer)
     now = current_request().now_ms
     timers.delete(
         *own_timer(current_request(), timer_id),
         now_ms=now,
         idempotency=idempotency_of(idempotency_key, f"delete {timer_id}", content_of(None)),
         counted=partial(_counted, now=now),
+        reason=reason,
     )
     return Response(HTTPStatus.NO_CONTENT.value, body="")
 
@@ -260,7 +279,8 @@ def undo_correction(request: Annotated[UndoRequest, Body()]) -> Response[str]:
     the correction had not been made. If a timer has changed since, its correction cannot be undone (409).
     """
     now, user_id = current_request().now_ms, current_request().caller.user_id
-    restored = timers.undo(user_id, digest(request.idempotency_key), now_ms=now)
+    key = digest(request.idempotency_key)
+    restored = timers.undo(user_id, key, now_ms=now, reason=request.reason)
     for timer in restored:
         # Events since the correction may not have changed the corrected timer.
         with suppress(NotFound):
@@ -269,7 +289,11 @@ def undo_correction(request: Annotated[UndoRequest, Body()]) -> Response[str]:
 
 
 def _correct(
-    timer_id: str, correct: Callable[[Timer], Correction], idempotency: Idempotency | None, now: int
+    timer_id: str,
+    correct: Callable[[Timer], Correction],
+    idempotency: Idempotency | None,
+    now: int,
+    reason: str,
 ) -> Response[TimeLog]:
     timer = timers.correct(
         *own_timer(current_request(), timer_id),
@@ -277,6 +301,7 @@ def _correct(
         now_ms=now,
         idempotency=idempotency,
         counted=partial(_counted, now=now),
+        reason=reason,
     )
     return as_response(timer_reply(timer, now))
 

@@ -17,10 +17,12 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
 
 from timer_core.api.issue_fields import issue_of
 from timer_core.api.times import EPOCH, format_time, parse_date, to_ms
 from timer_core.domain.addresses import organization_of
+from timer_core.domain.audit import MAX_REASON, AuditKind
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.domain.state import Status
@@ -79,6 +81,11 @@ DateIn = Annotated[date, BeforeValidator(_date)]
 TimeIn = Annotated[datetime, BeforeValidator(_rfc_3339), AfterValidator(_in_utc)]
 Seconds = Annotated[float, Field(ge=0, examples=[5400.25])]
 _Text = Annotated[str, Field(max_length=2000), AfterValidator(printable)]
+Reason = Annotated[
+    str,
+    Field(strict=True, max_length=MAX_REASON, description="Why; the audit log has it."),
+    AfterValidator(printable),
+]
 _Url = Annotated[str, Field(min_length=1, max_length=2000)]
 _FullName = Annotated[str, Field(min_length=3, max_length=140)]
 _Number = Annotated[int, Field(ge=1, le=MAX_ISSUE_NUMBER)]
@@ -360,21 +367,27 @@ class FocusRequest(TransitionRequest):
     ] = False
 
 
-class PauseRequest(_Request):
+class _ReasonedRequest(_Request):
+    """A correction, whose reason is in the audit log."""
+
+    reason: Reason = ""
+
+
+class PauseRequest(_ReasonedRequest):
     """The start and the end of a pause to insert."""
 
     start: Annotated[TimeIn, _Past]
     end: Annotated[TimeIn, _Past]
 
 
-class PauseChange(_Request):
+class PauseChange(_ReasonedRequest):
     """The start and the end of a pause. The present pause of an open timer has no end."""
 
     start: Annotated[TimeIn, _Past]
     end: Annotated[TimeIn | None, _Past] = None
 
 
-class SplitRequest(_Request):
+class SplitRequest(_ReasonedRequest):
     """The time at which to divide a timer, between its start and its end."""
 
     at: TimeIn
@@ -389,13 +402,13 @@ class SplitTimeLog(BaseModel):
     second: TimeLog
 
 
-class UndoRequest(_Request):
+class UndoRequest(_ReasonedRequest):
     """The Idempotency-Key of the correction to undo."""
 
     idempotency_key: Annotated[str, Field(strict=True, min_length=1, max_length=255)]
 
 
-class AddRequest(_OnIssue):
+class AddRequest(_OnIssue, _ReasonedRequest):
     """A stopped timer to add: its start, and either its end or its duration (active time in seconds)."""
 
     start_time: Annotated[TimeIn, _Past]
@@ -423,7 +436,7 @@ class AddRequest(_OnIssue):
         return start_ms, start_ms + round(self.duration * 1000)
 
 
-class PatchRequest(_OnIssue):
+class PatchRequest(_OnIssue, _ReasonedRequest):
     """The fields to correct. A null ``github_issue_url`` removes the timer from its issue."""
 
     description: Annotated[_Text | None, Field(strict=True)] = None
@@ -440,6 +453,59 @@ class PatchRequest(_OnIssue):
                 ErrorCode.CONTRADICTION, "github_issue_url is null, so no other field may name an issue."
             )
         return self
+
+
+class ChangedMembers(TypedDict, total=False):
+    """The members that a change replaced. The others are absent."""
+
+    start_time: Time
+    end_time: Time | None
+    pauses: Annotated[list[PauseShown], Field(description="The pauses that differ, without the others.")]
+    github_repo: str | None
+    github_issue_number: int | None
+    organization: str | None
+    description: str
+    state: Annotated[str, Field(description="Of a day: over or confirmed.")]
+    working_duration: Annotated[Seconds, Field(description="Of a day that is confirmed.")]
+
+
+class DifferenceShown(BaseModel):
+    """A timer or a day that a change concerns."""
+
+    model_config = _RARE
+
+    timer: Annotated[str | None, Field(examples=["583231-01JD3K5W9GZ8Q4T1M6V7X0Y2BC"])]
+    date: Annotated[date | None, Field(description="The day, if it was confirmed or reopened.")]
+    before: Annotated[
+        ChangedMembers | None, Field(alias="from", description="Null if the timer did not exist.")
+    ]
+    after: Annotated[ChangedMembers | None, Field(alias="to", description="Null if the timer was deleted.")]
+
+
+class AuditEntryShown(BaseModel):
+    """A change of a person's time by hand, or by the sweeper."""
+
+    model_config = _RARE
+
+    id: Annotated[str, Field(examples=["01JD3K5W9GZ8Q4T1M6V7X0Y2BC"])]
+    at: Time
+    kind: AuditKind
+    by: Annotated[Literal["self", "admin", "sweeper"], Field(description="The author.")]
+    user: Annotated[int | None, Field(description="The id of the author's GitHub account.")]
+    reason: str
+    differences: list[DifferenceShown]
+
+
+class AuditPageShown(BaseModel):
+    """A page of the changes of one's time, newest first."""
+
+    model_config = _RARE
+
+    next: Annotated[str | None, Field(description="The URL of the next page.")]
+    results: Annotated[
+        list[AuditEntryShown],
+        Field(description="With `timer`, a page may be empty although there is a next one."),
+    ]
 
 
 class GitHubReport(BaseModel):

@@ -3,10 +3,12 @@
 Times are in UTC; durations are in seconds, with up to three decimals.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from timer_core.api.times import format_ms
 from timer_core.api.working import WorkingTime
+from timer_core.domain.audit import BY_SWEEPER, AuditEntry, Difference
 from timer_core.domain.ids import timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.state import MANUAL, Status
@@ -109,6 +111,35 @@ def totals_of(totals: Totals, period: Period, *, time_zone: str, complete: bool)
     }
 
 
+def audit_entry(entry: AuditEntry, user_id: int) -> dict[str, Any]:
+    """Return an entry of a person's audit log (see `models.AuditEntryShown`)."""
+    author = "sweeper" if entry.by == BY_SWEEPER else "self" if entry.by == user_id else "admin"
+    return {
+        "id": entry.ulid,
+        "at": format_ms(entry.at_ms),
+        "kind": entry.kind,
+        "by": author,
+        "user": entry.by or None,
+        "reason": entry.reason,
+        "differences": [_audit_difference(one, user_id) for one in entry.differences],
+    }
+
+
+def _audit_difference(difference: Difference, user_id: int) -> dict[str, Any]:
+    subject, before, after = difference
+    is_day = "-" in subject
+    return {
+        "timer": None if is_day else timer_id(user_id, subject),
+        "date": subject if is_day else None,
+        "from": before and _audited(before),
+        "to": after and _audited(after),
+    }
+
+
+def _audited(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _AUDITED[name](value) if name in _AUDITED else value for name, value in members.items()}
+
+
 def issue_members(issue: Issue | None) -> dict[str, Any]:
     """Return the members that name an issue; all are None without one."""
     return {
@@ -133,6 +164,15 @@ def _why(standing: Standing, user_id: int) -> dict[str, Any]:
 
 def _time(ms: int | None) -> str | None:
     return None if ms is None else format_ms(ms)
+
+
+# The forms of the members of audit entries whose stored form is another one.
+_AUDITED: dict[str, Callable[[Any], object]] = {
+    "start_time": _time,
+    "end_time": _time,
+    "pauses": lambda found: [{"start": _time(start), "end": _time(end)} for start, end in found],
+    "working_duration": lambda ms: ms / 1000,
+}
 
 
 def _shown(kind: str) -> str:

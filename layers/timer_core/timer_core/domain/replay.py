@@ -49,12 +49,15 @@ class Outcome:
         The ULID of the timer that is open after the replay, if there is one.
     reaches_ms
         The earliest instant whose working time may change; `LATEST_MS` if none does.
+    unexpired
+        The timers whose stop by the sweeper no longer holds, before and after the replay.
     """
 
     changed: tuple[Timer, ...] = ()
     vanished: tuple[Timer, ...] = ()
     open_ulid: str | None = None
     reaches_ms: int = LATEST_MS
+    unexpired: tuple[tuple[Timer, Timer], ...] = ()
 
 
 def replay(
@@ -113,6 +116,11 @@ def replay(
         vanished=tuple(vanished),
         open_ulid=next((new.ulid for new, _ in pairs if new.is_open), None),
         reaches_ms=min((from_ms for from_ms in reached if from_ms is not None), default=LATEST_MS),
+        unexpired=tuple(
+            (old, new)
+            for new, old in changed
+            if old is not None and old.stopped_by == SWEEPER != new.stopped_by
+        ),
     )
 
 

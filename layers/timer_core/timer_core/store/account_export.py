@@ -4,11 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from timer_core.domain.audit import AuditEntry
 from timer_core.domain.confirmed import ConfirmedDay
 from timer_core.domain.issues import Issue
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.state import Transition
 from timer_core.domain.timers import Claim, Timer
+from timer_core.store.audit import to_entry
 from timer_core.store.calendars import to_own
 from timer_core.store.confirmed_days import ConfirmedDays
 from timer_core.store.connections import Connection, connections_of
@@ -97,6 +99,8 @@ class ExportPage:
         The person's working hours, exceptions and settings, on the page that has them.
     confirmed_days
         The confirmed days.
+    audit
+        The entries of the audit log.
     connections
         The person's live connections, on the page that has them.
     next
@@ -110,6 +114,7 @@ class ExportPage:
     changes: list[Changes] = field(default_factory=list)
     calendar: OwnCalendar | None = None
     confirmed_days: list[ConfirmedDay] = field(default_factory=list)
+    audit: list[AuditEntry] = field(default_factory=list)
     connections: list[Connection] = field(default_factory=list)
     next: ExportPosition | None = None
 
@@ -129,6 +134,8 @@ class ExportPage:
             self.timers.append(to_timer(item))
         elif kind == "calendar":
             self.calendar = to_own(item)
+        elif kind == "audit":
+            self.audit.append(to_entry(item))
         elif kind == "live":
             self.connections = connections_of(item)
         elif kind == "key":

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from timer_core.domain.audit import AuditEntry, AuditKind
 from timer_core.domain.changes import touched_spans
 from timer_core.domain.corrections import Correction, Halves, divided, time_of, with_times
 from timer_core.domain.errors import ChangedSince, DayConfirmed, NotFound, OtherTimerOpen
@@ -15,6 +16,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import Span
 from timer_core.domain.timeline import lasting
 from timer_core.domain.timers import LATEST_MS, Timer
+from timer_core.store.audit import put_entry
 from timer_core.store.calendars import Calendars
 from timer_core.store.changes import Changes, TimerChange
 from timer_core.store.confirmed_days import ConfirmedDays
@@ -59,6 +61,7 @@ class TimerCorrections(TimerQueries):
         now_ms: int,
         idempotency: Idempotency | None = None,
         counted: Counted | None = None,
+        reason: str = "",
     ) -> Timer:
         """Correct a timer and return it. The correction of the end of an open timer stops it.
 
@@ -68,6 +71,8 @@ class TimerCorrections(TimerQueries):
         ----------
         counted
             The time that becomes a gap if the correction removes it; by default, all time of the timer.
+        reason
+            The reason, for the audit log.
 
         Raises
         ------
@@ -105,7 +110,9 @@ class TimerCorrections(TimerQueries):
                 self._confirmed_time(timer) if is_moved else []
             )
             with _other_timer_open(timer):
-                return self._put(timer, patched, slots, correction.reaches_ms, now_ms, touched, idempotency)
+                return self._put(
+                    timer, patched, slots, correction.reaches_ms, now_ms, touched, idempotency, reason
+                )
 
         return retry_on_conflict(attempt, "The timer could not be corrected: others kept changing it.")
 
@@ -118,6 +125,7 @@ class TimerCorrections(TimerQueries):
         now_ms: int,
         idempotency: Idempotency | None = None,
         counted: Counted | None = None,
+        reason: str = "",
     ) -> Timer:
         """Correct the pauses of a timer and return the timer.
 
@@ -129,6 +137,8 @@ class TimerCorrections(TimerQueries):
             The correction, one of `timer_core.domain.corrections`.
         counted
             The time that becomes a gap if the correction removes it; by default, all time of the timer.
+        reason
+            The reason, for the audit log.
 
         Raises
         ------
@@ -149,18 +159,9 @@ class TimerCorrections(TimerQueries):
             correction = _without_other_time(correct(timer), timer, counted)
             slots = self._lock(timer, correction)
             touched = touched_spans(timer, correction.timer, now_ms)
-            try:
-                return self._put(
-                    timer, correction.timer, slots, correction.reaches_ms, now_ms, touched, idempotency
-                )
-            except TransactionRefused as refused:
-                item = refused.failed.get(0)
-                written = replace(correction.timer, version=timer.version + 1)
-                is_single = not slots and idempotency is None
-                if not is_single or item is None or is_tombstone(item) or to_timer(item) != written:
-                    raise
-                # An earlier attempt has written the timer, and the response of the database was lost.
-                return written
+            return self._put(
+                timer, correction.timer, slots, correction.reaches_ms, now_ms, touched, idempotency, reason
+            )
 
         return retry_on_conflict(attempt, "The timer could not be corrected: others kept changing it.")
 
@@ -172,10 +173,16 @@ class TimerCorrections(TimerQueries):
         *,
         now_ms: int,
         idempotency: Idempotency | None = None,
+        reason: str = "",
     ) -> Halves:
         """Divide a timer at an instant, see `timer_core.domain.corrections.divided`.
 
         If an earlier request with the same key divided the timer, return the two timers.
+
+        Parameters
+        ----------
+        reason
+            The reason, for the audit log.
 
         Raises
         ------
@@ -199,7 +206,9 @@ class TimerCorrections(TimerQueries):
             # The confirmed time belongs to the first timer.
             confirmed = [span for span in self._confirmed_time(timer) if span.until_ms > at_ms]
             touched = [Span(at_ms, at_ms + 1), *confirmed]
-            first = self._put(timer, first, slots, at_ms, now_ms, touched, idempotency, created=second)
+            first = self._put(
+                timer, first, slots, at_ms, now_ms, touched, idempotency, reason, created=second
+            )
             return Halves(first, second)
 
         return retry_on_conflict(attempt, "The timer could not be divided: others kept changing it.")
@@ -213,6 +222,7 @@ class TimerCorrections(TimerQueries):
         now_ms: int,
         touched: Sequence[Span],
         idempotency: Idempotency | None,
+        reason: str,
         *,
         created: Timer | None = None,
     ) -> Timer:
@@ -229,10 +239,12 @@ class TimerCorrections(TimerQueries):
             If the timer has changed after its read, or another condition did not hold.
         """
         before: dict[str, Timer | None] = {read.ulid: read}
-        timers = [put_changed(corrected)]
+        timers, kind = [put_changed(corrected)], AuditKind.CORRECTED
         if created is not None:
-            before[created.ulid] = None
+            before[created.ulid], kind = None, AuditKind.DIVIDED
             timers.append(put_new(created))
+        pairs = [(read, corrected), (None, created)]
+        entry = AuditEntry.of(kind, pairs, by=read.user_id, now_ms=now_ms, reason=reason)
         response = put_correction(
             created or read,
             now_ms,
@@ -242,7 +254,7 @@ class TimerCorrections(TimerQueries):
             reaches_ms=reaches_ms,
             touched=touched,
         )
-        writes = [*timers, *slots, *response]
+        writes = [*timers, *slots, *response, *put_entry(read.user_id, entry)]
         self.changes.execute(TimerChange(read.user_id, writes, reaches_ms, now_ms, touched))
         return replace(corrected, version=read.version + 1)
 
@@ -270,6 +282,7 @@ class TimerCorrections(TimerQueries):
         now_ms: int,
         idempotency: Idempotency | None = None,
         counted: Counted | None = None,
+        reason: str = "",
     ) -> None:
         """Delete an open or a stopped timer. Its time becomes a gap, which no other timer gets.
 
@@ -280,6 +293,8 @@ class TimerCorrections(TimerQueries):
         ----------
         counted
             The time that becomes a gap; by default, all time of the timer.
+        reason
+            The reason, for the audit log.
 
         Raises
         ------
@@ -319,18 +334,24 @@ class TimerCorrections(TimerQueries):
                 reaches_ms=reaches_ms,
                 touched=touched,
             )
-            writes = [deletion, *change_slots(_if_open(timer), None, now_ms), *response]
+            entry = AuditEntry.of(
+                AuditKind.DELETED, [(timer, None)], by=user_id, now_ms=now_ms, reason=reason
+            )
+            slots = change_slots(_if_open(timer), None, now_ms)
+            writes = [deletion, *slots, *response, *put_entry(user_id, entry)]
             self.changes.execute(TimerChange(user_id, writes, reaches_ms, now_ms, touched))
 
         retry_on_conflict(attempt, "The timer could not be deleted: others kept changing it.")
 
-    def undo(self, user_id: int, key: str, *, now_ms: int) -> list[Timer]:
+    def undo(self, user_id: int, key: str, *, now_ms: int, reason: str = "") -> list[Timer]:
         """Undo a correction, and return the timers that were restored. What is undone already stays so.
 
         Parameters
         ----------
         key
             The hash of the Idempotency-Key of the correction.
+        reason
+            The reason, for the audit log.
 
         Raises
         ------
@@ -357,13 +378,17 @@ class TimerCorrections(TimerQueries):
                 # A confirmation is noted at its timers, too.
                 day = former.touched and self.changes.confirmed_day(user_id, former.touched, now_ms=now_ms)
                 raise DayConfirmed(day) if day else ChangedSince
-            corrected = [to_timer(item) for item in present.values() if not is_tombstone(item)]
+            timers = {ulid: None if is_tombstone(item) else to_timer(item) for ulid, item in present.items()}
+            corrected = [timer for timer in timers.values() if timer is not None]
             restored = [timer for timer in former.timers.values() if timer is not None]
             opened, closed = _open_one(restored), _open_one(corrected)
+            pairs = [(timer, former.timers[ulid]) for ulid, timer in timers.items()]
+            entry = AuditEntry.of(AuditKind.UNDONE, pairs, by=user_id, now_ms=now_ms, reason=reason)
             writes = [
                 *(former.restoration(user_id, ulid, item) for ulid, item in present.items()),
                 *change_slots(closed, opened, now_ms),
                 note_undone(user_id, key),
+                *put_entry(user_id, entry),
             ]
             change = TimerChange(user_id, writes, former.reaches_ms, now_ms, former.touched)
             with _other_timer_open(opened):

@@ -4,10 +4,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, S
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from timer_core.domain.audit import BY_SWEEPER, AuditEntry, AuditKind
 from timer_core.domain.calendar import Calendar, Policy
 from timer_core.domain.events import EFFECTS, Event
 from timer_core.domain.replay import Outcome
 from timer_core.domain.timers import Timer
+from timer_core.store.audit import put_entry
 from timer_core.store.calendars import SETTINGS_KEY, Calendars, calendar_key, to_own
 from timer_core.store.changes import NOT_BY_HAND, TimerChange
 from timer_core.store.issue_history import IssueHistory
@@ -207,6 +209,8 @@ class DerivedTimers:
             If a timer or a slot was changed after its read.
         """
         writes = self._timer_writes(outcome, now_ms) + _slot_writes(slots, outcome, now_ms)
+        entry = AuditEntry.of(AuditKind.UNEXPIRED, outcome.unexpired, by=BY_SWEEPER, now_ms=now_ms)
+        writes += put_entry(slots[0].user_id, entry)
         if writes:
             self._timers.changes.execute(
                 TimerChange(slots[0].user_id, writes, outcome.reaches_ms, now_ms, NOT_BY_HAND)

@@ -296,6 +296,21 @@ class ConfirmedDayItem(Model):
     content = BinaryAttribute(legacy_encoding=False)
 
 
+class AuditItem(Model):
+    """``user#<id>`` / ``audit#<ULID>``: an entry of a person's audit log (`timer_core.domain.audit`).
+
+    ``by`` is the user id of its author, or 0 for the sweeper. ``content`` is a JSON list of the differences.
+    The item is written in the transaction of the change, and deleted with the account only.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    kind = UnicodeAttribute()
+    by = NumberAttribute()
+    reason = UnicodeAttribute(null=True)
+    content = UnicodeAttribute()
+
+
 class PersonItem(Model):
     """``people`` / ``user#<id>``: a person who is registered or has stored days, so that all are found."""
 

@@ -48,6 +48,7 @@ FULL_RESTORE_SK = "full"
 USER_TOKENS = "token#"
 DAYS = "day#"
 CONFIRMED_DAYS = "confirmed#"
+AUDIT = "audit#"
 HOOKS = "hook#"
 NAMES = "name#"
 TEAMS = "team#"
@@ -183,6 +184,18 @@ def day_part_sk(date: str, part: int) -> str:
 def confirmed_sk(date: str, part: int = 0) -> str:
     """Return the sort key of a confirmed day, or of one of its further parts."""
     return f"{CONFIRMED_DAYS}{date}#{part}" if part else f"{CONFIRMED_DAYS}{date}"
+
+
+def audit_sk(ulid: str) -> str:
+    """Return the sort key of an entry of an audit log."""
+    return f"{AUDIT}{ulid}"
+
+
+def audit_sks(since_ms: int | None, until_ms: int | None) -> tuple[str, str]:
+    """Return the lowest and the highest sort key of the entries between two times; the end is exclusive."""
+    first = "" if since_ms is None else ulid_at(since_ms, "")
+    last = "~" if until_ms is None else f"{ulid_at(until_ms - 1, '')}~"
+    return audit_sk(first), audit_sk(last)
 
 
 def day_of(sk: str) -> str:

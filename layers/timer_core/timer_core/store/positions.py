@@ -10,7 +10,8 @@ from typing import NamedTuple, Self
 _ULID = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 _POSITION = re.compile(rf"([np])([0-9]{{1,15}})\.({_ULID})")
 _OPEN_TIMERS = re.compile(rf"([0-9]{{1,2}})(?: ([0-9]{{1,15}}) ([0-9]{{1,19}}) ({_ULID}))?")
-_EXPORT = re.compile(r"[a-z-]+(?:#[0-9A-Za-z]+)?")
+_AUDIT = re.compile(_ULID)
+_EXPORT = re.compile(r"[a-z-]+(?:#[0-9A-Za-z]+|#\d{4}-\d\d-\d\d(?:#\d+)?)?")
 
 
 class Position(NamedTuple):
@@ -77,6 +78,21 @@ class ExportPosition(NamedTuple):
     def parse(cls, text: str) -> Self:
         """Parse the text of a position."""
         _parts(_EXPORT, text)
+        return cls(text)
+
+
+class AuditPosition(NamedTuple):
+    """The position of a page of an audit log: before the entry with this ULID."""
+
+    ulid: str
+
+    def __str__(self) -> str:
+        return self.ulid
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse the text of a position."""
+        _parts(_AUDIT, text)
         return cls(text)
 
 

@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 
+from timer_core.domain.audit import BY_SWEEPER, AuditEntry, AuditKind
 from timer_core.domain.changes import touched_spans
 from timer_core.domain.errors import DayConfirmed, IdempotencyKeyReused, NotFound
 from timer_core.domain.ids import new_ulid
@@ -15,6 +16,7 @@ from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import Span
 from timer_core.domain.state import MANUAL, Action, Transition
 from timer_core.domain.timers import Timer, end_of_date
+from timer_core.store.audit import put_entry
 from timer_core.store.changes import NOT_BY_HAND, TimerChange
 from timer_core.store.corrections import TimerCorrections
 from timer_core.store.idempotency import KEY_REUSED
@@ -189,10 +191,15 @@ class TimerStore(TimerCorrections):
         already_open.check_room(Action.START)
         return self._note_start(timer, open_ulid, idempotency, already_open)
 
-    def add(self, timer: Timer, idempotency: Idempotency | None = None) -> Timer:
+    def add(self, timer: Timer, idempotency: Idempotency | None = None, reason: str = "") -> Timer:
         """Write a finished timer and return it.
 
         If an earlier request with the same key created a timer, return the earlier timer.
+
+        Parameters
+        ----------
+        reason
+            The reason, for the audit log.
 
         Raises
         ------
@@ -217,7 +224,11 @@ class TimerStore(TimerCorrections):
                 reaches_ms=timer.start_ms,
                 touched=touched,
             )
-            writes = [creation, *response]
+            kind = AuditKind.ADDED if timer.source == MANUAL else AuditKind.LOGGED
+            entry = AuditEntry.of(
+                kind, [(None, timer)], by=timer.user_id, now_ms=timer.created_ms, reason=reason
+            )
+            writes = [creation, *response, *put_entry(timer.user_id, entry)]
             self.changes.execute(
                 TimerChange(timer.user_id, writes, timer.start_ms, timer.created_ms, touched)
             )
@@ -350,7 +361,15 @@ class TimerStore(TimerCorrections):
         return self._transition(user_id, ulid, transition, now_ms, exactly=at_ms is not None)
 
     def stop(
-        self, user_id: int, ulid: str, *, now_ms: int, by: str, cause: str, at_ms: int | None = None
+        self,
+        user_id: int,
+        ulid: str,
+        *,
+        now_ms: int,
+        by: str,
+        cause: str,
+        at_ms: int | None = None,
+        admin: int | None = None,
     ) -> Timer:
         """Stop an open timer and return it.
 
@@ -360,6 +379,8 @@ class TimerStore(TimerCorrections):
         ----------
         at_ms
             The requested time, if it is in the past.
+        admin
+            The user id of the admin who stops the timer; None if its owner does.
 
         Raises
         ------
@@ -381,6 +402,9 @@ class TimerStore(TimerCorrections):
             timer.check_request(Action.STOP, at_ms)
             stopped = timer.apply(transition)
             writes, stopped_ms = _closing(stopped, now_ms), stopped.changed_ms
+            if admin is not None:
+                entry = AuditEntry.of(AuditKind.STOPPED, [(timer, stopped)], by=admin, now_ms=now_ms)
+                writes += put_entry(user_id, entry)
             self.changes.execute(TimerChange(user_id, writes, stopped_ms, now_ms, [Span(stopped_ms, now_ms)]))
             return replace(stopped, version=stopped.version + 1)
 
@@ -410,7 +434,9 @@ class TimerStore(TimerCorrections):
             if not timer.is_open or timer.last_sign_until(end_of_date(end_ms)) > sign_ms:
                 return None
             stopped = timer.expire(end_ms, sign_ms)
-            self.changes.execute(TimerChange(user_id, _closing(stopped, now_ms), end_ms, now_ms, NOT_BY_HAND))
+            entry = AuditEntry.of(AuditKind.EXPIRED, [(timer, stopped)], by=BY_SWEEPER, now_ms=now_ms)
+            writes = [*_closing(stopped, now_ms), *put_entry(user_id, entry)]
+            self.changes.execute(TimerChange(user_id, writes, end_ms, now_ms, NOT_BY_HAND))
             return replace(stopped, version=stopped.version + 1)
 
         return retry_on_conflict(attempt, "The timer could not be stopped: others kept changing it.")
@@ -420,7 +446,9 @@ class TimerStore(TimerCorrections):
         with contextlib.suppress(NotFound, TransactionRefused):
             present = self.get(timer.user_id, timer.ulid)
             if present.version == timer.version:
-                writes, end_ms = [put_changed(present.unexpired())], timer.end_ms or now_ms
+                running, end_ms = present.unexpired(), timer.end_ms or now_ms
+                entry = AuditEntry.of(AuditKind.UNEXPIRED, [(present, running)], by=BY_SWEEPER, now_ms=now_ms)
+                writes = [put_changed(running), *put_entry(timer.user_id, entry)]
                 self.changes.execute(TimerChange(timer.user_id, writes, end_ms, now_ms, NOT_BY_HAND))
 
     def _transition(

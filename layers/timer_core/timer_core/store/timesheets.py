@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
 
+from timer_core.domain.audit import AuditEntry, AuditKind
 from timer_core.domain.calendar import Calendar
 from timer_core.domain.confirmed import (
     OVER_AFTER_MS,
@@ -32,6 +33,7 @@ from timer_core.domain.sheets import Label, Sheet, sheets
 from timer_core.domain.state import SWEEPER
 from timer_core.domain.timeline import Carry, Slice, clipped, timeline
 from timer_core.domain.timers import CLOCK_SKEW_MS, LATEST_MS, Period, Timer
+from timer_core.store.audit import put_entry
 from timer_core.store.calendars import Calendars, as_confirmed, lower_dirty, set_confirmed, update_calendar
 from timer_core.store.confirmed_days import ConfirmedDays, confirmation, note_confirmed, puts
 from timer_core.store.derived_days import MOST_WRITES, advance, chunks_of, derived_days, stored_until
@@ -364,9 +366,9 @@ class Timesheets:
                 # An interval of confirmed time that is too long does no harm.
                 self._table.transact(marks[:MOST_WRITES])
                 marks = marks[MOST_WRITES:]
-            self._table.transact(
-                [confirmation(user_id, state, confirmed.range), *puts(user_id, confirmed), *marks]
-            )
+            entry = AuditEntry.of_day(AuditKind.CONFIRMED, day, sheet.working_ms, by=user_id, now_ms=now_ms)
+            frozen = [confirmation(user_id, state, confirmed.range), *puts(user_id, confirmed)]
+            self._table.transact([*frozen, *marks, *put_entry(user_id, entry)])
             return replace(sheet, confirmed_ms=now_ms)
 
         return retry_on_conflict(attempt, "The day could not be confirmed: other requests kept changing it.")
@@ -396,7 +398,9 @@ class Timesheets:
             removed = ConfirmedRange(day, day, sheet.since_ms, sheet.until_ms)
             actions = set_confirmed(without_range(state.own.confirmed, removed), reopened_ms=sheet.since_ms)
             update = update_calendar(user_id, actions, as_confirmed(state.own))
-            self._table.transact([update, *self._confirmed.deletes(user_id, day)])
+            entry = AuditEntry.of_day(AuditKind.REOPENED, day, sheet.working_ms, by=user_id, now_ms=now_ms)
+            deletes = self._confirmed.deletes(user_id, day)
+            self._table.transact([update, *deletes, *put_entry(user_id, entry)])
 
         retry_on_conflict(attempt, "The day could not be reopened: other requests kept changing it.")
         return self.days(user_id, [day], now_ms=now_ms)[0]
