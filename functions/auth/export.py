@@ -281,6 +281,7 @@ class ConfirmedDayExported(IntervalExported):
 
     date: date
     confirmed_at: Time
+    locked: Annotated[bool, Field(description="Whether a lock of the organization has frozen it.")]
     slices: list[SliceExported]
 
     @classmethod
@@ -291,6 +292,7 @@ class ConfirmedDayExported(IntervalExported):
             start=to_time(day.since_ms),
             end=to_time(day.until_ms),
             confirmed_at=to_time(day.confirmed_ms),
+            locked=day.locked,
             slices=[
                 SliceExported(
                     timer=timer_id(user_id, piece.timer),

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from timer_core.api.models import DateIn, Seconds, Time, printable
+from timer_core.api.models import DateIn, Reason, Seconds, Time, printable
 from timer_core.api.times import to_time
+from timer_core.domain.audit import AuditEntry
 from timer_core.domain.calendar import HOUR_MS, AssignmentStarts, ConcurrentTimers, Policy
 from timer_core.domain.own_calendar import DayDifference
 from timer_core.domain.schedule import ALWAYS, DayException, Week
@@ -366,6 +367,50 @@ class OrganizationSettings(SettingsShown):
         """Return the representation of settings that are sorted by time."""
         versions = [SettingsVersion.of(policy) for policy in reversed(policies)]
         return cls(versions=versions, **versions[0].model_dump(exclude={"valid_from"}))
+
+
+class LockRequest(_Request):
+    """The last date to lock."""
+
+    until: DateIn
+    reason: Reason = ""
+
+
+class LockChange(BaseModel):
+    """A change of the lock."""
+
+    at: Time
+    user: Annotated[int, Field(description="The id of the admin's GitHub account.")]
+    reason: str
+    before: Annotated[date | None, Field(alias="from")]
+    after: Annotated[date | None, Field(alias="to")]
+
+
+class LockShown(BaseModel):
+    """The last date that is locked."""
+
+    locked_until: Annotated[date | None, Field(description="Null if no day is locked.")]
+    changes: Annotated[list[LockChange], Field(description="The last ones, newest first.")]
+
+    @classmethod
+    def of(cls, until: date | None, entries: Iterable[AuditEntry]) -> Self:
+        """Return the representation of the lock and of the audit entries of its changes."""
+        return cls(
+            locked_until=until,
+            changes=[
+                LockChange.model_validate(
+                    {
+                        "at": to_time(entry.at_ms),
+                        "user": entry.by,
+                        "reason": entry.reason,
+                        "from": (one.before or {}).get("locked_until"),
+                        "to": (one.after or {}).get("locked_until"),
+                    }
+                )
+                for entry in entries
+                for one in entry.differences
+            ],
+        )
 
 
 def _ms(hours: float | None) -> int | None:

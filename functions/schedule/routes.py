@@ -5,7 +5,9 @@ Import this module on first use, because it imports pydantic (see `timer_core.ap
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from http import HTTPStatus
+from itertools import islice
 from typing import Annotated, Any, TypeVar
 
 from aws_lambda_powertools.event_handler import Response
@@ -17,10 +19,12 @@ from schedule.shared import calendars, logger, table
 from timer_core.api.resolver import Resolver, as_response
 from timer_core.api.responses import responses
 from timer_core.api.times import parse_date
+from timer_core.domain.audit import MAX_REASON, ORGANIZATION
 from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 from timer_core.domain.own_calendar import OwnCalendar, changed_from_ms, confirmed_conflicts, differing_days
 from timer_core.domain.schedule import DAY_MS, DayException, ScheduleVersion, local_date
 from timer_core.domain.timers import Period
+from timer_core.store.audit import AuditLog
 from timer_core.store.calendars import with_choice
 
 app = Resolver(logger)
@@ -36,6 +40,9 @@ _Match = Annotated[
 ]
 # The longest time that a preview compares.
 _PREVIEW_MS = 366 * DAY_MS
+_MOST_CONFLICTS = 366
+# The number of changes of the lock that are shown.
+_LOCK_CHANGES = 20
 _Change = Callable[[OwnCalendar], OwnCalendar]
 
 
@@ -234,6 +241,62 @@ def put_settings(
     return _response(models.OrganizationSettings.of(policies))
 
 
+@app.get(
+    "/api/admin/lock/",
+    summary="For admins: get the lock",
+    operation_id="lock",
+    responses=responses(200, 401, 403),
+    tags=["operation"],
+)
+def get_lock() -> Response[models.LockShown]:
+    """Return up to which date all days are locked, and the last changes of the lock."""
+    app.present_request().caller.require_admin()
+    calendars.forget_organization()
+    return _lock(calendars.locked_until())
+
+
+@app.post(
+    "/api/admin/lock/",
+    summary="For admins: lock all days up to a date",
+    operation_id="put_lock",
+    responses=responses(200, 400, 401, 403, 413, 415),
+    tags=["operation"],
+)
+def put_lock(request: Annotated[models.LockRequest, Body()]) -> Response[models.LockShown]:
+    """Lock the days of everybody up to a date that is over in all time zones, or open the days after it.
+
+    Changes by hand of locked days are refused (409) from now on. Their time is frozen by the next hourly
+    sweep; until then, events may still change it.
+    """
+    return _locked(request.until, request.reason)
+
+
+@app.delete(
+    "/api/admin/lock/",
+    summary="For admins: open all locked days",
+    operation_id="delete_lock",
+    responses=responses(200, 400, 401, 403),
+    tags=["operation"],
+)
+def delete_lock(
+    reason: Annotated[str, Query(description="Why; the audit log has it.", max_length=MAX_REASON)] = "",
+) -> Response[models.LockShown]:
+    """Open all days that are locked. The next hourly sweep derives their time again."""
+    app.refuse_unknown_parameters(delete_lock)
+    return _locked(None, reason)
+
+
+def _locked(until: date | None, reason: str) -> Response[models.LockShown]:
+    request = app.present_request()
+    request.caller.require_admin()
+    return _lock(calendars.lock(until, by=request.caller.user_id, reason=reason, now_ms=request.now_ms))
+
+
+def _lock(until: date | None) -> Response[models.LockShown]:
+    page = AuditLog(table).page(ORGANIZATION, page_size=_LOCK_CHANGES)
+    return _response(models.LockShown.of(until, page.entries))
+
+
 def _applied(change: _Change, if_match: str | None) -> Response[Any]:
     return as_response(own_schedule.change_schedule(app.present_request(), change, if_match))
 
@@ -245,7 +308,9 @@ def _previewed(change: _Change) -> Response[Any]:
     before = calendars.own(user_id)
     after = change(before)
     policies = calendars.organization()
-    conflicts = list(confirmed_conflicts(before, after, policies))
+    conflicts = list(
+        islice(confirmed_conflicts(before, after, policies, calendars.locked_until()), _MOST_CONFLICTS)
+    )
     changed_ms = changed_from_ms(before, after)
     if changed_ms is None or changed_ms >= now:
         return _response(models.SchedulePreview.of([], conflicts, complete=True))

@@ -6,6 +6,7 @@ the index of open timers. The progress of reconciliation is stored.
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from typing import Any
 
 from aws_lambda_powertools import Tracer
@@ -62,7 +63,8 @@ github = GitHub(
     read_s=11,
 )
 redeliverer = Redeliverer(github, HookStore(table), logger)
-timesheets = Timesheets(table, timers, Calendars(table))
+calendars = Calendars(table)
+timesheets = Timesheets(table, timers, calendars)
 lead_teams = LeadTeams(github, LeadTeamStore(table), settings().triggers.lead_teams, logger)
 stale_timer_stopper = StaleTimerStopper(timers, issue_timers, timesheets, logger)
 reconciler = Reconciler(
@@ -93,7 +95,7 @@ class Options:
     dry_run
         Whether to only count, without changing anything.
     stop_stale
-        Whether to stop stale timers, and store the days that are behind.
+        Whether to stop stale timers, store the days that are behind, and freeze locked days.
     stop_closed
         Whether to compare open timers with the state of their issues on GitHub, and to list the members of
         all lead teams. The members of lead teams that are new are listed by every run.
@@ -130,13 +132,18 @@ class Options:
             resume=_flag(event, "resume", default=False),
         )
 
-    def resuming(self, progress: Progress) -> "Options":
-        """Return these options. If `resume` is set, add the unfinished parts of an earlier run."""
+    def resuming(self, progress: Progress, locked_until: date | None) -> "Options":
+        """Return these options. If `resume` is set, add the unfinished parts of an earlier run.
+
+        These include the days that were locked or opened since.
+        """
         if not self.resume:
             return self
         return replace(
             self,
-            stop_stale=self.stop_stale or progress.stale_after is not None,
+            stop_stale=self.stop_stale
+            or progress.stale_after is not None
+            or progress.locked_until != locked_until,
             stop_closed=self.stop_closed or progress.compared_ms is not None,
         )
 
@@ -181,7 +188,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Run the sweep; return its summary."""
     options = Options.of(event)
     progress = progress_store.read()
-    options = options.resuming(progress)
+    calendars.forget_organization()
+    locked_until = calendars.locked_until()
+    options = options.resuming(progress, locked_until)
     summary = Summary(dry_run=options.dry_run)
 
     total_ms = context.get_remaining_time_in_millis()
@@ -199,7 +208,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         _count_failures(1)
         logger.exception("The repair failed")
     if options.stop_stale:
-        _stop_stale(options, progress, summary, has_time)
+        _stop_stale(options, progress, summary, has_time, locked_until)
     if not options.dry_run:
         _finish_deletions(summary, has_time)
     _publish_health()
@@ -282,7 +291,13 @@ def _reconcile(
     return reconciliation
 
 
-def _stop_stale(options: Options, progress: Progress, summary: Summary, has_time: Callable[[], bool]) -> None:
+def _stop_stale(
+    options: Options,
+    progress: Progress,
+    summary: Summary,
+    has_time: Callable[[], bool],
+    locked_until: date | None,
+) -> None:
     result = stale_timer_stopper.run(
         after=progress.stale_after, now_ms=now_ms(), has_time=has_time, dry_run=options.dry_run
     )
@@ -291,6 +306,10 @@ def _stop_stale(options: Options, progress: Progress, summary: Summary, has_time
     summary.complete &= is_complete
     if not options.dry_run:
         progress_store.note_stale(progress.stale_found + result.found, after=result.after)
+        # A run that continued an earlier one has not frozen the days of the people before it.
+        is_for_everybody = is_complete and progress.stale_after is None and not result.failed
+        if is_for_everybody and progress.locked_until != locked_until:
+            progress_store.note_locked(locked_until)
     if is_complete and not options.dry_run:
         publish("SweepsDone", 1)
     _count_failures(result.failed)

@@ -27,12 +27,13 @@ _WEEK_DAYS = 7
 
 
 class DayState(StrEnum):
-    """Whether a day is over, and whether its time is confirmed."""
+    """Whether a day is over, and whether its time is confirmed or locked."""
 
     UPCOMING = "upcoming"
     RUNNING = "running"
     OVER = "over"
     CONFIRMED = "confirmed"
+    LOCKED = "locked"
 
 
 def get_timesheets(request: Request, from_: date | None, to: date | None, if_none_match: str | None) -> Reply:
@@ -203,6 +204,8 @@ def _shown(row: Row) -> tuple[object, ...]:
 
 
 def _state(sheet: Sheet, now_ms: int) -> DayState:
+    if sheet.locked:
+        return DayState.LOCKED
     if sheet.confirmed_ms is not None:
         return DayState.CONFIRMED
     if sheet.until_ms <= now_ms:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from tests.concurrency.test_races import ISSUE, OTHER, race
-from timer_core.domain.errors import DayConfirmed, IssueTimerError, NotFound, TooMuchContention
+from timer_core.domain.errors import DayConfirmed, DayLocked, IssueTimerError, NotFound, TooMuchContention
 from timer_core.domain.events import Event
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.schedule import DAY_MS, local_date, midnight
@@ -202,3 +202,41 @@ def test_days_that_are_confirmed_at_once_are_all_confirmed(table: Table, threads
     assert [(found.first, found.last) for found in own.confirmed] == [(days[0], days[-1])]
     stored = ConfirmedDays(table).between(one.user_id, FIRST, one.now_ms)
     assert [day.date for day in stored] == days
+
+
+@pytest.mark.parametrize("days_ago", [2, 7])
+def test_a_locked_day_contains_each_change_by_hand_that_succeeded(
+    table: Table, threads: ThreadPoolExecutor, days_ago: int
+) -> None:
+    people = [Racing(table, 5000 + number, days_ago) for number in range(9)]
+    locking = Calendars(table)
+    changes: list[Callable[[], object]] = [
+        change
+        for one in people
+        for change in (
+            lambda one=one: one.add(10),
+            lambda one=one: one.shorten(0, 30),
+            lambda one=one: one.delete(1),
+            lambda one=one: one.pause(1),
+            one.confirm,
+        )
+    ]
+    locked = list[list[Sheet]]()
+
+    def lock() -> None:
+        locking.lock(DAY, by=1, reason="", now_ms=people[0].now_ms)
+        # From here on, no change of the day may succeed.
+        locked.append([one.sheet() for one in people])
+
+    try:
+        assert unexpected(race(threads, [lock, *changes])) == []
+        for one, sheet in zip(people, locked[0], strict=True):
+            assert one.sheet().slices == sheet.slices
+            one.timesheets.apply_lock(one.user_id, now_ms=one.now_ms)
+            stored = ConfirmedDays(table).between(one.user_id, FIRST, FIRST + DAY_MS)
+            assert [day.slices for day in stored] == [sheet.slices]
+        again = race(threads, changes)
+        assert all(isinstance(result, DayLocked) for result in [*again[::5], *again[4::5]])
+        assert [one.sheet().slices for one in people] == [sheet.slices for sheet in locked[0]]
+    finally:
+        locking.lock(None, by=1, reason="", now_ms=people[0].now_ms)

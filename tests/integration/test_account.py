@@ -208,6 +208,7 @@ EXPORTED: dict[type[Model], tuple[dict[str, tuple[type[BaseModel], list[str]]], 
             "since_ms": (ConfirmedDayExported, ["start"]),
             "until_ms": (ConfirmedDayExported, ["end"]),
             "confirmed_ms": (ConfirmedDayExported, ["confirmed_at"]),
+            "locked": (ConfirmedDayExported, ["locked"]),
             "content": (ConfirmedDayExported, ["slices"]),
         },
         set(),
@@ -558,6 +559,7 @@ class TestExport:
                 "start": f"{day}T00:00:00.000Z",
                 "end": f"{_date(app, 1)}T00:00:00.000Z",
                 "confirmed_at": _time(app.clock.ms),
+                "locked": False,
                 "slices": [
                     {
                         "timer": timer,

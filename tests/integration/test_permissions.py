@@ -21,7 +21,10 @@ from tests.support.product import SECRET, TOKEN, Message, Product, ago, new_team
 from tests.support.template import ACCOUNT, template, translated
 from timer_core import settings
 from timer_core.api.times import format_time, to_time
+from timer_core.clock import now_ms
+from timer_core.domain.schedule import DAY_MS, local_date
 from timer_core.secrets import SESSION_STAGE, WEBHOOK_STAGE, RotatingSecret
+from timer_core.store.calendars import Calendars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -230,6 +233,8 @@ def test_the_api_uses_all_of_its_permissions(app: App) -> None:
     assert admin("PUT", "/api/schedule/", {"time_zone": "UTC", "week": None}).status == 200
     past = {"time_zone": "UTC", "week": {}, "valid_from": "2025-12-15"}
     assert admin("PUT", "/api/schedule/?preview=true", past).status == 200
+    assert admin("POST", "/api/admin/lock/", {"until": "2025-12-01"}).status == 200
+    assert admin("DELETE", "/api/admin/lock/").status == 200
     assert unused("ScheduleFunction") == set()
     with_token = app.caller(app.token(admin))
     app.cold_start()
@@ -290,7 +295,8 @@ def test_the_webhook_uses_all_of_its_permissions(
     team.at(3_600)
     github.assign(issue, ann)
     github.archive_repository(repository)
-    github.comment(issue, ann, "/timer pause")
+    # Time of an earlier day depends on the organization's lock.
+    github.comment(issue, ann, "/timer pause\n/timer log 24h")
     team.send()
     assert unused("WebhookReceiveFunction") == set()
     running.queue.waiting += [*pop_messages(queue_url), Message("not JSON", "group")]
@@ -315,7 +321,12 @@ def test_the_sweeper_uses_all_of_its_permissions(github: FakeGitHub, running: Pr
     for delivery in team.pop_deliveries():
         github.fail(delivery)
     github.hooks.clear()
-    assert running.sweep(stop_stale=True)["reconcile"]["backfilled"] == 1
+    calendars = Calendars(running.table)
+    calendars.lock(local_date("UTC", now_ms() - 2 * DAY_MS), by=1, reason="", now_ms=now_ms())
+    try:
+        assert running.sweep(stop_stale=True)["reconcile"]["backfilled"] == 1
+    finally:
+        calendars.lock(None, by=1, reason="", now_ms=now_ms())
     assert unused("StaleSweeperFunction") == {BY_LAMBDA_FOR_FAILED_RUNS}
 
 

@@ -122,6 +122,7 @@ class App:
                 "/api/reports": self.reports.handler,
                 "/api/schedule": schedule,
                 "/api/admin/settings": schedule,
+                "/api/admin/lock": schedule,
                 "": self.timelogs.handler,
             }
         )
@@ -225,7 +226,7 @@ class App:
             function = self.auth
         elif path.startswith("/api/reports"):
             function = self.reports
-        elif path.startswith(("/api/schedule", "/api/admin/settings")):
+        elif path.startswith(("/api/schedule", "/api/admin/settings", "/api/admin/lock")):
             function = self.schedule
         answer: dict[str, Any] = function.handler(event, context)
         return answer

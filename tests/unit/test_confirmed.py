@@ -97,7 +97,7 @@ class TestRanges:
         assert list(ranges) == sorted(ranges)
         assert all(one.last + ONE < other.first for one, other in pairwise(ranges))
         for day in range(21):
-            assert overlaps(ranges, *range_of(day)[2:]) is (day in left)
+            assert overlaps(ranges, *range_of(day).span) is (day in left)
 
     def test_the_first_confirmed_day_of_some_spans(self) -> None:
         ranges = (range_of(1, 3), range_of(5))
@@ -114,7 +114,7 @@ class TestTimeline:
         one = timer("A", ("2026-11-02 09:00", "start by lead"))
         until = at("2026-11-04 12:00")
         frozen = confirmed(timeline([one], OFFICE, until).slices, 0)
-        late = replace(one.stop(at("2026-11-02 10:00"), "closed"), confirmed_span=Span(*range_of(0)[2:]))
+        late = replace(one.stop(at("2026-11-02 10:00"), "closed"), confirmed_span=range_of(0).span)
         found = confirmed_timeline([late], OFFICE, until, days=[frozen])
         assert (hours(found.slices), hours(found.derived or ())) == ({"A": 8}, {"A": 1})
         assert found.carry.timers["A"].working_ms == 8 * HOUR_MS
@@ -154,7 +154,7 @@ class TestTimeline:
     def test_shared_milliseconds_add_up_wherever_the_timeline_is_cut(self, cut: str) -> None:
         shared = calendar(concurrent_timers=ConcurrentTimers.SHARED, stale_after_ms=9 * DAY)
         three = [
-            replace(timer(ulid, ("2026-11-02 08:59", "start by lead")), confirmed_span=Span(*range_of(0)[2:]))
+            replace(timer(ulid, ("2026-11-02 08:59", "start by lead")), confirmed_span=range_of(0).span)
             for ulid in "ABC"
         ]
         until = at("2026-11-03 12:00") + 1
@@ -172,7 +172,7 @@ class TestTimeline:
         frozen = confirmed(timeline([part], OFFICE, until).slices, 0)
         whole = replace(
             timer("A", ("2026-11-01 10:00", "start by lead")),
-            confirmed_span=Span(*range_of(0)[2:]),
+            confirmed_span=range_of(0).span,
             absorbed=("B",),
         )
         found = confirmed_timeline([whole], OFFICE, until, days=[frozen])
@@ -181,13 +181,11 @@ class TestTimeline:
 
     def test_a_timer_that_was_derived_again_has_its_own_confirmed_time(self) -> None:
         until = at("2026-11-03 12:00")
-        again = replace(
-            timer("B", ("2026-11-02 10:00", "start by lead")), confirmed_span=Span(*range_of(0)[2:])
-        )
+        again = replace(timer("B", ("2026-11-02 10:00", "start by lead")), confirmed_span=range_of(0).span)
         frozen = confirmed(timeline([again], OFFICE, until).slices, 0)
         other = replace(
             timer("A", ("2026-11-01 10:00", "start by lead"), ("2026-11-02 09:00", "stop by closed")),
-            confirmed_span=Span(*range_of(0)[2:]),
+            confirmed_span=range_of(0).span,
             absorbed=("B",),
         )
         found = confirmed_timeline([other, again], OFFICE, until, days=[frozen])
@@ -251,7 +249,7 @@ class TestSchedules:
     own = OwnCalendar(versions=OFFICE.versions, confirmed=(range_of(0, 4),))
 
     def conflicts(self, after: OwnCalendar) -> list[int]:
-        return [(day - MONDAY).days for day in confirmed_conflicts(self.own, after, OFFICE.policies)]
+        return [(day - MONDAY).days for day in confirmed_conflicts(self.own, after, OFFICE.policies, None)]
 
     def test_other_hours_from_a_date_on(self) -> None:
         after = self.own.with_version(ScheduleVersion(MONDAY + 2 * ONE, weekdays("9-12")))
@@ -292,9 +290,9 @@ class TestSchedules:
         always = replace(OFFICE, versions=(ScheduleVersion(date(1980, 1, 1), Week("Europe/Berlin")),))
         own = replace(self.own, versions=always.versions)
         day = replace(own, exceptions={MONDAY: DayException((*weekdays("0-24").days[0],))})  # type: ignore[index]
-        assert list(confirmed_conflicts(own, day, OFFICE.policies)) == []
+        assert list(confirmed_conflicts(own, day, OFFICE.policies, None)) == []
         week = replace(own, versions=(ScheduleVersion(date(1980, 1, 1), weekdays("0-24")),))
-        assert len(list(confirmed_conflicts(own, week, OFFICE.policies))) == 5
+        assert len(list(confirmed_conflicts(own, week, OFFICE.policies, None))) == 5
 
     def test_exceptions(self) -> None:
         free = self.own.with_exceptions(
@@ -305,13 +303,13 @@ class TestSchedules:
     def test_the_reason_of_an_exception(self) -> None:
         own = self.own.with_exceptions({MONDAY: DayException(reason="Ill")})
         other = own.with_exceptions({MONDAY: DayException(reason="Sick")})
-        assert list(confirmed_conflicts(own, other, OFFICE.policies)) == []
+        assert list(confirmed_conflicts(own, other, OFFICE.policies, None)) == []
 
     def test_a_removed_version(self) -> None:
         half = ScheduleVersion(MONDAY + 3 * ONE, weekdays("9-12"))
         own = self.own.with_version(half)
         removed = own.without_version(half.valid_from)
-        assert list(confirmed_conflicts(own, removed, OFFICE.policies)) == [
+        assert list(confirmed_conflicts(own, removed, OFFICE.policies, None)) == [
             MONDAY + 3 * ONE,
             MONDAY + 4 * ONE,
         ]

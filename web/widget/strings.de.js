@@ -102,6 +102,7 @@ export default {
     report_too_large:
       "Dieser Bericht ist zu groß. Wähle einen kürzeren Zeitraum, weniger Personen oder gröbere Gruppen.",
     unknown_person: "Die Zeit dieser Person kannst du nicht sehen.",
+    day_locked: "Dieser Tag ist gesperrt. Deine Organisation hat ihn abgeschlossen.",
     invalid_value: "Dieser Wert ist ungültig.",
     unknown_field: "Dieses Feld kennt der Server nicht.",
     required: "Diese Angabe fehlt.",

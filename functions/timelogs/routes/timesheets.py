@@ -61,7 +61,7 @@ class RowShown(BaseModel):
 
 
 class ChangedSince(BaseModel):
-    """The time of a confirmed day if it were derived from the timers now."""
+    """The time of a confirmed or locked day if it were derived from the timers now."""
 
     model_config = _RARE
 
@@ -88,7 +88,9 @@ class TimesheetShown(BaseModel):
     balance_duration: _Balance
     changed_since: Annotated[
         ChangedSince | None,
-        Field(description="The change by events since the day was confirmed; null if there is none."),
+        Field(
+            description="The change by events since the day was confirmed or locked; null if there is none."
+        ),
     ]
     etag: Annotated[str, Field(description="The value of If-Match to confirm or reopen the day.")]
     issues: Annotated[list[RowShown], Field(description="Longest time first.")]
@@ -147,7 +149,7 @@ def get_timesheets(
     "/api/timesheets/<date>/confirm/",
     summary="Confirm a day",
     operation_id="confirm_day",
-    responses=responses(200, 400, 401, 403, 404, 412, 428),
+    responses=responses(200, 400, 401, 403, 404, 409, 412, 428),
     tags=["working time"],
 )
 def confirm_day(date: _Date, if_match: _Match = None) -> Response[TimesheetShown]:
@@ -163,7 +165,7 @@ def confirm_day(date: _Date, if_match: _Match = None) -> Response[TimesheetShown
     "/api/timesheets/<date>/confirm/",
     summary="Reopen a confirmed day",
     operation_id="reopen_day",
-    responses=responses(200, 400, 401, 403, 404, 412, 428),
+    responses=responses(200, 400, 401, 403, 404, 409, 412, 428),
     tags=["working time"],
 )
 def reopen_day(date: _Date, if_match: _Match = None) -> Response[TimesheetShown]:

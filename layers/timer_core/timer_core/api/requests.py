@@ -28,6 +28,7 @@ _BODY_PATHS = (
     "/undo/",
     "/pauses/",
     "/split/",
+    "/lock/",
     "/tokens/",
     "/logout/",
 )

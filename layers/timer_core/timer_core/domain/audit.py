@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from timer_core.domain.ids import new_ulid, ulid_ms
 from timer_core.domain.timers import Timer, pauses
 
+# The owner of the entries about the organization.
+ORGANIZATION = 0
 # The author of the entries about what the sweeper did. GitHub's user ids are positive.
 BY_SWEEPER = 0
 MAX_REASON = 200
@@ -31,6 +33,7 @@ class AuditKind(StrEnum):
     UNEXPIRED = "unexpired"
     CONFIRMED = "confirmed"
     REOPENED = "reopened"
+    LOCKED = "locked"
 
 
 class Difference(NamedTuple):
@@ -102,6 +105,16 @@ class AuditEntry:
         states = {"state": "over"}, {"state": "confirmed", "working_duration": working_ms}
         before, after = states if kind is AuditKind.CONFIRMED else states[::-1]
         return cls(new_ulid(now_ms), kind, by, "", [Difference(day.isoformat(), before, after)])
+
+    @classmethod
+    def of_lock(
+        cls, before: date | None, after: date | None, *, by: int, now_ms: int, reason: str
+    ) -> "AuditEntry":
+        """Return the entry of a change of the last day that is locked; None if no day is."""
+        dates = [day and day.isoformat() for day in (before, after)]
+        members = [{"locked_until": day} for day in dates]
+        subject = dates[1] or dates[0] or ""
+        return cls(new_ulid(now_ms), AuditKind.LOCKED, by, reason, [Difference(subject, *members)])
 
     @property
     def at_ms(self) -> int:

@@ -10,7 +10,7 @@ from datetime import date
 from typing import NamedTuple
 
 from timer_core.domain.calendar import Calendar
-from timer_core.domain.schedule import DAY, DAY_MS, Schedule, Span
+from timer_core.domain.schedule import DAY, DAY_MS, Schedule, Span, instant
 from timer_core.domain.timeline import Carry, Rule, Slice, Timeline, clipped, joined_slices, timeline
 from timer_core.domain.timers import Timer, without
 
@@ -18,31 +18,46 @@ from timer_core.domain.timers import Timer, without
 OVER_AFTER_MS = 60_000
 # The beginnings of dates in two time zones differ by less than this (IANA: from UTC-12 to UTC+14).
 _ZONES_MS = 2 * DAY_MS
+# A date ends at most this long after it ends in UTC (IANA, "Etc/GMT+12").
+_LATEST_ZONE_MS = DAY_MS // 2
 
 
 class ConfirmedRange(NamedTuple):
-    """Adjacent confirmed days: their dates, both inclusive, and their instants when they were confirmed."""
+    """Adjacent confirmed days: their dates, both inclusive, and their instants when they were confirmed.
+
+    ``locked`` says that the organization's lock has frozen them, and not their person.
+    """
 
     first: date
     last: date
     since_ms: int
     until_ms: int
+    locked: bool = False
+
+    @property
+    def span(self) -> Span:
+        """The time of the days."""
+        return Span(self.since_ms, self.until_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class ConfirmedDay:
-    """A confirmed day with its slices at the time of its confirmation, sorted by beginning and timer."""
+    """A confirmed day with its slices at the time of its confirmation, sorted by beginning and timer.
+
+    ``locked`` is as in `ConfirmedRange`.
+    """
 
     date: date
     since_ms: int
     until_ms: int
     confirmed_ms: int
     slices: tuple[Slice, ...]
+    locked: bool = False
 
     @property
     def range(self) -> ConfirmedRange:
         """The range that only has this day."""
-        return ConfirmedRange(self.date, self.date, self.since_ms, self.until_ms)
+        return ConfirmedRange(self.date, self.date, self.since_ms, self.until_ms, self.locked)
 
 
 # ---------------------------------------------------------------------- ranges of days
@@ -53,7 +68,8 @@ def with_range(ranges: Iterable[ConfirmedRange], added: ConfirmedRange) -> tuple
     found: list[ConfirmedRange] = []
     for one in sorted([*without_range(ranges, added), added]):
         before = found[-1] if found else None
-        if before and before.last + DAY == one.first and before.until_ms == one.since_ms:
+        follows = before and before.last + DAY == one.first and before.until_ms == one.since_ms
+        if before and follows and before.locked == one.locked:
             found[-1] = before._replace(last=one.last, until_ms=one.until_ms)
         else:
             found.append(one)
@@ -84,6 +100,32 @@ def overlaps(ranges: Iterable[ConfirmedRange], since_ms: int, until_ms: int) -> 
     return any(max(one.since_ms, since_ms) < min(one.until_ms, until_ms) for one in ranges)
 
 
+def is_over_everywhere(day: date, now_ms: int) -> bool:
+    """Whether a date has been over for a minute in all time zones."""
+    return instant("UTC", day + DAY, 0) + _LATEST_ZONE_MS + OVER_AFTER_MS <= now_ms
+
+
+def first_locked(locked_until: date | None, spans: Iterable[Span], schedule: Schedule) -> date | None:
+    """Return the first date that a span overlaps and that is locked; None if there is none.
+
+    Parameters
+    ----------
+    locked_until
+        The last date that is locked; None if none is.
+    """
+    first_ms = min((span.since_ms for span in spans), default=None)
+    if locked_until is None or first_ms is None or first_ms >= schedule.starts_at(locked_until + DAY):
+        return None
+    return min(schedule.day_of(first_ms), locked_until)
+
+
+def without_lifted(ranges: Iterable[ConfirmedRange], locked_until: date | None) -> Iterator[ConfirmedRange]:
+    """Yield ranges without the days that a former lock has frozen, and that the present one leaves open."""
+    for one in ranges:
+        if not one.locked or (locked_until is not None and one.last <= locked_until):
+            yield one
+
+
 def first_confirmed(
     ranges: Iterable[ConfirmedRange], spans: Iterable[Span], schedule: Schedule
 ) -> date | None:
@@ -111,7 +153,7 @@ def altered_days(
     for one in ranges:
         if one.until_ms <= from_ms - _ZONES_MS:
             continue
-        hours = [(list(s.planned(*one[2:])), list(s.working(*one[2:]))) for s in (before, after)]
+        hours = [(list(s.planned(*one.span)), list(s.working(*one.span))) for s in (before, after)]
         altered = [
             span for old, new in zip(*hours, strict=True) for span in (*without(old, new), *without(new, old))
         ]

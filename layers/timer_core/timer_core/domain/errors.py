@@ -28,6 +28,7 @@ class ErrorCode(StrEnum):
     OTHER_TIMER_OPEN = "other_timer_open"
     TOO_MANY_TOKENS = "too_many_tokens"
     DAY_CONFIRMED = "day_confirmed"
+    DAY_LOCKED = "day_locked"
     # Reports
     REPORT_TOO_LARGE = "report_too_large"
     UNKNOWN_PERSON = "unknown_person"
@@ -204,6 +205,22 @@ class DayConfirmed(IssueTimerError):
 
     def __init__(self, day: date) -> None:
         super().__init__(f"{day.isoformat()} is confirmed. Reopen the day to change it.")
+        self.date = day
+
+
+class DayLocked(DayConfirmed):
+    """The change concerns a day that the organization has locked.
+
+    Parameters
+    ----------
+    day
+        The first locked date that it concerns.
+    """
+
+    code = ErrorCode.DAY_LOCKED
+
+    def __init__(self, day: date) -> None:
+        IssueTimerError.__init__(self, f"{day.isoformat()} is locked. Ask an admin of your organization.")
         self.date = day
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from timer_core.domain.calendar import AssignmentStarts, Calendar, Policy
-from timer_core.domain.confirmed import ConfirmedRange, altered_days
+from timer_core.domain.confirmed import ConfirmedRange, altered_days, without_lifted
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.schedule import DAY, DayException, Schedule, ScheduleVersion, instant
 from timer_core.domain.timeline import Slice
@@ -146,13 +146,26 @@ def _changed_instants(before: OwnCalendar, after: OwnCalendar) -> Iterator[int]:
 
 
 def confirmed_conflicts(
-    before: OwnCalendar, after: OwnCalendar, policies: tuple[Policy, ...]
+    before: OwnCalendar, after: OwnCalendar, policies: tuple[Policy, ...], locked_until: date | None
 ) -> Iterator[date]:
-    """Yield the confirmed dates whose hours or borders a change of a calendar would alter, in order."""
+    """Yield the confirmed and the locked dates whose hours or borders a change of a calendar would alter.
+
+    Parameters
+    ----------
+    locked_until
+        The last date that is locked; None if none is.
+    """
     changed_ms = changed_from_ms(before, after)
-    if changed_ms is not None:
-        old, new = (own.calendar(policies).schedule for own in (before, after))
-        yield from altered_days(before.confirmed, old, new, changed_ms)
+    if changed_ms is None:
+        return
+    old, new = (own.calendar(policies).schedule for own in (before, after))
+    ranges = list(without_lifted(before.confirmed, locked_until))
+    if locked_until is not None:
+        # A changed date may begin earlier in another zone, and ends the one before it.
+        first = min(old.day_of(changed_ms) - 2 * DAY, locked_until)
+        locked = ConfirmedRange(first, locked_until, old.starts_at(first), old.starts_at(locked_until + DAY))
+        ranges = [locked, *(one for one in ranges if one.last > locked_until)]
+    yield from altered_days(ranges, old, new, changed_ms)
 
 
 def differing_days(

@@ -67,9 +67,11 @@ class Sheet:
     labels
         The labels of the timers of the slices, by ULID.
     confirmed_ms
-        The time at which the day was confirmed; None if it is not confirmed.
+        The time at which its person confirmed the day; None if it is not confirmed.
+    locked
+        Whether the organization has locked the day.
     derived
-        The slices that follow from the timers now, if the day is confirmed and they are different; else None.
+        The slices that follow from the timers now, if the day is frozen and they are different; else None.
     """
 
     date: date
@@ -81,6 +83,7 @@ class Sheet:
     scheduled_elapsed_ms: int
     labels: Mapping[str, Label] = field(default_factory=dict)
     confirmed_ms: int | None = None
+    locked: bool = False
     derived: tuple[Slice, ...] | None = None
 
     @property

@@ -1,11 +1,10 @@
 """Compose the reply to a comment with commands."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from types import MappingProxyType
 
 from timer_core.domain.durations import duration_text
-from timer_core.domain.errors import DayConfirmed, TooManyTransitions
+from timer_core.domain.errors import TooManyTransitions
 from timer_core.domain.events import EFFECTS
 from timer_core.domain.state import Action
 from timer_core.domain.timers import MAX_OF_EACH_KIND, Timer
@@ -28,7 +27,7 @@ def reply_to(
     timers: Sequence[Timer],
     *,
     is_tracked: bool,
-    refused: Mapping[str, date] = MappingProxyType({}),
+    refused: Mapping[str, str] = MappingProxyType({}),
 ) -> ReplyEvent:
     """Return the reply: a reaction, and a text if there are mistakes, logged times or estimates.
 
@@ -42,7 +41,7 @@ def reply_to(
     is_tracked
         Whether the author's time is tracked.
     refused
-        The confirmed days for which time was not logged, by the delivery of the command.
+        Why time was not logged on confirmed or locked days, by the delivery of the command.
     """
     if not is_tracked:
         return _reply(comment, NOT_DONE, [_NOT_TRACKED])
@@ -51,8 +50,8 @@ def reply_to(
     done = []
     for command in commands:
         if command.delivery in refused:
-            duration, day = duration_text(command.duration_ms), DayConfirmed(refused[command.delivery])
-            mistakes.append(f"{duration} was not logged: {day}")
+            duration = duration_text(command.duration_ms)
+            mistakes.append(f"{duration} was not logged: {refused[command.delivery]}")
             continue
         if command.kind == LOG:
             done.append(f"Logged {duration_text(command.duration_ms)} on this issue, up to your comment.")

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 
 from timer_core.domain.errors import DayConfirmed, InvalidInput, NotFound
 from timer_core.domain.events import Event, guid_time_at, named_at
@@ -217,20 +216,20 @@ class EventHandler:
         self._issue_timers.rename_owner(event.origin, event.target, renamed_at, now_ms=now_ms)
         return Handled()
 
-    def refused_days(self, events: Iterable[IssueEvent], user_id: int, *, now_ms: int) -> dict[str, date]:
-        """Return the confirmed days for which a user's time was not logged, by delivery.
+    def refused_days(self, events: Iterable[IssueEvent], user_id: int, *, now_ms: int) -> dict[str, str]:
+        """Return why a user's time was not logged on confirmed or locked days, by delivery.
 
         Parameters
         ----------
         events
             Commands of the user that have been handled.
         """
-        found: dict[str, date] = {}
+        found: dict[str, str] = {}
         for event in events:
             if event.kind == LOG and not self._timers.get_all(user_id, [_logged_ulid(event, user_id)]):
                 spans = [Span(event.at_ms - event.duration_ms, event.at_ms)]
-                if (day := self._timers.changes.confirmed_day(user_id, spans, now_ms=now_ms)) is not None:
-                    found[event.delivery] = day
+                if error := self._timers.changes.refusal(user_id, spans, now_ms=now_ms):
+                    found[event.delivery] = str(error)
         return found
 
     def _record_estimate(self, event: IssueEvent, issue: Issue, now_ms: int) -> Handled:

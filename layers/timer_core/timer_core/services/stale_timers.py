@@ -1,4 +1,4 @@
-"""Stop stale timers, and store the days of people whose timers just run on, person by person.
+"""Stop stale timers, store days, and freeze locked days, person by person.
 
 A stop is derived from everything that is known when it is written. If something else has become known since,
 the stop is undone, and written again at another instant if the timer is stale nevertheless.
@@ -101,6 +101,7 @@ class StaleTimerStopper:
                 expired = self.timers.expire(user_id, ulid, end_ms=end_ms, sign_ms=sign_ms, now_ms=now_ms)
                 stopped += expired is not None
             self.timesheets.refresh(user_id, now_ms=now_ms)
+            self.timesheets.apply_lock(user_id, now_ms=now_ms)
         except Exception:
             self.logger.exception("A stale timer could not be stopped, or days could not be stored")
             return found, stopped, True

@@ -3,10 +3,10 @@
 import json
 from typing import NamedTuple
 
-from timer_core.domain.audit import AuditEntry, AuditKind, Difference
+from timer_core.domain.audit import ORGANIZATION, AuditEntry, AuditKind, Difference
 from timer_core.domain.ids import ulid_ms
 from timer_core.store.items import AuditItem, compact, raw
-from timer_core.store.keys import audit_sk, audit_sks, name_of, user_pk
+from timer_core.store.keys import SETTINGS_PK, audit_sk, audit_sks, name_of, user_pk
 from timer_core.store.positions import AuditPosition
 from timer_core.store.table import RawItem, Table, Write
 
@@ -32,7 +32,7 @@ class AuditLog:
 
     def page(
         self,
-        user_id: int,
+        owner: int,
         *,
         since_ms: int | None = None,
         until_ms: int | None = None,
@@ -40,7 +40,7 @@ class AuditLog:
         position: AuditPosition | None = None,
         page_size: int,
     ) -> AuditPage:
-        """Return a page of a person's audit log.
+        """Return a page of the audit log of a person, or of the organization.
 
         Parameters
         ----------
@@ -52,7 +52,7 @@ class AuditLog:
         if ulid is not None:
             # A timer does not change before its start; the start in its ULID is never later than the change.
             since_ms = max(since_ms or 0, ulid_ms(ulid))
-        pk = user_pk(user_id)
+        pk = _pk(owner)
         items, _, last = self._table.query(
             pk,
             AuditItem.sk.between(*audit_sks(since_ms, until_ms)),
@@ -68,12 +68,17 @@ class AuditLog:
         )
 
 
-def put_entry(user_id: int, entry: AuditEntry | None) -> list[Write]:
+def _pk(owner: int) -> str:
+    """Return the partition key of the audit log of a person, or of the organization."""
+    return SETTINGS_PK if owner == ORGANIZATION else user_pk(owner)
+
+
+def put_entry(owner: int, entry: AuditEntry | None) -> list[Write]:
     """Return the write of an entry, for the transaction of its change; none without an entry."""
     if entry is None:
         return []
     item = AuditItem(
-        pk=user_pk(user_id),
+        pk=_pk(owner),
         sk=audit_sk(entry.ulid),
         kind=entry.kind,
         by=entry.by,

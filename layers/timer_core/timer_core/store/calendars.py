@@ -10,14 +10,16 @@ from datetime import date
 from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.update import Action
 
+from timer_core.domain.audit import ORGANIZATION, AuditEntry
 from timer_core.domain.calendar import AssignmentStarts, Calendar, ConcurrentTimers, Policy
-from timer_core.domain.confirmed import ConfirmedRange
-from timer_core.domain.errors import DayConfirmed, ErrorCode, InvalidInput
+from timer_core.domain.confirmed import ConfirmedRange, is_over_everywhere
+from timer_core.domain.errors import DayConfirmed, DayLocked, ErrorCode, InvalidInput
 from timer_core.domain.own_calendar import OwnCalendar, changed_from_ms, confirmed_conflicts
 from timer_core.domain.schedule import DAY, DayException, Interval, ScheduleVersion, Week, midnight
+from timer_core.store.audit import put_entry
 from timer_core.store.items import LOCKED_AFTER_MS, CalendarItem, SettingsItem, as_read, compact
 from timer_core.store.keys import CALENDAR_END_KEY, CALENDAR_SK, SETTINGS_PK, SETTINGS_SK, user_pk
-from timer_core.store.table import RawItem, Table, Write, retry_on_conflict
+from timer_core.store.table import Conflict, RawItem, Table, TransactionRefused, Write, retry_on_conflict
 from timer_core.store.writes import set_or_remove
 
 _CACHE_MS = 60_000
@@ -29,8 +31,9 @@ _TOLERANCE_MS = 5_000
 # attributes of the stored and the confirmed days.
 _MAX_CALENDAR_BYTES = 130_000
 _MAX_SETTINGS_BYTES = 330_000
-# A range of confirmed days: its first date (`date.toordinal`), its number of days, and its instants.
-_RANGE = struct.Struct(">IHqq")
+# A range of confirmed days: its first date (`date.toordinal`), its number of days, its instants, and whether
+# a lock has frozen it.
+_RANGE = struct.Struct(">IHqq?")
 # The keys of the organization's settings.
 SETTINGS_KEY = (SETTINGS_PK, SETTINGS_SK)
 _BUSY = "Your calendar was not changed: other requests kept changing it."
@@ -68,6 +71,7 @@ class Calendars:
         self._table = table
         self._now_s = now_s
         self._policies: tuple[Policy, ...] = ()
+        self._locked_until: date | None = None
         self._cached_ms = 0
 
     def of(self, user_id: int, *, not_before_ms: int | None = None) -> Calendar:
@@ -100,7 +104,20 @@ class Calendars:
     def cache_organization(self, item: RawItem | None, began_ms: int) -> tuple[Policy, ...]:
         """Cache the organization's settings, given the `SettingsItem` that was read, and return them."""
         self._policies, self._cached_ms = _to_policies(item), began_ms
+        self._locked_until = _to_locked_until(item)
         return self._policies
+
+    def locked_until(self) -> date | None:
+        """Return the last date that is locked; None if none is.
+
+        It may be a minute old. So a write that depends on it has the condition `lock_unchanged`.
+        """
+        self.organization()
+        return self._locked_until
+
+    def forget_organization(self) -> None:
+        """Read the organization's settings again when they are needed next."""
+        self._policies = ()
 
     def now_ms(self) -> int:
         """Return the present time (milliseconds since the epoch)."""
@@ -135,7 +152,7 @@ class Calendars:
                 message = "The settings were changed too often to store another change."
                 raise InvalidInput("settings", message, ErrorCode.TOO_MANY_VALUES)
             unchanged: Condition = SettingsItem.policies.does_not_exist()
-            if item:
+            if item and "policies" in item:
                 # Changes are only ever added.
                 unchanged = size(SettingsItem.policies) == len(policies) - 1  # type: ignore[no-untyped-call]
             actions = [SettingsItem.policies.set(encoded)]
@@ -144,6 +161,44 @@ class Calendars:
 
         self._policies = ()
         return retry_on_conflict(attempt, "Other requests kept changing the settings; nothing was changed.")
+
+    def lock(self, until: date | None, *, by: int, reason: str, now_ms: int) -> date | None:
+        """Lock all days up to a date, for everybody, and return the date; None locks none.
+
+        Parameters
+        ----------
+        until
+            The last date that is locked. An earlier one than before opens the days after it.
+        by
+            The user id of the admin.
+
+        Raises
+        ------
+        InvalidInput
+            If the date has not been over for a minute in all time zones.
+        TooMuchContention
+            If other requests kept changing the lock. Nothing was written.
+        """
+        if until is not None and not is_over_everywhere(until, now_ms):
+            message = "The day is not over in all time zones."
+            raise InvalidInput("until", message, ErrorCode.DAY_NOT_OVER)
+
+        def attempt() -> date | None:
+            before = _to_locked_until(self._table.get(*SETTINGS_KEY))
+            if before == until:
+                return until
+            locked = set_or_remove(SettingsItem.locked_until, until and until.isoformat())
+            entry = AuditEntry.of_lock(before, until, by=by, now_ms=now_ms, reason=reason)
+            self._table.transact(
+                [
+                    Write("Update", *SETTINGS_KEY, _as_locked(before), [locked]),
+                    *put_entry(ORGANIZATION, entry),
+                ]
+            )
+            return until
+
+        self.forget_organization()
+        return retry_on_conflict(attempt, "Other requests kept changing the lock; nothing was changed.")
 
     # ------------------------------------------------------------------ a person
 
@@ -176,19 +231,63 @@ class Calendars:
             after = replace(change(before), version=before.version)
             if after == before:
                 return before
-            if before.confirmed:
-                for day in confirmed_conflicts(before, after, self.organization()):
+            locked_until = self.locked_until()
+            for day in confirmed_conflicts(before, after, self.organization(), locked_until):
+                if locked_until is None or day > locked_until:
                     raise DayConfirmed(day)
+                self.refuse_locked(day)
+                raise Conflict
             after = replace(after, version=before.version + 1)
             changed_ms = changed_from_ms(before, after)
             actions = _set_calendar(after)
             if changed_ms is not None and changed_ms < now_ms:
                 actions += _mark_dirty(changed_ms)
             unchanged = as_read(CalendarItem.version, before.version or None) & as_confirmed(before)
-            self._table.write(update_calendar(user_id, actions, unchanged))
+            update = update_calendar(user_id, actions, unchanged)
+            if changed_ms is None or changed_ms >= now_ms:
+                # Only days that are over can be locked.
+                self._table.write(update)
+            else:
+                self.transact([update], locked_until)
             return after
 
         return retry_on_conflict(attempt, _BUSY)
+
+    def refuse_locked(self, day: date) -> None:
+        """Refuse a change of a day that was locked when the lock was read last, if it still is.
+
+        Raises
+        ------
+        DayLocked
+            If the day is locked.
+        """
+        self.forget_organization()
+        locked_until = self.locked_until()
+        if locked_until is not None and day <= locked_until:
+            raise DayLocked(day)
+
+    def transact(self, writes: Sequence[Write], locked_until: date | None) -> None:
+        """Execute writes in one transaction, if the lock has not changed since it was read.
+
+        Raises
+        ------
+        TransactionRefused
+            If the lock has changed, or another condition did not hold.
+        """
+        try:
+            self._table.transact([*writes, lock_unchanged(locked_until)])
+        except TransactionRefused:
+            self.forget_organization()
+            raise
+
+
+def lock_unchanged(locked_until: date | None) -> Write:
+    """Return the condition that the organization has locked the same days as when the lock was read."""
+    return Write("ConditionCheck", *SETTINGS_KEY, _as_locked(locked_until))
+
+
+def _as_locked(locked_until: date | None) -> Condition:
+    return as_read(SettingsItem.locked_until, locked_until and locked_until.isoformat())
 
 
 def with_choice(own: OwnCalendar, choice: AssignmentStarts | None, *, now_ms: int) -> OwnCalendar:
@@ -296,7 +395,13 @@ def calendar_key(user_id: int) -> tuple[str, str]:
 
 def _to_policies(item: RawItem | None) -> tuple[Policy, ...]:
     """Convert a `SettingsItem`; without one, the defaults hold."""
-    return tuple(_decode_policy(entry["S"]) for entry in item["policies"]["L"]) if item else (Policy(),)
+    if not item or "policies" not in item:
+        return (Policy(),)
+    return tuple(_decode_policy(entry["S"]) for entry in item["policies"]["L"])
+
+
+def _to_locked_until(item: RawItem | None) -> date | None:
+    return date.fromisoformat(item["locked_until"]["S"]) if item and "locked_until" in item else None
 
 
 def _encode_policy(policy: Policy) -> str:
@@ -359,17 +464,14 @@ def _decode_exception(entry: str) -> tuple[date, DayException]:
 
 
 def _encode_ranges(ranges: Sequence[ConfirmedRange]) -> bytes | None:
-    packed = (
-        _RANGE.pack(one.first.toordinal(), (one.last - one.first).days + 1, one.since_ms, one.until_ms)
-        for one in ranges
-    )
+    packed = (_RANGE.pack(one.first.toordinal(), (one.last - one.first).days + 1, *one[2:]) for one in ranges)
     return b"".join(packed) or None
 
 
 def _decode_ranges(content: bytes) -> tuple[ConfirmedRange, ...]:
     return tuple(
-        ConfirmedRange(first := date.fromordinal(ordinal), first + (days - 1) * DAY, since_ms, until_ms)
-        for ordinal, days, since_ms, until_ms in _RANGE.iter_unpack(content)
+        ConfirmedRange(first := date.fromordinal(ordinal), first + (days - 1) * DAY, *rest)
+        for ordinal, days, *rest in _RANGE.iter_unpack(content)
     )
 
 

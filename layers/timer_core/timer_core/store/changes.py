@@ -1,15 +1,14 @@
-"""The execution of changes of timers, which marks stored days as outdated and spares confirmed days."""
+"""The execution of changes of timers: marking stored days as outdated, sparing confirmed and locked days."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 
-from timer_core.domain.confirmed import OVER_AFTER_MS, first_confirmed
+from timer_core.domain.confirmed import OVER_AFTER_MS, first_confirmed, first_locked, without_lifted
 from timer_core.domain.errors import DayConfirmed
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.schedule import Schedule, Span
-from timer_core.domain.timers import LATEST_MS
-from timer_core.store.calendars import Calendars, guarded, update_calendar
+from timer_core.domain.timers import LATEST_MS, without
+from timer_core.store.calendars import Calendars, guarded, lock_unchanged, update_calendar
 from timer_core.store.items import CalendarItem
 from timer_core.store.stored_days import outdated
 from timer_core.store.table import ConditionFailed, RawItem, Table, TransactionRefused, Write, retry
@@ -32,6 +31,9 @@ class TimerChange:
     touched
         For a change by hand, the time that it changes; a confirmed day refuses it. `NOT_BY_HAND` for a
         change by an event or the sweeper.
+    moved
+        For a change by hand that takes all time from a timer, or from its issue, this time. A lock refuses
+        it, except on days that are frozen: on those, ``touched`` has what counts.
     """
 
     user_id: int
@@ -39,6 +41,7 @@ class TimerChange:
     reaches_ms: int
     now_ms: int
     touched: Sequence[Span]
+    moved: Sequence[Span] = ()
 
 
 class Changes:
@@ -87,17 +90,42 @@ class Changes:
                 others = {i: item for i, item in refused.failed.items() if i < len(change.writes)}
                 if others:
                     raise TransactionRefused(others) from None
+                # The lock may have changed, too.
+                self._calendars.forget_organization()
                 raise _DaysConfirmed from None
             return None
 
         return retry(attempt, _DaysConfirmed, "Other requests kept confirming days; nothing was changed.")
 
-    def confirmed_day(self, user_id: int, spans: Sequence[Span], *, now_ms: int) -> date | None:
-        """Return the first confirmed date of a person that a span overlaps; None if there is none."""
+    def refusal(self, user_id: int, spans: Sequence[Span], *, now_ms: int) -> DayConfirmed | None:
+        """Return the error of a change by hand of a person's time; None if it would not be refused."""
         if min(span.since_ms for span in spans) >= now_ms - OVER_AFTER_MS:
             return None
-        own = self._calendars.own(user_id)
-        return first_confirmed(own.confirmed, spans, self._schedule(own))
+        try:
+            self._check(self._calendars.own(user_id), spans, ())
+        except DayConfirmed as error:
+            return error
+        return None
+
+    def _check(self, own: OwnCalendar, touched: Sequence[Span], moved: Sequence[Span]) -> None:
+        """Refuse a change by hand of confirmed or locked days.
+
+        Raises
+        ------
+        DayConfirmed
+            If the change concerns a confirmed day.
+        DayLocked
+            If it concerns a locked day.
+        """
+        schedule, locked_until = self._schedule(own), self._calendars.locked_until()
+        frozen = (Span(one.since_ms, one.until_ms) for one in own.confirmed)
+        locked = first_locked(locked_until, [*touched, *without(moved, frozen)], schedule)
+        if locked is not None:
+            self._calendars.refuse_locked(locked)
+        ranges = without_lifted(own.confirmed, self._calendars.locked_until())
+        day = first_confirmed(ranges, touched, schedule)
+        if day is not None:
+            raise DayConfirmed(day)
 
     def _schedule(self, own: OwnCalendar) -> Schedule:
         return own.calendar(self._calendars.organization()).schedule
@@ -108,21 +136,20 @@ class Changes:
         Raises
         ------
         DayConfirmed
-            If a change by hand concerns a confirmed day.
+            If a change by hand concerns a confirmed or a locked day.
         """
         marks = outdated(change.user_id, change.reaches_ms, now_ms=change.now_ms)
-        touched_ms = min((span.since_ms for span in change.touched), default=LATEST_MS)
+        touched_ms = min((span.since_ms for span in (*change.touched, *change.moved)), default=LATEST_MS)
         if touched_ms >= change.now_ms - _RECENT_MS:
             return marks
         own = self._calendars.own(change.user_id)
+        self._check(own, change.touched, change.moved)
         schedule = self._schedule(own)
-        day = first_confirmed(own.confirmed, change.touched, schedule)
-        if day is not None:
-            raise DayConfirmed(day)
-        # Yesterday may be confirmed while the change is being written.
+        # Yesterday may be confirmed or locked while the change is being written.
         if touched_ms >= schedule.starts_at(schedule.day_of(change.now_ms)):
             return marks
-        return [guarded(change.user_id, own, change.reaches_ms if marks else None)]
+        guard = guarded(change.user_id, own, change.reaches_ms if marks else None)
+        return [guard, lock_unchanged(self._calendars.locked_until())]
 
 
 def _with_moved_starts(change: TimerChange, marks: Sequence[Write]) -> Sequence[Write]:
@@ -132,9 +159,9 @@ def _with_moved_starts(change: TimerChange, marks: Sequence[Write]) -> Sequence[
     """
     if not any("start_key" in write.item for write in change.writes):
         return marks
-    (mark,) = marks or [update_calendar(change.user_id, [])]
-    return [replace(mark, actions=[*(mark.actions or ()), CalendarItem.has_moved_starts.set(True)])]
+    mark, *checks = marks or [update_calendar(change.user_id, [])]
+    return [replace(mark, actions=[*(mark.actions or ()), CalendarItem.has_moved_starts.set(True)]), *checks]
 
 
 class _DaysConfirmed(Exception):
-    """A day was confirmed or reopened since the calendar was read."""
+    """A day was confirmed, reopened, locked or opened since the calendar and the lock were read."""

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import groupby
 
-from timer_core.domain.confirmed import ConfirmedDay, ConfirmedRange, with_range
+from timer_core.domain.confirmed import ConfirmedDay, ConfirmedRange, with_range, without_range
+from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.schedule import DAY, Span, local_date
 from timer_core.domain.timeline import Carry, Slice, Timeline
 from timer_core.domain.timers import Timer
@@ -13,6 +14,10 @@ from timer_core.store.items import CalendarItem, ConfirmedDayItem, TimerItem, as
 from timer_core.store.keys import confirmed_sk, day_of, timer_sk, user_pk
 from timer_core.store.stored_days import StoredState, decode_day, encode_day, parts_of
 from timer_core.store.table import RawItem, Table, Write
+
+# The number of days that one transaction freezes, or derives again. It has at most 100 writes (AWS, "DynamoDB
+# quotas"), and a day is one item, unless it has thousands of slices.
+MOST_DAYS = 28
 
 
 class ConfirmedDays:
@@ -41,6 +46,27 @@ class ConfirmedDays:
         items = self._items(user_id, day, day)
         return [Write("Delete", item["pk"]["S"], item["sk"]["S"]) for item in items]
 
+    def lifting(self, user_id: int, own: OwnCalendar, locked_until: date | None) -> list[Write]:
+        """Return the writes that derive days again that a former lock has frozen; none if there are none.
+
+        A transaction has room for a month only, so there may be further ones.
+
+        Parameters
+        ----------
+        locked_until
+            The last date that is still locked; None if none is.
+        """
+        lifted = next((one for one in reversed(own.confirmed) if _lifted_from(one, locked_until)), None)
+        if lifted is None:
+            return []
+        first = max(_lifted_from(lifted, locked_until) or lifted.first, lifted.last - MOST_DAYS * DAY + DAY)
+        items = list(self._items(user_id, first, lifted.last))
+        since_ms = min((int(item["since_ms"]["N"]) for item in items), default=lifted.since_ms)
+        removed = lifted._replace(first=first, since_ms=since_ms)
+        actions = set_confirmed(without_range(own.confirmed, removed), reopened_ms=since_ms)
+        deletes = [Write("Delete", item["pk"]["S"], item["sk"]["S"]) for item in items]
+        return [update_calendar(user_id, actions, as_confirmed(own)), *deletes]
+
     def of_dates(self, user_id: int, first: date, last: date) -> Iterator[ConfirmedDay]:
         """Yield a person's confirmed days from one date to another one, in order."""
         items = self._items(user_id, first, last)
@@ -55,6 +81,13 @@ class ConfirmedDays:
         return self._table.query_all(user_pk(user_id), keys)
 
 
+def _lifted_from(one: ConfirmedRange, locked_until: date | None) -> date | None:
+    """Return the first date of a range that a lock has frozen and no longer locks; None if there is none."""
+    if not one.locked or (locked_until is not None and one.last <= locked_until):
+        return None
+    return one.first if locked_until is None else max(one.first, locked_until + DAY)
+
+
 def to_confirmed_day(parts: list[RawItem]) -> ConfirmedDay:
     """Convert the items of a confirmed day, in order of their keys."""
     rows = [ConfirmedDayItem.from_raw_data(part) for part in parts]
@@ -64,6 +97,7 @@ def to_confirmed_day(parts: list[RawItem]) -> ConfirmedDay:
         int(rows[0].until_ms),
         int(rows[0].confirmed_ms),
         decode_day(b"".join(row.content for row in rows)).slices,
+        bool(rows[0].locked),
     )
 
 
@@ -77,6 +111,7 @@ def puts(user_id: int, day: ConfirmedDay) -> Iterator[Write]:
             since_ms=day.since_ms,
             until_ms=day.until_ms,
             confirmed_ms=day.confirmed_ms,
+            locked=day.locked or None,
             content=part,
         )
         yield Write("Put", item.pk, item.sk, item=raw(item))

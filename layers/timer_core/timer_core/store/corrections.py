@@ -10,7 +10,7 @@ from dataclasses import replace
 from timer_core.domain.audit import AuditEntry, AuditKind
 from timer_core.domain.changes import touched_spans
 from timer_core.domain.corrections import Correction, Halves, divided, time_of, with_times
-from timer_core.domain.errors import ChangedSince, DayConfirmed, NotFound, OtherTimerOpen
+from timer_core.domain.errors import ChangedSince, NotFound, OtherTimerOpen
 from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import Span
@@ -109,9 +109,18 @@ class TimerCorrections(TimerQueries):
             touched = touched_spans(timer, patched, now_ms) + (
                 self._confirmed_time(timer) if is_moved else []
             )
+            moved = time_of(timer, now_ms) if is_moved else []
             with _other_timer_open(timer):
                 return self._put(
-                    timer, patched, slots, correction.reaches_ms, now_ms, touched, idempotency, reason
+                    timer,
+                    patched,
+                    slots,
+                    correction.reaches_ms,
+                    now_ms,
+                    touched,
+                    idempotency,
+                    reason,
+                    moved=moved,
                 )
 
         return retry_on_conflict(attempt, "The timer could not be corrected: others kept changing it.")
@@ -225,6 +234,7 @@ class TimerCorrections(TimerQueries):
         reason: str,
         *,
         created: Timer | None = None,
+        moved: Sequence[Span] = (),
     ) -> Timer:
         """Write a corrected timer, and another one that the correction has created.
 
@@ -253,9 +263,10 @@ class TimerCorrections(TimerQueries):
             written=timers,
             reaches_ms=reaches_ms,
             touched=touched,
+            moved=moved,
         )
         writes = [*timers, *slots, *response, *put_entry(read.user_id, entry)]
-        self.changes.execute(TimerChange(read.user_id, writes, reaches_ms, now_ms, touched))
+        self.changes.execute(TimerChange(read.user_id, writes, reaches_ms, now_ms, touched, moved))
         return replace(corrected, version=read.version + 1)
 
     def _confirmed_time(self, timer: Timer) -> list[Span]:
@@ -325,6 +336,7 @@ class TimerCorrections(TimerQueries):
             )
             deletion = Write("Put", pk, sk, TimerItem.version == timer.version, item=deleted)
             touched, reaches_ms = [*self._confirmed_time(timer), *spans], timer.reach.since_ms
+            moved = time_of(timer, now_ms)
             response = put_correction(
                 timer,
                 now_ms,
@@ -333,13 +345,14 @@ class TimerCorrections(TimerQueries):
                 written=[deletion],
                 reaches_ms=reaches_ms,
                 touched=touched,
+                moved=moved,
             )
             entry = AuditEntry.of(
                 AuditKind.DELETED, [(timer, None)], by=user_id, now_ms=now_ms, reason=reason
             )
             slots = change_slots(_if_open(timer), None, now_ms)
             writes = [deletion, *slots, *response, *put_entry(user_id, entry)]
-            self.changes.execute(TimerChange(user_id, writes, reaches_ms, now_ms, touched))
+            self.changes.execute(TimerChange(user_id, writes, reaches_ms, now_ms, touched, moved))
 
         retry_on_conflict(attempt, "The timer could not be deleted: others kept changing it.")
 
@@ -376,8 +389,8 @@ class TimerCorrections(TimerQueries):
             present = {ulid: self._table.get(pk, timer_sk(ulid)) or {} for ulid in former.timers}
             if {ulid: digest_of(item) for ulid, item in present.items()} != former.results:
                 # A confirmation is noted at its timers, too.
-                day = former.touched and self.changes.confirmed_day(user_id, former.touched, now_ms=now_ms)
-                raise DayConfirmed(day) if day else ChangedSince
+                spans = former.touched
+                raise (spans and self.changes.refusal(user_id, spans, now_ms=now_ms)) or ChangedSince
             timers = {ulid: None if is_tombstone(item) else to_timer(item) for ulid, item in present.items()}
             corrected = [timer for timer in timers.values() if timer is not None]
             restored = [timer for timer in former.timers.values() if timer is not None]
@@ -390,7 +403,7 @@ class TimerCorrections(TimerQueries):
                 note_undone(user_id, key),
                 *put_entry(user_id, entry),
             ]
-            change = TimerChange(user_id, writes, former.reaches_ms, now_ms, former.touched)
+            change = TimerChange(user_id, writes, former.reaches_ms, now_ms, former.touched, former.moved)
             with _other_timer_open(opened):
                 self.changes.execute(change)
             return restored

@@ -23,7 +23,7 @@ class FormerState:
         The timers by ULID; None for a timer that the correction has created.
     results
         The digests of the items that the correction has written, by ULID (`digest_of`).
-    reaches_ms, touched
+    reaches_ms, touched, moved
         As in `timer_core.store.changes.TimerChange`. Undoing the correction changes the same time.
     """
 
@@ -31,18 +31,21 @@ class FormerState:
     results: Mapping[str, str]
     reaches_ms: int
     touched: Sequence[Span]
+    moved: Sequence[Span] = ()
 
     def encoded(self) -> bytes:
         """Return the stored form."""
         items = {ulid: timer and timer_item(timer) for ulid, timer in self.timers.items()}
-        return zlib.compress(json.dumps([items, self.results, self.reaches_ms, self.touched]).encode())
+        content = [items, self.results, self.reaches_ms, self.touched, self.moved]
+        return zlib.compress(json.dumps(content).encode())
 
     @classmethod
     def decoded(cls, content: bytes) -> "FormerState":
         """Return a former state, given its stored form."""
-        items, results, reaches_ms, touched = json.loads(zlib.decompress(content))
+        items, results, reaches_ms, touched, moved = json.loads(zlib.decompress(content))
         timers = {ulid: item and to_timer(item) for ulid, item in items.items()}
-        return cls(timers, results, reaches_ms, [Span(*span) for span in touched])
+        spans = ([Span(*span) for span in found] for found in (touched, moved))
+        return cls(timers, results, reaches_ms, *spans)
 
     def restoration(self, user_id: int, ulid: str, item: RawItem) -> Write:
         """Return the write that restores a timer, given its present item."""

@@ -283,6 +283,8 @@ class StoredDayItem(Model):
 class ConfirmedDayItem(Model):
     """``user#<id>`` / ``confirmed#<date>``: the slices of a day that its person has confirmed.
 
+    ``locked`` exists if the organization's lock has frozen the day, and not its person.
+
     ``since_ms`` and ``until_ms`` are the beginning and the end of the day when it was confirmed. ``content``
     has the form of a stored day. A day that does not fit into one item has further parts,
     ``confirmed#<date>#1`` and so on.
@@ -293,12 +295,14 @@ class ConfirmedDayItem(Model):
     since_ms = NumberAttribute()
     until_ms = NumberAttribute()
     confirmed_ms = NumberAttribute()
+    locked = BooleanAttribute(null=True)
     content = BinaryAttribute(legacy_encoding=False)
 
 
 class AuditItem(Model):
     """``user#<id>`` / ``audit#<ULID>``: an entry of a person's audit log (`timer_core.domain.audit`).
 
+    The entries about the organization's lock are in the partition ``settings``.
     ``by`` is the user id of its author, or 0 for the sweeper. ``content`` is a JSON list of the differences.
     The item is written in the transaction of the change, and deleted with the account only.
     """
@@ -335,13 +339,14 @@ class LeadTeamItem(Model):
 class SettingsItem(Model):
     """``settings`` / ``policies``: the organization's settings, with those that held before.
 
-    ``policies`` contains one text for each change, in order; the first are the defaults. The item does not
-    exist before the first change.
+    ``policies`` contains one text for each change, in order; the first are the defaults. ``locked_until`` is
+    the last date that is locked (ISO 8601). The item does not exist before the first change.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
-    policies: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
+    policies: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    locked_until = UnicodeAttribute(null=True)
 
 
 class ProfileItem(Model):
@@ -484,7 +489,8 @@ class HookItem(Model):
 class ProgressItem(Model):
     """``sweeper`` / ``progress``: the progress of a sweep that ran out of time.
 
-    ``stale_found`` is the number of stale timers that the last sweep has found, in all its parts. Until
+    ``stale_found`` is the number of stale timers that the last sweep has found, in all its parts.
+    ``locked_until`` is the lock whose days are frozen for everybody. Until
     ``leased_until_ms``, a run compares open timers with their issues, and no other run does.
     """
 
@@ -494,6 +500,7 @@ class ProgressItem(Model):
     leased_until_ms = NumberAttribute(null=True)
     stale_after = NumberAttribute(null=True)
     stale_found = NumberAttribute(null=True)
+    locked_until = UnicodeAttribute(null=True)
 
 
 def raw(item: Model) -> RawItem:

@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass
+from datetime import date
 
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action as UpdateAction
@@ -25,11 +26,14 @@ class Progress:
         The person after whom the search for stale timers continues; None if everybody was checked.
     stale_found
         The stale timers that the search has found up to this person.
+    locked_until
+        The last locked date when the days of everybody were frozen last; None if none was locked.
     """
 
     compared_ms: int | None = None
     stale_after: int | None = None
     stale_found: int = 0
+    locked_until: date | None = None
 
 
 class ProgressStore:
@@ -46,9 +50,9 @@ class ProgressStore:
         row = ProgressItem.from_raw_data(item)
         compared_ms = None if row.compared_ms is None else int(row.compared_ms)
         stale_after = None if row.stale_after is None else int(row.stale_after)
-        if stale_after is None:
-            return Progress(compared_ms)
-        return Progress(compared_ms, stale_after, int(row.stale_found or 0))
+        found = 0 if stale_after is None else int(row.stale_found or 0)
+        locked_until = None if row.locked_until is None else date.fromisoformat(row.locked_until)
+        return Progress(compared_ms, stale_after, found, locked_until)
 
     def note_compared(self, compared_ms: int | None) -> None:
         """Store the start time before which open timers were compared; None if all were compared."""
@@ -67,6 +71,10 @@ class ProgressStore:
                 ],
             )
         )
+
+    def note_locked(self, locked_until: date | None) -> None:
+        """Store the last locked date up to which the days of everybody are frozen; None if none is locked."""
+        self._update(set_or_remove(ProgressItem.locked_until, locked_until and locked_until.isoformat()))
 
     def lease(self, until_ms: int, *, now_ms: int) -> bool:
         """Reserve the comparison for one run until a time; return False if another run has reserved it.

@@ -9,7 +9,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Any
 
@@ -127,6 +127,11 @@ class StoredDays:
         """Return the states of the timeline at the ends of those dates that are stored, by date."""
         found = self._table.get_many((user_pk(user_id), day_sk(day)) for day in sorted(set(dates)))
         return {day_of(item["sk"]["S"]): decode_carry(self._joined(user_id, item)) for item in found}
+
+    def first_date(self, user_id: int) -> date | None:
+        """Return the date of the first stored day; None if none is stored."""
+        items, _, _ = self._table.query(user_pk(user_id), StoredDayItem.sk.startswith(day_sk("")), limit=1)
+        return date.fromisoformat(day_of(items[0]["sk"]["S"])) if items else None
 
     def last_before(self, user_id: int, at_ms: int) -> Timeline | None:
         """Return the last stored day that began before an instant."""

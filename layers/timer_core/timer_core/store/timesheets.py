@@ -35,13 +35,13 @@ from timer_core.domain.timeline import Carry, Slice, clipped, timeline
 from timer_core.domain.timers import CLOCK_SKEW_MS, LATEST_MS, Period, Timer
 from timer_core.store.audit import put_entry
 from timer_core.store.calendars import Calendars, as_confirmed, lower_dirty, set_confirmed, update_calendar
-from timer_core.store.confirmed_days import ConfirmedDays, confirmation, note_confirmed, puts
+from timer_core.store.confirmed_days import MOST_DAYS, ConfirmedDays, confirmation, note_confirmed, puts
 from timer_core.store.derived_days import MOST_WRITES, advance, chunks_of, derived_days, stored_until
-from timer_core.store.items import LOCKED_AFTER_MS
+from timer_core.store.items import EVENT_DAYS, LOCKED_AFTER_MS
 from timer_core.store.keys import PEOPLE_PK, user_id_of
 from timer_core.store.queries import TimerQueries, overlapping
 from timer_core.store.stored_days import StoredDays, StoredState, date_of, to_state
-from timer_core.store.table import RawItem, Table, Write, retry_on_conflict
+from timer_core.store.table import Conflict, RawItem, Table, Write, retry_on_conflict
 
 # The number of people whose stored days an instance remembers.
 _MOST_KNOWN = 10_000
@@ -357,18 +357,22 @@ class Timesheets:
                 )
             if sheet.until_ms > now_ms - OVER_AFTER_MS:
                 raise InvalidInput("date", "The day is not over yet.", ErrorCode.DAY_NOT_OVER)
+            self._refuse_locked(sheet)
             expected(sheet)
             if sheet.confirmed_ms is not None:
                 return sheet
+            if self._lift(user_id, state):
+                raise Conflict
             confirmed = ConfirmedDay(day, sheet.since_ms, sheet.until_ms, now_ms, sheet.slices)
-            marks = self._timer_writes(user_id, confirmed, worked.timers)
+            marks = self._timer_writes(user_id, [confirmed], worked.timers)
             while len(marks) > MOST_WRITES:
                 # An interval of confirmed time that is too long does no harm.
                 self._table.transact(marks[:MOST_WRITES])
                 marks = marks[MOST_WRITES:]
             entry = AuditEntry.of_day(AuditKind.CONFIRMED, day, sheet.working_ms, by=user_id, now_ms=now_ms)
             frozen = [confirmation(user_id, state, confirmed.range), *puts(user_id, confirmed)]
-            self._table.transact([*frozen, *marks, *put_entry(user_id, entry)])
+            writes = [*frozen, *marks, *put_entry(user_id, entry)]
+            self._calendars.transact(writes, self._calendars.locked_until())
             return replace(sheet, confirmed_ms=now_ms)
 
         return retry_on_conflict(attempt, "The day could not be confirmed: other requests kept changing it.")
@@ -392,6 +396,7 @@ class Timesheets:
         def attempt() -> None:
             state = self.state(user_id, now_ms=now_ms)
             (sheet,), _ = self._sheets(user_id, state, [day], now_ms)
+            self._refuse_locked(sheet)
             if sheet.confirmed_ms is None:
                 raise NotFound(f"{day.isoformat()} is not confirmed.")
             expected(sheet)
@@ -400,10 +405,93 @@ class Timesheets:
             update = update_calendar(user_id, actions, as_confirmed(state.own))
             entry = AuditEntry.of_day(AuditKind.REOPENED, day, sheet.working_ms, by=user_id, now_ms=now_ms)
             deletes = self._confirmed.deletes(user_id, day)
-            self._table.transact([update, *deletes, *put_entry(user_id, entry)])
+            writes = [update, *deletes, *put_entry(user_id, entry)]
+            self._calendars.transact(writes, self._calendars.locked_until())
 
         retry_on_conflict(attempt, "The day could not be reopened: other requests kept changing it.")
         return self.days(user_id, [day], now_ms=now_ms)[0]
+
+    def _refuse_locked(self, sheet: Sheet) -> None:
+        """Refuse to confirm or to reopen a locked day.
+
+        Raises
+        ------
+        DayLocked
+            If the day is locked.
+        """
+        if sheet.locked:
+            self._calendars.refuse_locked(sheet.date)
+            raise Conflict
+
+    # ------------------------------------------------------------------ locks
+
+    def apply_lock(self, user_id: int, *, now_ms: int) -> None:
+        """Freeze a person's days that are locked, and derive those again that no longer are.
+
+        Days that the person has confirmed stay as they are. An interrupted call is continued by the next one.
+
+        Raises
+        ------
+        TooMuchContention
+            If other requests kept changing the days.
+        """
+
+        def attempt() -> bool:
+            state = self.state(user_id, now_ms=now_ms)
+            if self._lift(user_id, state):
+                return True
+            locked_until = self._calendars.locked_until()
+            dates = [] if locked_until is None else self._not_frozen(user_id, state.own, locked_until)
+            if not dates:
+                return False
+            self._freeze(user_id, state, dates, now_ms)
+            return True
+
+        message = "The days could not be frozen: other requests kept changing them."
+        while retry_on_conflict(attempt, message):
+            pass
+
+    def _lift(self, user_id: int, state: StoredState) -> bool:
+        """Derive days again that a former lock has frozen, and return whether there were any."""
+        locked_until = self._calendars.locked_until()
+        lifting = self._confirmed.lifting(user_id, state.own, locked_until)
+        if lifting:
+            self._calendars.transact(lifting, locked_until)
+        return bool(lifting)
+
+    def _not_frozen(self, user_id: int, own: OwnCalendar, locked_until: date) -> list[date]:
+        """Return the next adjacent locked dates that are not frozen, as many as one transaction freezes."""
+        frozen = [one.last for one in own.confirmed if one.locked]
+        if frozen:
+            day = frozen[-1] + DAY
+        else:
+            # A late event may change time before the first stored day.
+            stored = self._days.first_date(user_id)
+            day = min(stored or locked_until, locked_until - EVENT_DAYS * DAY) - DAY
+        dates: list[date] = []
+        while day <= locked_until and len(dates) < MOST_DAYS:
+            if not is_confirmed(own.confirmed, day):
+                dates.append(day)
+            elif dates:
+                break
+            day += DAY
+        return dates
+
+    def _freeze(self, user_id: int, state: StoredState, dates: Sequence[date], now_ms: int) -> None:
+        """Freeze the time of adjacent dates, because they are locked."""
+        sheets, worked = self._sheets(user_id, state, dates, now_ms)
+        days = [
+            ConfirmedDay(sheet.date, sheet.since_ms, sheet.until_ms, now_ms, sheet.slices, locked=True)
+            for sheet in sheets
+        ]
+        marks = self._timer_writes(user_id, days, worked.timers)
+        for first in range(0, len(marks), MOST_WRITES):
+            # An interval of confirmed time that is too long does no harm.
+            self._table.transact(marks[first : first + MOST_WRITES])
+        added = ConfirmedRange(dates[0], dates[-1], days[0].since_ms, days[-1].until_ms, locked=True)
+        frozen = [write for day in days for write in puts(user_id, day)]
+        locked_until = self._calendars.locked_until()
+        self._calendars.transact([confirmation(user_id, state, added), *frozen], locked_until)
 
     def _sheets(
         self, user_id: int, state: StoredState, dates: Sequence[date], now_ms: int
@@ -418,13 +506,15 @@ class Timesheets:
             sheets(slices, schedule, dates, now_ms=now_ms, confirmed_spans=borders)
             for slices in (worked.slices, worked.derived if confirmed else ())
         )
-        found = []
+        found, locked_until = [], self._calendars.locked_until()
         for sheet, without in zip(shown, derived, strict=True):
             labelled = replace(sheet, labels=labels)
             if day := confirmed.get(sheet.date):
                 changed = None if are_same(sheet.slices, without.slices) else without.slices
-                labelled = replace(labelled, confirmed_ms=day.confirmed_ms, derived=changed)
-            found.append(labelled)
+                confirmed_ms = None if day.locked else day.confirmed_ms
+                labelled = replace(labelled, confirmed_ms=confirmed_ms, derived=changed)
+            is_locked = locked_until is not None and sheet.date <= locked_until
+            found.append(replace(labelled, locked=is_locked))
         return found, worked
 
     def _confirmed_on(
@@ -445,10 +535,12 @@ class Timesheets:
         ended = Period(period.since_ms, min(period.until_ms, worked.days.valid_until_ms))
         return derived | self._timers.labels(user_id, others, ended)
 
-    def _timer_writes(self, user_id: int, day: ConfirmedDay, timers: Sequence[Timer]) -> list[Write]:
-        """Return the writes that note the slices of a confirmed day at their timers."""
+    def _timer_writes(
+        self, user_id: int, days: Sequence[ConfirmedDay], timers: Sequence[Timer]
+    ) -> list[Write]:
+        """Return the writes that note the slices of confirmed days at their timers."""
         reached: dict[str, Span] = {}
-        for piece in day.slices:
+        for piece in (piece for day in days for piece in day.slices):
             known = reached.get(piece.timer, Span(piece.since_ms, piece.until_ms))
             reached[piece.timer] = Span(
                 min(known.since_ms, piece.since_ms), max(known.until_ms, piece.until_ms)

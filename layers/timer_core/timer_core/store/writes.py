@@ -207,6 +207,7 @@ def put_correction(
     written: Sequence[Write],
     reaches_ms: int,
     touched: Sequence[Span],
+    moved: Sequence[Span] = (),
 ) -> list[Write]:
     """Return the write that stores the response to a correction, so that it can be undone; none without key.
 
@@ -218,13 +219,13 @@ def put_correction(
         The timers before the correction, as in `FormerState`.
     written
         The writes of these timers.
-    reaches_ms, touched
+    reaches_ms, touched, moved
         As in `timer_core.store.changes.TimerChange`.
     """
     if idempotency is None:
         return []
     results = {name_of(write.sk): digest_of(write.item) for write in written}
-    former = FormerState(before, results, reaches_ms, touched)
+    former = FormerState(before, results, reaches_ms, touched, moved)
     is_new = before[shown.ulid] is None
     return [put_response(shown, now_ms, idempotency, created=is_new, former=former)]
 
