@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from datetime import date, datetime, time
 from itertools import permutations
@@ -46,6 +47,46 @@ def test_an_entry_is_edited(sheet: Timesheet) -> None:
     expect(sheet.total).to_have_text("3h\u00a045m")
     sheet.page.reload()
     expect(entry).to_contain_text(re.compile("13:30.*15:00"))
+
+
+@pytest.mark.parametrize(
+    ("locale", "labels", "expected"),
+    [
+        ("en-GB", ("Edit.*#8", "Changes", "Reason (optional)", "Description"), ("You: corrected", "none → ")),
+        (
+            "de",
+            ("#8.*bearbeiten", "Änderungen", "Grund (freiwillig)", "Beschreibung"),
+            ("Du: korrigiert", "keine Angabe → "),
+        ),
+    ],
+)
+def test_an_entry_shows_its_changes(
+    sheet: Timesheet,
+    ann: Account,
+    open_as: OpenAs,
+    locale: str,
+    labels: tuple[str, str, str, str],
+    expected: tuple[str, str],
+) -> None:
+    edit, changes, reason, description = labels
+    page = sheet.page if locale == "en-GB" else open_timesheet(open_as, ann, locale=locale).page
+    button = page.get_by_role("button", name=re.compile(edit))
+    dialog = page.get_by_role("dialog")
+    button.click()
+    dialog.get_by_text(changes, exact=True).click()
+    entries = dialog.locator("#entry-changes-list > li")
+    expect(entries).to_have_count(1)
+    dialog.get_by_label(description).fill("Forks")
+    dialog.get_by_label(reason).fill("Wrong text")
+    dialog.locator("form > .buttons .primary").click()
+    expect(dialog).to_be_hidden()
+    button.click()
+    expect(dialog.get_by_label(reason)).to_have_value("")
+    dialog.get_by_text(changes, exact=True).click()
+    for text in (*expected, "Wrong text", "Forks"):
+        expect(entries.first).to_contain_text(text)
+    if folder := os.environ.get("PICTURES"):
+        page.screenshot(path=f"{folder}/changes-{locale}.png")
 
 
 def test_unchanged_fields_keep_their_milliseconds(sheet: Timesheet, ann: Account, site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from tests.support.axe import violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import date
 
     from playwright.sync_api import Locator, Page
 
@@ -632,11 +634,12 @@ def test_only_admins_see_the_rules_of_the_organization(account: AccountPage) -> 
 
 @pytest.fixture
 def boss(open_as: OpenAs, github: FakeGitHub) -> Iterator[AccountPage]:
-    """The Account page of the admin. The rules are restored after the test."""
+    """The Account page of the admin. The rules are restored, and the lock is lifted, after the test."""
     known = github.accounts.get(ADMIN)
     account = AccountPage(open_as(known or github.new_user(ADMIN))).open()
     yield account
     account.put(DEFAULT_RULES, "admin/settings/")
+    account.page.evaluate("() => fetch('/api/admin/lock/', {method: 'DELETE'})")
 
 
 def test_an_admin_changes_the_rules_of_the_organization(
@@ -720,3 +723,43 @@ def test_the_choice_of_time_zones_names_them_in_the_language(open_as: OpenAs, an
     )
     assert len(titles) > 400
     assert titles["Asia/Kathmandu" if "Asia/Kathmandu" in titles else "Asia/Katmandu"] == "Nepalesische Zeit"
+
+
+def test_an_admin_locks_days_which_then_show_it(
+    boss: AccountPage, open_as: OpenAs, ann: Account, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.allow(r"status of 400 .*/api/admin/lock/")
+    section, dialog = boss.organization, boss.page.get_by_role("dialog")
+    until = datetime.now(UTC).date() - timedelta(days=2)
+
+    def lock(day: date) -> None:
+        section.get_by_label("Lock all days up to").fill(day.isoformat())
+        section.get_by_label("Reason").fill("Invoiced")
+        section.get_by_role("button", name="Lock", exact=True).click()
+        dialog.get_by_role("button", name="Lock", exact=True).click()
+
+    expect(section.locator("#lock-state")).to_have_text("No day is locked.")
+    lock(until + timedelta(days=3))
+    expect(section.locator("#lock-error")).not_to_be_empty()
+    lock(until)
+    expect(boss.status).to_have_text("Saved.")
+    expect(section.locator("#lock-state")).to_contain_text("are locked.")
+    section.get_by_text("Changes of the lock").click()
+    expect(section.locator("#lock-changes")).to_contain_text("Invoiced")
+    assert violations(boss.page) == []
+    page = open_as(ann, f"/?day={until.isoformat()}")
+    # A function that has read the lock before shows it after a minute.
+    locked = page.get_by_text("Locked", exact=True).first
+    for _ in range(14):
+        page.wait_for_timeout(5_000)
+        if locked.is_visible():
+            break
+        page.reload()
+    expect(locked).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("^Confirm"))).to_have_count(0)
+    if folder := os.environ.get("PICTURES"):
+        section.screenshot(path=f"{folder}/lock.png")
+        page.screenshot(path=f"{folder}/locked-day.png")
+    section.get_by_role("button", name="Open locked days").click()
+    dialog.get_by_role("button", name="Open locked days").click()
+    expect(section.locator("#lock-state")).to_have_text("No day is locked.")

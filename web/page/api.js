@@ -4,7 +4,7 @@ import { ApiClient, ApiError } from "../widget/api-client.js";
 import { startOf } from "./calendar.js";
 import { errorTexts, formats, text } from "./language.js";
 
-/** @import { Day, FieldError, TimerPage } from "./types.d.ts" */
+/** @import { Day, FieldError, SheetDay, TimerPage } from "./types.d.ts" */
 
 /** @typedef {{headers?: Record<string, string>, signal?: AbortSignal}} Options */
 
@@ -90,7 +90,8 @@ export function messageOf(error) {
     return { message: error instanceof Error ? error.message : String(error) };
   if (!error.status) return { message: text("noConnection") };
   const { code, date } = error.problem;
-  if (code === "day_confirmed" && date) return { message: lockedText(date) };
+  if (code === "day_confirmed" && date) return { message: lockedText(date, "confirmed") };
+  if (code === "day_locked" && date) return { message: lockedText(date, "locked") };
   if (!error.problem.detail && !error.problem.errors) {
     return { message: text("serverResponded", { status: error.status }) };
   }
@@ -98,12 +99,15 @@ export function messageOf(error) {
 }
 
 /**
- * Return the message that a confirmed day cannot be changed.
+ * Return the message that a confirmed or locked day cannot be changed.
  *
  * @param {Day} day
+ * @param {SheetDay["state"]} state
  */
-export function lockedText(day) {
-  return text("dayIsConfirmed", { day: formats.date("longDay", startOf(day)) });
+export function lockedText(day, state) {
+  return text(state === "locked" ? "dayIsLocked" : "dayIsConfirmed", {
+    day: formats.date("longDay", startOf(day)),
+  });
 }
 
 /**

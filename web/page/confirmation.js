@@ -4,7 +4,7 @@ import { get, messageOf, request, statusOf } from "./api.js";
 import { startOf } from "./calendar.js";
 import { formats, text } from "./language.js";
 import { notify, warn } from "./notices.js";
-import { setConfirmed, sheetsPath } from "./sheets.js";
+import { isFrozen, setConfirmed, sheetsPath } from "./sheets.js";
 
 /** @import { Day, SheetDay } from "./types.d.ts" */
 /** @import { UndoStack } from "./undo-stack.js" */
@@ -42,7 +42,7 @@ export class Confirmation {
     await this.#load(changed);
     if (done.length) this.#offerUndo(done);
     // A day may differ because another tab has confirmed it.
-    const toCheck = changed.filter(({ date }) => this.#shown.find(date)?.state !== "confirmed");
+    const toCheck = changed.filter(({ date, state }) => !isFrozen(this.#shown.find(date) ?? { state }));
     const count = days.length - toCheck.length - (failed ? days.length - days.indexOf(failed.day) : 0);
     const [first] = days;
     const isComplete = count === days.length;
@@ -111,19 +111,20 @@ export class Confirmation {
 }
 
 /**
- * Describe whether a day is confirmed.
+ * Describe whether a day is confirmed or locked.
  *
  * @param {SheetDay} day
  * @returns {{state: string, at: string, note: string, action: "confirmDay" | "reopenDay" | null}} texts, "" if there is
  *   nothing to say; and what the user can do
  */
 export function describeState({ state, confirmed_at, changed_since }) {
-  if (state !== "confirmed")
+  if (!isFrozen({ state }))
     return { state: "", at: "", note: "", action: state === "over" ? "confirmDay" : null };
   const seconds = changed_since?.difference_duration ?? 0;
   const change = seconds > 0 ? "changedMore" : seconds < 0 ? "changedLess" : "changedOtherwise";
   const note = changed_since ? text(change, { duration: formats.duration(Math.abs(seconds)) }) : "";
   const at = confirmed_at ? formats.date("moment", new Date(confirmed_at)) : "";
+  if (state === "locked") return { state: text("locked"), at, note, action: null };
   return { state: text("confirmed"), at, note, action: "reopenDay" };
 }
 

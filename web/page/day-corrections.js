@@ -82,7 +82,8 @@ export class DayCorrections {
       ["moveToIssue", () => this.#move(block, timer)],
       ["delete", () => this.#remove(block)],
     ];
-    if (lock) actions.splice(0, actions.length, ["reopenDay", () => this.#confirmation.reopen(lock)]);
+    if (lock) actions.length = 0;
+    if (lock?.state === "confirmed") actions.push(["reopenDay", () => this.#confirmation.reopen(lock)]);
     const buttons = actions.map(([name, action]) => {
       const button = named(name, h("button", { type: "button" }, text(name)));
       onAction("click", button, async () => {
@@ -95,7 +96,7 @@ export class DayCorrections {
       h("p", {}, ...content(label)),
       // The buttons of another block are new ones, so that no press acts on the wrong block.
       named(blockName(block), h("div", { className: "buttons" }, ...buttons)),
-      h("p", { className: "faint" }, lock ? lockedText(lock.date) : text("bordersHint")),
+      h("p", { className: "faint" }, lock ? lockedText(lock.date, lock.state) : text("bordersHint")),
     ]);
     group.querySelectorAll("button")[focused]?.focus();
   }
@@ -183,7 +184,7 @@ export class DayCorrections {
   /** @param {Stretch} gap */
   async fill({ since, until }) {
     const lock = this.#shown().lockOf({ since, until });
-    if (lock) return warn(lockedText(lock.date));
+    if (lock) return warn(lockedText(lock.date, lock.state));
     const key = randomName();
     const timer = await addEntry(this.#now, key, { start: new Date(since), end: new Date(until) });
     if (!timer) return;

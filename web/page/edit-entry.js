@@ -53,7 +53,7 @@ export async function editEntry(timer, now, key) {
   };
   return openEntryDialog(shown, now, {
     findOverlapping: async (span) => (await overlapping(span)).filter(({ id }) => id !== timer.id),
-    save: async ({ issue, description, span, isIssueChanged, isDescriptionChanged }) => {
+    save: async ({ issue, description, span, isIssueChanged, isDescriptionChanged, reason }) => {
       const times = span && toTimes(span);
       const isChanged = span && isSpanChanged(span, timer);
       const body = {
@@ -64,7 +64,8 @@ export async function editEntry(timer, now, key) {
       };
       if (!Object.keys(body).length) return null;
       const headers = { "Idempotency-Key": key };
-      return (await request("PATCH", `/api/timelogs/${timer.id}/`, body, { headers })).body;
+      const reasoned = reason ? { ...body, reason } : body;
+      return (await request("PATCH", `/api/timelogs/${timer.id}/`, reasoned, { headers })).body;
     },
   });
 }

@@ -4,6 +4,7 @@ import { ApiError } from "../widget/api-client.js";
 import { button, content, h, setText } from "../widget/dom.js";
 import { messageOf, statusOf } from "./api.js";
 import { addDays, dayOf } from "./calendar.js";
+import { loadChanges } from "./changes.js";
 import { readDuration, writeDuration } from "./durations.js";
 import { byId, control, find, setMessage, showAbout } from "./elements.js";
 import { checkEntry, isSpanChanged, questionsAbout } from "./entry-checks.js";
@@ -30,6 +31,7 @@ import { TimeField } from "./time-field.js";
  * @property {Span | null} span
  * @property {boolean} isIssueChanged
  * @property {boolean} isDescriptionChanged
+ * @property {string} reason
  *
  * @typedef {object} Requests
  * @property {(span: Span) => Promise<Timer[]>} findOverlapping returns the other entries that overlap a span
@@ -89,6 +91,11 @@ export function openEntryDialog(shown, now, requests) {
   // The active time of an entry with pauses does not determine its end.
   byId("entry-by").hidden = Boolean(paused);
   byId("entry-paused").hidden = !shown.span || !paused;
+  const isEdited = Boolean(shown.timer && !shown.isPart);
+  byId("entry-reason-field").hidden = !isEdited;
+  byId("entry-changes").hidden = !isEdited;
+  byId("entry-changes", HTMLDetailsElement).open = false;
+  byId("entry-changes-list").replaceChildren();
   byId("entry-paused").textContent = text("entryPaused", { duration: formats.duration(paused) });
   control(form, "issue").value = shown.issue ?? "";
   control(form, "description").value = shown.description ?? "";
@@ -204,6 +211,18 @@ function resultOf({ start, end }, timer) {
   });
 }
 
+byId("entry-changes").addEventListener("toggle", async () => {
+  const opened = current;
+  if (!opened?.shown.timer || !byId("entry-changes", HTMLDetailsElement).open) return;
+  try {
+    const items = await loadChanges(opened.shown.timer);
+    const list = items.length ? items : [h("li", {}, text("noChanges"))];
+    if (current === opened) byId("entry-changes-list").replaceChildren(...list);
+  } catch (error) {
+    if (current === opened) showServerError(error);
+  }
+});
+
 byId("entry-by").addEventListener("change", showSpan);
 
 form.addEventListener("input", () => ask([]));
@@ -294,6 +313,7 @@ async function save(opened, span) {
     span,
     isIssueChanged: isChanged("issue", opened),
     isDescriptionChanged: isChanged("description", opened),
+    reason: control(form, "reason").value,
   });
   resolve(saved);
   if (current === opened) dialog.close();

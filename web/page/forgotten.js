@@ -1,6 +1,7 @@
 // Forgotten time: time that has counted since the person's last sign of life, and what to ask about it.
 
 import { HOUR_MS, isoTime } from "./calendar.js";
+import { isFrozen } from "./sheets.js";
 import { cut, secondsOf, toBlocks } from "./timeline.js";
 
 /** @import { Block, Stretch } from "./timeline.js" */
@@ -61,14 +62,14 @@ export function longestAbsence(timers, sign, now) {
 }
 
 /**
- * Return the times of the confirmed days.
+ * Return the times of the confirmed and locked days.
  *
  * @param {Pick<SheetDay, "state" | "since" | "until">[]} days
  * @returns {Stretch[]}
  */
 export function confirmedTimes(days) {
   return days
-    .filter(({ state }) => state === "confirmed")
+    .filter(isFrozen)
     .map(({ since, until }) => ({ since: Date.parse(since), until: Date.parse(until) }));
 }
 

@@ -6,7 +6,7 @@ import { addDays, isoTime, startOf } from "./calendar.js";
 import { apportion, figureOf } from "./figures.js";
 import { daysOfWeek, formats, text } from "./language.js";
 import { timerName } from "./reasons.js";
-import { confirmedIn, sheetsPath, withGain } from "./sheets.js";
+import { confirmedIn, isFrozen, sheetsPath, withGain } from "./sheets.js";
 import {
   overlappingTimers,
   overlapsOf,
@@ -167,13 +167,13 @@ export async function loadDay(day, sheets, now) {
 }
 
 /**
- * Return the timers of confirmed days, which may have been deleted since.
+ * Return the timers of confirmed and locked days, which may have been deleted since.
  *
  * @param {SheetDay[]} sheets
  */
 function timersOfSheets(sheets) {
-  const rows = sheets.filter(({ state }) => state === "confirmed").flatMap(({ issues }) => issues);
-  // Time of confirmed days cannot be corrected, so that nothing else of its timers is needed.
+  const rows = sheets.filter(isFrozen).flatMap(({ issues }) => issues);
+  // Time of these days cannot be corrected, so that nothing else of its timers is needed.
   return rows.flatMap(({ issue, description, timers }) =>
     timers.map((id) => /** @type {Timer} */ ({ ...NO_ISSUE, ...issue, id, description })),
   );

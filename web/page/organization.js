@@ -6,6 +6,7 @@ import { ASSIGNMENT_RULES, assignmentChoice, assignmentText } from "./assignment
 import { timeZone } from "./calendar.js";
 import { byId, control, formValues, setMessage } from "./elements.js";
 import { formats, text } from "./language.js";
+import { LockForm } from "./lock.js";
 import { notify } from "./notices.js";
 import { workingHoursText } from "./schedule-texts.js";
 import { onAction } from "./session.js";
@@ -21,6 +22,7 @@ export class OrganizationSection {
   #changed;
   #editor;
   #form = byId("organization-form", HTMLFormElement);
+  #lock = new LockForm();
 
   /**
    * @param {() => Date} now
@@ -36,9 +38,10 @@ export class OrganizationSection {
     onAction("submit", this.#form, () => this.#save());
   }
 
-  /** Load and show the rules. */
+  /** Load and show the rules and the lock. */
   async open() {
-    this.#show(await get(SETTINGS));
+    const [settings] = await Promise.all([get(SETTINGS), this.#lock.open()]);
+    this.#show(settings);
     byId("organization").hidden = false;
   }
 

@@ -128,16 +128,25 @@ export function openDays(days) {
 }
 
 /**
- * Return the first confirmed day that overlaps a time.
+ * Return whether the time of a day stays as it is, because its person has confirmed it or an admin has locked it.
+ *
+ * @param {Pick<SheetDay, "state">} day
+ */
+export function isFrozen({ state }) {
+  return state === "confirmed" || state === "locked";
+}
+
+/**
+ * Return the first confirmed or locked day that overlaps a time.
  *
  * @param {SheetDay[]} days
  * @param {Stretch} stretch
  * @returns {SheetDay | undefined}
  */
 export function confirmedIn(days, stretch) {
-  return days.find(({ state, since, until }) => {
-    const part = cut(stretch, { since: Date.parse(since), until: Date.parse(until) });
-    return state === "confirmed" && part.since < part.until;
+  return days.find((day) => {
+    const part = cut(stretch, { since: Date.parse(day.since), until: Date.parse(day.until) });
+    return isFrozen(day) && part.since < part.until;
   });
 }
 

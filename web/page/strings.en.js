@@ -127,6 +127,8 @@ export const english = {
   // confirming days
   confirmation: "Confirmation",
   confirmed: "Confirmed",
+  locked: "Locked",
+  dayIsLocked: ({ day }) => `${day} is locked: your organization has closed the days up to then.`,
   changedMore: ({ duration }) => `changed since: ${duration} more`,
   changedLess: ({ duration }) => `changed since: ${duration} less`,
   changedOtherwise: "changed since, with the same total",
@@ -150,6 +152,39 @@ export const english = {
     `Reopen ${count === 1 ? "the day" : "these days"} on the Time page, then save again:`,
   opensInNewTab: "(opens in a new tab)",
   close: "Close",
+
+  // changes of an entry
+  noChanges: "Nothing was changed by hand.",
+  changedBySelf: "You",
+  changedByAdmin: "An admin",
+  changedBySweeper: "Automatically",
+  changeAdded: "added",
+  changeLogged: "logged in a comment",
+  changeCorrected: "corrected",
+  changeDivided: "divided",
+  changeDeleted: "deleted",
+  changeUndone: "correction undone",
+  changeStopped: "stopped",
+  changeExpired: "ended as forgotten",
+  changeUnexpired: "goes on after all",
+  changedFromTo: ({ name, before, after }) => `${name}: ${before} → ${after}`,
+  changedIssue: "Issue",
+  changedStart: "Start",
+  changedEnd: "End",
+  changedDescription: "Description",
+  pauses: "Pauses",
+  nothing: "none",
+
+  // the lock
+  lockText: "Nobody can change locked days by hand, and their time stays as it is.",
+  lockDays: "Lock",
+  openLocked: "Open locked days",
+  lockedUntil: ({ day }) => `All days up to ${day} are locked.`,
+  notLocked: "No day is locked.",
+  lockQuestion: ({ day }) => `Lock all days up to ${day}?`,
+  openQuestion: "Open all locked days?",
+  openText: "Everybody can change them again.",
+  lockChanged: ({ before, after }) => `${before} → ${after}`,
 
   // durations
   hoursAndMinutes: ({ hours, minutes }) => `${hours}h ${minutes}m`,

@@ -76,13 +76,56 @@ export interface Timeline {
   working_hours: Interval[];
 }
 
+/** `ChangedMembers` of the API: the members that a change replaced; the others are absent. */
+export interface ChangedMembers {
+  start_time?: string;
+  end_time?: string | null;
+  pauses?: { start: string; end: string | null }[];
+  github_repo?: string | null;
+  github_issue_number?: number | null;
+  organization?: string | null;
+  description?: string;
+}
+
+/** `AuditEntryShown` of the API: a change of a person's time. */
+export interface AuditEntry {
+  id: string;
+  at: string;
+  kind:
+    | "added"
+    | "logged"
+    | "corrected"
+    | "divided"
+    | "deleted"
+    | "undone"
+    | "stopped"
+    | "expired"
+    | "unexpired"
+    | "confirmed"
+    | "reopened";
+  by: "self" | "admin" | "sweeper";
+  reason: string;
+  differences: {
+    timer: string | null;
+    date: Day | null;
+    from: ChangedMembers | null;
+    to: ChangedMembers | null;
+  }[];
+}
+
+/** `LockShown` of the API. */
+export interface Lock {
+  locked_until: Day | null;
+  changes: { at: string; user: number; reason: string; from: Day | null; to: Day | null }[];
+}
+
 /** `TimesheetShown` of the API: a day in the time zone of the working hours. */
 export interface SheetDay {
   date: Day;
   since: string;
   until: string;
   time_zone: string;
-  state: "upcoming" | "running" | "over" | "confirmed";
+  state: "upcoming" | "running" | "over" | "confirmed" | "locked";
   confirmed_at: string | null;
   /** Null without working hours: all time counts. */
   scheduled_duration: number | null;
