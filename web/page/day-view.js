@@ -246,7 +246,8 @@ export class DayView {
     const button = byId("day-state-button");
     if (action) setText(button, text(action));
     if (!action && document.activeElement === button) byId("day-title").focus();
-    byId("day-state").hidden = !action;
+    button.hidden = !action;
+    byId("day-state").hidden = !state && !action;
   }
 
   /**

@@ -128,12 +128,7 @@ export class WeekView {
   /** @param {SheetDay} day */
   #stateOf(day) {
     const { state, at, note, action } = describeState(day);
-    if (!action) return [];
-    const label = text(action === "confirmDay" ? "confirmNamed" : "reopenNamed", { day: longName(day) });
-    const button = h("button", { type: "button", ariaLabel: label }, text(action));
-    onAction("click", button, () =>
-      action === "confirmDay" ? this.#confirmation.confirm([day]) : this.#confirmation.reopen(day),
-    );
+    if (!state && !action) return [];
     return [
       state &&
         h(
@@ -142,9 +137,22 @@ export class WeekView {
           state,
           h("span", { className: "unseen" }, ` ${at}`),
         ),
-      button,
+      action ? this.#button(day, action) : "",
       note && h("small", { className: "note" }, note),
     ];
+  }
+
+  /**
+   * @param {SheetDay} day
+   * @param {"confirmDay" | "reopenDay"} action
+   */
+  #button(day, action) {
+    const label = text(action === "confirmDay" ? "confirmNamed" : "reopenNamed", { day: longName(day) });
+    const button = h("button", { type: "button", ariaLabel: label }, text(action));
+    onAction("click", button, () =>
+      action === "confirmDay" ? this.#confirmation.confirm([day]) : this.#confirmation.reopen(day),
+    );
+    return button;
   }
 
   /**
