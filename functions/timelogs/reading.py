@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from timelogs.periods import elapsed_part, limit_long, period_between
-from timelogs.shared import any_timer, names, require_visible, timers, timesheets
+from timelogs.shared import any_timer, closed_issues, names, require_visible, timers, timesheets
 from timer_core.api import requests
 from timer_core.api.conditional import entity_tag, refuse_unmodified
 from timer_core.api.cursors import decode_cursor, encode_cursor
@@ -74,6 +74,7 @@ def list_timers(request: Request, parameters: Mapping[str, Any], if_none_match: 
         if part.until_ms >= now:
             present = in_period
     worked = working_times(timesheets, owner_id, listed, now_ms=now, present=present, slices=slices)
+    counts_for = closed_issues.of(listed, now_ms=now)
 
     def part_at(timer: Timer, shown_at: int) -> dict[str, float | None]:
         if period is None:
@@ -87,7 +88,8 @@ def list_timers(request: Request, parameters: Mapping[str, Any], if_none_match: 
         "previous": _link(page.previous, request),
         "github_url": settings().github_url,
         "results": [
-            time_log(timer, worked.of(timer), WITHOUT_ELAPSED_TIME) | part_at(timer, WITHOUT_ELAPSED_TIME)
+            time_log(timer, worked.of(timer), WITHOUT_ELAPSED_TIME, counts_for=counts_for)
+            | part_at(timer, WITHOUT_ELAPSED_TIME)
             for timer in listed
         ],
     }
@@ -112,7 +114,8 @@ def get_timer(request: Request, timer_id: str, if_none_match: str | None) -> Rep
     require_visible(request, owner_id)
     (timer,) = names.of([timers.get(owner_id, ulid)], now_ms=now)
     worked = working_times(timesheets, timer.user_id, [timer], now_ms=now).of(timer)
-    shown = time_log(timer, worked, WITHOUT_ELAPSED_TIME)
+    counts_for = closed_issues.of([timer], now_ms=now)
+    shown = time_log(timer, worked, WITHOUT_ELAPSED_TIME, counts_for=counts_for)
     tag = entity_tag(shown, request.caller.user_id)
     refuse_unmodified(tag, if_none_match)
     return Reply(HTTPStatus.OK, shown | elapsed(timer, worked, now), {"ETag": tag})

@@ -21,6 +21,7 @@ from timer_core.domain.timers import Timer
 from timer_core.observability import make_logger
 from timer_core.settings import settings
 from timer_core.store.calendars import Calendars
+from timer_core.store.issue_details import ClosedIssues, IssueDetailsStore
 from timer_core.store.repositories import PresentNames
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
@@ -41,6 +42,7 @@ calendars = Calendars(table)
 timers = TimerStore(table, calendars)
 timesheets = Timesheets(table, timers, calendars)
 names = PresentNames(table)
+closed_issues = ClosedIssues(IssueDetailsStore(table), names)
 guard = RequestGuard(table, logger)
 
 
@@ -108,7 +110,8 @@ def time_logs(changed: Sequence[Timer], now: int) -> list[dict[str, Any]]:
     """Return the representations of timers of the same person."""
     named = names.of(changed, now_ms=now)
     worked = working_times(timesheets, named[0].user_id, named, now_ms=now)
-    return [time_log(timer, worked.of(timer), now) for timer in named]
+    counts_for = closed_issues.of(named, now_ms=now)
+    return [time_log(timer, worked.of(timer), now, counts_for=counts_for) for timer in named]
 
 
 def idempotency_of(key: str | None, operation: str, content: str) -> Idempotency | None:

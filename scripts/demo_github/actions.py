@@ -131,16 +131,16 @@ def _action(action: Action) -> Action:
 
 @_action
 def assign(sent: Submission) -> str:
-    """Assign a person."""
-    sent.github.assign(sent.issue, sent.person, by=sent.me)
-    return f"{_shown(sent.issue)} is assigned to {sent.person.login}."
+    """Assign a person to an issue or a pull request."""
+    sent.github.assign(sent.issue_or_pull, sent.person, by=sent.me)
+    return f"{_shown(sent.issue_or_pull)} is assigned to {sent.person.login}."
 
 
 @_action
 def unassign(sent: Submission) -> str:
     """Remove a person from the assignees."""
-    sent.github.unassign(sent.issue, sent.person, by=sent.me)
-    return f"{_shown(sent.issue)} is no longer assigned to {sent.person.login}."
+    sent.github.unassign(sent.issue_or_pull, sent.person, by=sent.me)
+    return f"{_shown(sent.issue_or_pull)} is no longer assigned to {sent.person.login}."
 
 
 @_action
@@ -228,6 +228,56 @@ def reopen_pull(sent: Submission) -> str:
     """Reopen a pull request that was not merged."""
     sent.github.reopen_pull_request(sent.pull, by=sent.me)
     return f"{_shown(sent.pull)} is open again."
+
+
+@_action
+def request_review(sent: Submission) -> str:
+    """Request the review of a person."""
+    if sent.person is sent.pull.user:
+        raise Impossible("Authors cannot review their own pull requests.")
+    sent.github.request_review(sent.pull, sent.person, by=sent.me)
+    return f"Requested a review of {_shown(sent.pull)} from {sent.person.login}."
+
+
+@_action
+def remove_review_request(sent: Submission) -> str:
+    """Remove the request for the review of a person."""
+    sent.github.remove_review_request(sent.pull, sent.person, by=sent.me)
+    return f"{sent.person.login} is no longer asked to review {_shown(sent.pull)}."
+
+
+@_action
+def submit_review(sent: Submission) -> str:
+    """Submit a review of an open pull request."""
+    if sent.pull.state != "open":
+        raise Impossible("This pull request is not open.")
+    state = sent.choice("state", {one: one for one in ("approved", "changes_requested", "commented")})
+    if sent.me is sent.pull.user and state != "commented":
+        raise Impossible("Authors can only comment on their own pull requests.")
+    sent.github.submit_review(sent.pull, sent.me, state)
+    return f"Reviewed {_shown(sent.pull)}."
+
+
+@_action
+def ready(sent: Submission) -> str:
+    """Mark a draft as ready for review."""
+    sent.github.mark_ready(sent.pull, by=sent.me)
+    return f"{_shown(sent.pull)} is ready for review."
+
+
+@_action
+def draft(sent: Submission) -> str:
+    """Convert a pull request to a draft."""
+    sent.github.mark_ready(sent.pull, ready=False, by=sent.me)
+    return f"{_shown(sent.pull)} is a draft."
+
+
+@_action
+def create_branch(sent: Submission) -> str:
+    """Create a branch."""
+    name = sent.text("branch", _MAX_TITLE)
+    sent.github.create_branch(sent.repository, name, by=sent.me)
+    return f"Created the branch {name}."
 
 
 # ---------------------------------------------------------------------- deliveries

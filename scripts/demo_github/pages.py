@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from demo_github import team
-from fake_github.model import Comment, PullRequest
+from fake_github.model import Comment, PullRequest, Review
 
 if TYPE_CHECKING:
     from demo_github.github import DemoGitHub
@@ -37,6 +37,15 @@ _EVENTS = {
     "LabeledEvent": "added the label",
     "UnlabeledEvent": "removed the label",
     "TransferredEvent": "transferred this",
+    "ReviewRequestedEvent": "requested a review from",
+    "ReviewRequestRemovedEvent": "removed the request for a review from",
+    "ReadyForReviewEvent": "marked this as ready for review",
+    "ConvertToDraftEvent": "converted this to a draft",
+}
+_REVIEWS = {
+    "approved": "approved this",
+    "changes_requested": "requested changes",
+    "commented": "reviewed this",
 }
 _REACTIONS = {"+1": "👍", "confused": "😕", "eyes": "👀", "hooray": "🎉"}
 
@@ -71,6 +80,8 @@ def _event_text(event: Event) -> str:
     if event.assignee is not None:
         is_own = event.assignee is event.actor
         return f"{text} themselves" if is_own else f"{text} {event.assignee.login}"
+    if event.requested_reviewer is not None:
+        return f"{text} {event.requested_reviewer.login}"
     return f"{text} {event.label.name}" if event.label else text
 
 
@@ -82,19 +93,20 @@ def _status(issue: Issue) -> str:
 def _subject(delivery: Delivery, github: DemoGitHub) -> str:
     """Return what a delivery is about."""
     payload = delivery.payload
-    if issue := payload.get("issue"):
+    if issue := payload.get("issue") or payload.get("pull_request"):
         return f"{payload['repository']['name']}#{issue['number']}"
     if card := payload.get("projects_v2_item"):
         content = github.nodes.get(card["content_node_id"])
         name = f"{content.repository.name}#{content.number}" if content else "card"
         to = (payload.get("changes", {}).get("field_value", {}).get("to") or {}).get("name")
         return f"{name} → {to}" if to else name
-    return ""
+    return str(payload.get("ref", ""))
 
 
 def _about(delivery: Delivery) -> str:
     """Return the person that a delivery names."""
-    person = delivery.payload.get("assignee") or delivery.payload.get("sender") or {}
+    payload = delivery.payload
+    person = payload.get("assignee") or payload.get("requested_reviewer") or payload.get("sender") or {}
     return str(person.get("login", ""))
 
 
@@ -104,11 +116,15 @@ _templates.filters.update(
     subject=_subject,
     about=_about,
     iso=datetime.isoformat,
+    review_text=lambda review: _REVIEWS[review.state],
+    branch=lambda issue: f"{issue.number}-{re.sub(r'[^a-z0-9]+', '-', issue.title.lower()).strip('-')}",
     reaction=lambda content: _REACTIONS.get(content, content),
     # GitHub shows no HTML comments; the product marks its replies with one.
     visible=lambda text: re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL).strip(),
     pretty=lambda payload: json.dumps(payload, indent=2),
 )
 _templates.tests.update(
-    comment=lambda item: isinstance(item, Comment), pull=lambda item: isinstance(item, PullRequest)
+    comment=lambda item: isinstance(item, Comment),
+    review=lambda item: isinstance(item, Review),
+    pull=lambda item: isinstance(item, PullRequest),
 )

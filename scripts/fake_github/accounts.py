@@ -15,12 +15,21 @@ from fake_github.webhooks import Webhooks
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-PERMISSIONS = {"issues": "write", "metadata": "read", "organization_projects": "read"}
+PERMISSIONS = {
+    "contents": "read",
+    "issues": "write",
+    "metadata": "read",
+    "organization_projects": "read",
+    "pull_requests": "read",
+}
 EVENTS = (
+    "create",
     "installation_target",
     "issue_comment",
     "issues",
     "projects_v2_item",
+    "pull_request",
+    "pull_request_review",
     "repository",
     "sub_issues",
 )

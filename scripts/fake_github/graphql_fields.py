@@ -23,7 +23,9 @@ from fake_github.model import (
     NumberValue,
     Option,
     Project,
+    PullRequest,
     Repository,
+    Review,
 )
 
 if TYPE_CHECKING:
@@ -166,13 +168,31 @@ def _issue(repository: Repository, _: Context, *, number: int) -> Issue:
     return found
 
 
+@_field("Repository.issueOrPullRequest")
+def _issue_or_pull(repository: Repository, _: Context, *, number: int) -> Issue:
+    found = repository.issues.get(number) or repository.pulls.get(number)
+    if found is None:
+        raise NotResolved(f"an issue or pull request with the number of {number}")
+    return found
+
+
+@_field("PullRequest.closingIssuesReferences")
+def _closing(pull: PullRequest, context: Context, **arguments: Any) -> Page:
+    return page([one for one in pull.closes if context.viewer.sees(one.repository.owner)], **arguments)
+
+
+@_field("PullRequestReview.submittedAt")
+def _submitted_at(review: Review, _: Context) -> str:
+    return payloads.time(review.created_at)
+
+
 @_field("Issue.fullDatabaseId", "IssueComment.fullDatabaseId", "ProjectV2Item.fullDatabaseId")
 def _full_database_id(thing: Issue | Comment | Card, _: Context) -> str:
     # A BigInt is a string.
     return str(thing.id)
 
 
-@_field("Issue.closed")
+@_field("Issue.closed", "PullRequest.closed")
 def _is_closed(issue: Issue, _: Context) -> bool:
     return issue.state == "closed"
 
@@ -184,12 +204,12 @@ def _state_reason(issue: Issue, _: Context, *, enable_duplicate: bool) -> str | 
     return issue.state_reason and issue.state_reason.upper()
 
 
-@_field("Issue.assignees")
+@_field("Issue.assignees", "PullRequest.assignees")
 def _assignees(issue: Issue, _: Context, **arguments: Any) -> Page:
     return page([one for one in issue.assignees if one.type == "User"], **arguments)
 
 
-@_field("Issue.labels")
+@_field("Issue.labels", "PullRequest.labels")
 def _labels(issue: Issue, _: Context, **arguments: Any) -> Page:
     return page(issue.labels, **arguments)
 
@@ -205,7 +225,7 @@ def _issue_field_values(issue: Issue, _: Context, **arguments: Any) -> Page:
     return page(list(issue.field_values.values()), **arguments)
 
 
-@_field("Issue.timelineItems")
+@_field("Issue.timelineItems", "PullRequest.timelineItems")
 def _timeline(
     issue: Issue,
     _: Context,
@@ -231,7 +251,7 @@ def _from_repository(event: Event, context: Context) -> Repository | None:
 # ---------------------------------------------------------------------- projects
 
 
-@_field("Issue.projectItems")
+@_field("Issue.projectItems", "PullRequest.projectItems")
 def _project_items(
     issue: Issue, context: Context, *, include_archived: bool = True, **arguments: Any
 ) -> Page:

@@ -186,7 +186,7 @@ class Repository(Thing):
 
 @dataclass(eq=False, repr=False)
 class Issue(Thing):
-    """An issue; ``timeline`` contains its events and comments, oldest first."""
+    """An issue; ``timeline`` contains its events, comments and reviews, oldest first."""
 
     id: int
     node_id: str
@@ -201,7 +201,7 @@ class Issue(Thing):
     closed_at: datetime | None = None
     assignees: list[Account] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
-    timeline: list[Event | Comment] = field(default_factory=list)
+    timeline: list[Event | Comment | Review] = field(default_factory=list)
     cards: list[Card] = field(default_factory=list)
     milestone: Milestone | None = None
     issue_type: IssueType | None = None
@@ -223,8 +223,15 @@ class PullRequest(Issue):
     """A pull request, which is an issue in GitHub's REST API; merging it closes the issues in ``closes``."""
 
     closes: list[Issue] = field(default_factory=list)
+    draft: bool = False
+    requested_reviewers: list[Account] = field(default_factory=list)
     merged_at: datetime | None = None
     typename: ClassVar = "PullRequest"
+
+    @property
+    def body(self) -> str | None:
+        """The closing keywords for the issues in ``closes``."""
+        return "\n".join(f"Closes {one.repository.full_name}#{one.number}" for one in self.closes) or None
 
     @property
     def url(self) -> str:
@@ -244,6 +251,7 @@ class Event(Thing):
     label: Label | None = None
     from_repository: Repository | None = None
     state_reason: str | None = None
+    requested_reviewer: Account | None = None
 
 
 @dataclass(eq=False, repr=False)
@@ -262,6 +270,24 @@ class Comment(Thing):
     @property
     def url(self) -> str:
         return f"{self.issue.url}#issuecomment-{self.id}"
+
+
+@dataclass(eq=False, repr=False)
+class Review(Thing):
+    """A submitted review; ``state`` is ``approved``, ``changes_requested`` or ``commented``."""
+
+    id: int
+    node_id: str
+    pull: PullRequest
+    user: Account
+    state: str
+    body: str | None
+    created_at: datetime
+    typename: ClassVar = "PullRequestReview"
+
+    @property
+    def url(self) -> str:
+        return f"{self.pull.url}#pullrequestreview-{self.id}"
 
 
 @dataclass(eq=False, repr=False)

@@ -26,6 +26,7 @@ from fake_github.model import (
     PullRequest,
     Reaction,
     Repository,
+    Review,
     Team,
 )
 
@@ -44,6 +45,7 @@ _KINDS: dict[type, tuple[int, str]] = {
     PullRequest: (3_550_000_000, "PR"),
     Event: (20_000_000_000, "EV"),
     Comment: (3_600_000_000, "IC"),
+    Review: (2_100_000_000, "PRR"),
     Reaction: (300_000_000, "REA"),
     Project: (18_000_000, "PVT"),
     Field: (240_000_000, "PVTSSF"),

@@ -24,12 +24,16 @@ if TYPE_CHECKING:
         Option,
         Reaction,
         Repository,
+        Review,
         Team,
     )
 
 JSON: TypeAlias = dict[str, Any]
 
 REACTIONS = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
+
+# The last commit of every branch.
+_SHA = "ec26c3e57ca3a959ca5aad62de7213c562f8c821"
 
 _ACCOUNT_URLS = {
     "url": "",
@@ -294,15 +298,112 @@ def issue(what: Issue) -> JSON:
         "closed_at": time(what.closed_at) if what.closed_at else None,
         "author_association": "MEMBER",
         "active_lock_reason": None,
-        "body": None,
+        "body": what.body if isinstance(what, PullRequest) else None,
         "reactions": _reactions([], own),
         "performed_via_github_app": None,
         "state_reason": what.state_reason,
-        **({"draft": False, "pull_request": _pull_request(what)} if isinstance(what, PullRequest) else {}),
+        **(
+            {"draft": what.draft, "pull_request": _pull_of_issue(what)}
+            if isinstance(what, PullRequest)
+            else {}
+        ),
     }
 
 
-def _pull_request(what: PullRequest) -> JSON:
+def pull_request(what: PullRequest) -> JSON:
+    """Return a pull request in a delivery of ``pull_request``."""
+    return {
+        **reviewed_pull_request(what),
+        "merged": what.merged_at is not None,
+        "mergeable": None,
+        "rebaseable": None,
+        "mergeable_state": "unknown",
+        "merged_by": None,
+        "comments": len(what.comments),
+        "review_comments": 0,
+        "maintainer_can_modify": False,
+        "commits": 1,
+        "additions": 1,
+        "deletions": 0,
+        "changed_files": 1,
+    }
+
+
+def reviewed_pull_request(what: PullRequest) -> JSON:
+    """Return a pull request in a delivery of ``pull_request_review``, which has fewer members."""
+    base = what.repository.api_url
+    own, as_issue = f"{base}/pulls/{what.number}", f"{base}/issues/{what.number}"
+    shared = issue(what)
+    of_issue = ["id", "node_id", "html_url", "number", "state", "locked", "title", "user", "body", "labels"]
+    of_issue += ["assignee", "assignees", "milestone", "created_at", "updated_at", "closed_at", "draft"]
+    of_issue += ["author_association", "active_lock_reason"]
+    links = {
+        "self": own,
+        "html": what.url,
+        "issue": as_issue,
+        "comments": f"{as_issue}/comments",
+        "review_comments": f"{own}/comments",
+        "review_comment": f"{base}/pulls/comments{{/number}}",
+        "commits": f"{own}/commits",
+        "statuses": f"{base}/statuses/{_SHA}",
+    }
+    return {
+        **{name: shared[name] for name in of_issue},
+        "url": own,
+        "diff_url": f"{what.url}.diff",
+        "patch_url": f"{what.url}.patch",
+        "issue_url": as_issue,
+        "merged_at": time(what.merged_at) if what.merged_at else None,
+        "merge_commit_sha": None,
+        "requested_reviewers": [account(one) for one in what.requested_reviewers],
+        "requested_teams": [],
+        **{
+            f"{name}_url": links[name]
+            for name in ("commits", "review_comments", "review_comment", "comments", "statuses")
+        },
+        "head": _branch(what.repository, f"pull-{what.number}"),
+        "base": _branch(what.repository, "main"),
+        "_links": {name: {"href": href} for name, href in links.items()},
+        "auto_merge": None,
+    }
+
+
+def _branch(repo: Repository, name: str) -> JSON:
+    settings = {
+        "allow_auto_merge": False,
+        "allow_merge_commit": True,
+        "allow_rebase_merge": True,
+        "allow_squash_merge": True,
+        "allow_update_branch": False,
+        "delete_branch_on_merge": False,
+    }
+    return {
+        "label": f"{repo.owner.login}:{name}",
+        "ref": name,
+        "sha": _SHA,
+        "user": account(repo.owner),
+        "repo": {**repository(repo), **settings},
+    }
+
+
+def review(what: Review) -> JSON:
+    own = f"{what.pull.repository.api_url}/pulls/{what.pull.number}"
+    return {
+        "id": what.id,
+        "node_id": what.node_id,
+        "user": account(what.user),
+        "body": what.body,
+        "commit_id": _SHA,
+        "submitted_at": time(what.created_at),
+        "state": what.state,
+        "html_url": what.url,
+        "pull_request_url": own,
+        "author_association": "MEMBER",
+        "_links": {"html": {"href": what.url}, "pull_request": {"href": own}},
+    }
+
+
+def _pull_of_issue(what: PullRequest) -> JSON:
     return {
         "url": f"{what.repository.api_url}/pulls/{what.number}",
         "html_url": what.url,

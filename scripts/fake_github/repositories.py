@@ -17,6 +17,7 @@ from fake_github.model import (
     PullRequest,
     Reaction,
     Repository,
+    Review,
 )
 from fake_github.teams import Teams
 from fake_github.webhooks import Hook
@@ -181,18 +182,91 @@ class Repositories(Teams):
             return issue
 
     def open_pull_request(
-        self, repository: Repository, title: str, closes: Iterable[Issue], *, by: Account | None = None
+        self,
+        repository: Repository,
+        title: str,
+        closes: Iterable[Issue],
+        *,
+        draft: bool = False,
+        by: Account | None = None,
     ) -> PullRequest:
-        """Open a pull request. Hooks receive no events of pull requests: no App subscribes to them."""
+        """Open a pull request whose body has closing keywords."""
         with self.acting():
-            return self._add_pull_request(repository, title, by or self.maintainer, closes)
+            pull = self._add_pull_request(repository, title, by or self.maintainer, closes, draft=draft)
+            self._announce_issue("opened", pull, by)
+            return pull
+
+    def edit_pull_request(
+        self, pull: PullRequest, closes: Iterable[Issue], *, by: Account | None = None
+    ) -> None:
+        """Change the closing keywords in the body of a pull request."""
+        with self.acting():
+            before, pull.closes, pull.updated_at = pull.body, list(closes), self.now
+            self._announce_issue("edited", pull, by, changes={"body": {"from": before or ""}})
+
+    def request_review(self, pull: PullRequest, user: Account, *, by: Account | None = None) -> None:
+        """Request the review of a person, who cannot be the author."""
+        with self.acting():
+            if user not in pull.requested_reviewers and user is not pull.user:
+                pull.requested_reviewers.append(user)
+                self._review_changed("review_requested", "ReviewRequestedEvent", pull, user, by)
+
+    def remove_review_request(self, pull: PullRequest, user: Account, *, by: Account | None = None) -> None:
+        with self.acting():
+            if user in pull.requested_reviewers:
+                pull.requested_reviewers.remove(user)
+                self._review_changed("review_request_removed", "ReviewRequestRemovedEvent", pull, user, by)
+
+    def submit_review(
+        self, pull: PullRequest, user: Account, state: str = "approved", body: str | None = None
+    ) -> Review:
+        """Submit a review, which removes the request for the review."""
+        with self.acting():
+            review = self.nodes.new(Review, pull=pull, user=user, state=state, body=body, created_at=self.now)
+            if user in pull.requested_reviewers:
+                pull.requested_reviewers.remove(user)
+            pull.timeline.append(review)
+            pull.updated_at = self.now
+            self._announce_issue(
+                "submitted", pull, user, event="pull_request_review", review=payloads.review(review)
+            )
+            return review
+
+    def mark_ready(self, pull: PullRequest, *, ready: bool = True, by: Account | None = None) -> None:
+        """Mark a draft as ready for review, or convert a pull request to a draft."""
+        with self.acting():
+            if pull.draft is ready and pull.state == "open":
+                pull.draft = not ready
+                self._happened("ReadyForReviewEvent" if ready else "ConvertToDraftEvent", pull, by)
+                self._announce_issue("ready_for_review" if ready else "converted_to_draft", pull, by)
+
+    def create_branch(self, repository: Repository, name: str, *, by: Account | None = None) -> None:
+        """Create a branch from the default branch. GitHub's event has no action."""
+        with self.acting():
+            members = {
+                "ref": name,
+                "ref_type": "branch",
+                "full_ref": f"refs/heads/{name}",
+                "master_branch": "main",
+                "description": repository.description,
+                "pusher_type": "user",
+            }
+            self._announce(
+                "create",
+                None,
+                members,
+                sender=by or self.maintainer,
+                owner=repository.owner,
+                repository=repository,
+            )
 
     def merge(self, pull: PullRequest, *, by: Account | None = None) -> None:
         """Merge a pull request, and close the issues that it names."""
         with self.acting():
             if pull.state == "open":
                 pull.merged_at = self.now
-                self._set_pull_state(pull, "closed", "MergedEvent", by)
+                self._happened("MergedEvent", pull, by)
+                self._set_pull_state(pull, "closed", "ClosedEvent", by)
                 for issue in pull.closes:
                     self.close(issue, by=by)
 
@@ -487,9 +561,17 @@ class Repositories(Teams):
         return issue
 
     def _add_pull_request(
-        self, repository: Repository, title: str, user: Account, closes: Iterable[Issue]
+        self,
+        repository: Repository,
+        title: str,
+        user: Account,
+        closes: Iterable[Issue],
+        *,
+        draft: bool = False,
     ) -> PullRequest:
-        pull = self.nodes.new(PullRequest, closes=list(closes), **self._numbered(repository, title, user))
+        pull = self.nodes.new(
+            PullRequest, closes=list(closes), draft=draft, **self._numbered(repository, title, user)
+        )
         repository.pulls[pull.number] = pull
         return pull
 
@@ -508,6 +590,13 @@ class Repositories(Teams):
     def _set_pull_state(self, pull: PullRequest, state: str, typename: str, by: Account | None) -> None:
         pull.state, pull.closed_at = state, self.now if state == "closed" else None
         self._happened(typename, pull, by)
+        self._announce_issue("closed" if state == "closed" else "reopened", pull, by)
+
+    def _review_changed(
+        self, action: str, typename: str, pull: PullRequest, user: Account, by: Account | None
+    ) -> None:
+        self._happened(typename, pull, by, requested_reviewer=user)
+        self._announce_issue(action, pull, by, requested_reviewer=payloads.account(user))
 
     def _remove_issue(self, issue: Issue) -> None:
         del issue.repository.issues[issue.number]
@@ -524,10 +613,18 @@ class Repositories(Teams):
     def _announce_issue(
         self, action: str, issue: Issue, by: Account | None, *, event: str = "issues", **members: Any
     ) -> None:
+        """Announce an event of an issue, or of a pull request. A comment on one is a comment on an issue."""
+        if isinstance(issue, PullRequest) and event == "pull_request_review":
+            members["pull_request"] = payloads.reviewed_pull_request(issue)
+        elif isinstance(issue, PullRequest) and event == "issues":
+            event = "pull_request"
+            members |= {"number": issue.number, "pull_request": payloads.pull_request(issue)}
+        else:
+            members["issue"] = payloads.issue(issue)
         self._announce(
             event,
             action,
-            {"issue": payloads.issue(issue), **members},
+            members,
             sender=by or self.maintainer,
             owner=issue.repository.owner,
             repository=issue.repository,

@@ -258,7 +258,7 @@ class Webhooks:
     def _announce(
         self,
         event: str,
-        action: str,
+        action: str | None,
         members: JSON,
         *,
         sender: Account,
@@ -269,7 +269,7 @@ class Webhooks:
         hooks = [hook for hook in self.hooks.values() if hook.receives(event, owner, repository)]
         if not hooks:
             return
-        payload = {"action": action, **members}
+        payload = members if action is None else {"action": action, **members}
         if repository:
             payload["repository"] = payloads.repository(repository)
         if owner.type == "Organization":

@@ -27,11 +27,20 @@ _CALLBACK = "/registered"
 
 # docs/github.md explains each permission. GitHub refuses events that need another permission. An App without
 # `organization` receives `installation_target` if its owner is renamed.
-PERMISSIONS = {"metadata": "read", "issues": "write", "organization_projects": "read"}
+PERMISSIONS = {
+    "metadata": "read",
+    "issues": "write",
+    "pull_requests": "read",
+    "contents": "read",
+    "organization_projects": "read",
+}
 MEMBERS_PERMISSION = {"members": "read"}
 EVENTS = [
     "issues",
     "issue_comment",
+    "pull_request",
+    "pull_request_review",
+    "create",
     "repository",
     "projects_v2_item",
     "sub_issues",

@@ -127,7 +127,6 @@ def test_a_second_enter_after_stop_leaves_the_next_timer_open(
     [
         ("", "Which issue?"),
         ("12", "not an issue on GitHub"),
-        ("https://github.com/octo-org/hello-world/pull/12", "This is a pull request."),
         ("octo-org/hello-world#0", "no issue with this number"),
     ],
 )

@@ -44,6 +44,7 @@ class Row(NamedTuple):
 
 
 ASSIGNED = ["issues.assigned"]
+ASSIGNED_PULL = ["pull_request.assigned"]
 UNTOUCHED = ["Codertocat/Hello-World#1 assigned running"]
 OF_OCTOCODERS = ["Octocoders/Hello-World#1 assigned running"]
 
@@ -88,6 +89,34 @@ TABLE = {
     "projects_v2_item.converted": Row("accepted", ASSIGNED, UNTOUCHED),
     "projects_v2_item.deleted": Row("accepted", ASSIGNED, UNTOUCHED),
     "projects_v2_item.restored": Row("accepted", ASSIGNED, UNTOUCHED),
+    # Pull requests, which are timed like issues.
+    "pull_request.assigned": Row("accepted", [], ["Codertocat/Hello-World#2 assigned running"]),
+    "pull_request.unassigned": Row("accepted", ASSIGNED_PULL, ["Codertocat/Hello-World#2 assigned paused"]),
+    "pull_request.closed": Row(
+        "accepted", ASSIGNED_PULL, ["Codertocat/Hello-World#2 assigned stopped by closed"]
+    ),
+    "pull_request.reopened": Row(
+        "accepted",
+        ["pull_request.assigned", "pull_request.closed"],
+        ["Codertocat/Hello-World#2 assigned stopped by closed", "Codertocat/Hello-World#2 reopened running"],
+    ),
+    "pull_request.labeled": Row("accepted", [], ["Codertocat/Hello-World#2 labeled running"]),
+    "pull_request.unlabeled": Row(
+        "accepted", ["pull_request.labeled"], ["Codertocat/Hello-World#2 labeled paused"]
+    ),
+    "pull_request.ready_for_review": Row(
+        "accepted", [], ["Codertocat/Hello-World#2 ready_for_review running"]
+    ),
+    "pull_request.converted_to_draft": Row(
+        "accepted", ASSIGNED_PULL, ["Codertocat/Hello-World#2 assigned running"]
+    ),
+    # Of another reviewer, and a reply of the author.
+    "pull_request.review_requested": Row("accepted", ASSIGNED, UNTOUCHED),
+    "pull_request.review_request_removed": Row("accepted", ASSIGNED, UNTOUCHED),
+    "pull_request_review.submitted": Row("accepted", ASSIGNED, UNTOUCHED),
+    # An act on a timer that does not run, and a tag.
+    "pull_request.opened": Row("accepted", ASSIGNED, UNTOUCHED),
+    "create": Row("not_a_branch", ASSIGNED, UNTOUCHED),
     # Details of an issue, which change no timer.
     "issues.demilestoned": Row("accepted", ASSIGNED, UNTOUCHED),
     "issues.edited": Row("accepted", ASSIGNED, UNTOUCHED),
@@ -96,6 +125,9 @@ TABLE = {
     "issues.milestoned": Row("accepted", ASSIGNED, UNTOUCHED),
     "issues.typed": Row("accepted", ASSIGNED, UNTOUCHED),
     "issues.untyped": Row("accepted", ASSIGNED, UNTOUCHED),
+    "pull_request.demilestoned": Row("accepted", ASSIGNED, UNTOUCHED),
+    "pull_request.edited": Row("accepted", ASSIGNED, UNTOUCHED),
+    "pull_request.milestoned": Row("accepted", ASSIGNED, UNTOUCHED),
     "sub_issues.parent_issue_added": Row("accepted", ASSIGNED, UNTOUCHED),
     "sub_issues.parent_issue_removed": Row("accepted", ASSIGNED, UNTOUCHED),
     # Handled events that have no effect with this content.

@@ -215,10 +215,19 @@ def test_the_manifest_requests_the_permissions_and_events_that_the_product_uses(
         },
         "callback_urls": ["https://d111.cloudfront.net/api/auth/callback/"],
         "public": False,
-        "default_permissions": {"metadata": "read", "issues": "write", "organization_projects": "read"},
+        "default_permissions": {
+            "metadata": "read",
+            "issues": "write",
+            "pull_requests": "read",
+            "contents": "read",
+            "organization_projects": "read",
+        },
         "default_events": [
             "issues",
             "issue_comment",
+            "pull_request",
+            "pull_request_review",
+            "create",
             "repository",
             "projects_v2_item",
             "sub_issues",
@@ -252,6 +261,8 @@ def test_the_app_may_read_members_if_sign_in_is_limited_to_organizations(
         assert github.manifest["default_permissions"] == {
             "metadata": "read",
             "issues": "write",
+            "pull_requests": "read",
+            "contents": "read",
             "organization_projects": "read",
             "members": "read",
         }

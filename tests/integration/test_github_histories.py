@@ -20,8 +20,8 @@ from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
 
 from fake_github import FakeGitHub
+from fake_github.model import Account, PullRequest, Repository
 from fake_github.model import Issue as GitHubIssue
-from fake_github.model import Repository
 from fake_github.webhooks import Delivery
 from tests.support.handlers import Clock
 from tests.support.product import TOKEN, Product, Team, ago, new_team, product
@@ -66,8 +66,12 @@ class Step(NamedTuple):
 # an event. Reconciliation reads the timeline from a few seconds earlier.
 ISOLATED, ISOLATION_S = {"card", "archive", "replace", "transfer", "repository", "name"}, 10
 ACTS = ["assignment"] * 4 + ["state"] * 2 + ["label", "label", "card", "card", "archive", "archive"]
-ACTS += ["replace", "transfer", "repository", "repository", "name", "name", "comment", "comment"]
+ACTS += ["replace", "transfer", "repository", "repository", "name", "name", "comment", "comment", "branch"]
 ACTS += ["details", "details", "details"]
+# Of a pull request only; of an issue, these acts change nothing.
+ACTS += ["request", "request", "submit", "submit", "draft"]
+# The acts that differ between issues and pull requests.
+OF_PULL = {"request", "submit", "draft", "state", "card", "archive", "replace", "transfer"}
 DAY_MS, MINUTE_MS = 86_400_000, 60_000
 INTERVALS = st.sets(st.integers(0, 48), max_size=8).map(
     lambda halves: tuple(
@@ -98,12 +102,14 @@ POLICIES = st.fixed_dictionaries(
 )
 # Changes of the assignments that start a timer for one of two people.
 CHOICES = st.tuples(st.integers(0, 1), st.sampled_from([None, *AssignmentStarts]))
+# The position of the pull request among the issues.
+PULL = 3
 # Both labels start timers.
 LABELS = ["bug", "urgent"]
 STEPS = st.builds(
     Step,
     wait_s=st.sampled_from([0, 0, 1, 3, 60, MAX_WAIT_S]),
-    issue=st.sampled_from([0, 0, 0, 1, 1, 2]),
+    issue=st.sampled_from([0, 0, 0, 1, 1, 2, PULL, PULL, PULL]),
     act=st.sampled_from(ACTS),
     choice=st.integers(0, 2),
     actor=st.sampled_from([0, 0, 1, 1, 2, 3]),
@@ -156,7 +162,7 @@ class Event:
 
 
 class Board:
-    """Three issues with cards, on which people act."""
+    """Three issues with cards and a pull request, on which people act."""
 
     def __init__(self, team: Team) -> None:
         self.team = team
@@ -172,6 +178,8 @@ class Board:
         self.actors = (*self.people, self.github.new_user("robot[bot]", type="Bot"))
         self.project = self.github.new_project(team.name)
         self.cards = [self.github.add_card(self.project, issue) for issue in self.issues]
+        self.pull = self.github.open_pull_request(repositories[0], "Mend it", self.issues[:1], draft=True)
+        self.issues.append(self.pull)
         # Drop the events of the setup.
         team.pop_deliveries()
 
@@ -193,7 +201,9 @@ class Board:
             events.append(Event(at, step.issue, kind, users, actor, identity, new_identity, deliveries))
         return events
 
-    def _perform(self, step: Step, issue: GitHubIssue) -> tuple[str, frozenset[int] | None]:
+    def _perform(  # noqa: C901 - one case for each kind of act
+        self, step: Step, issue: GitHubIssue
+    ) -> tuple[str, frozenset[int] | None]:
         is_closed = issue.state == "closed"
         assignees = frozenset(person.id for person in issue.assignees)
         actor = self.actors[step.actor]
@@ -205,6 +215,8 @@ class Board:
         if issue.repository.archived or issue.repository.id not in self.github.repositories:
             # GitHub allows no changes.
             return "", None
+        if issue is self.pull and step.act in OF_PULL:
+            return self._change_pull(step, actor)
         match step.act:
             case "assignment":
                 person = self.people[step.choice]
@@ -227,20 +239,59 @@ class Board:
             case "details":
                 self._change_details(step, issue)
                 return "", None
+            case "branch":
+                self.github.create_branch(issue.repository, f"fix/{issue.number}-it", by=actor)
+                return ("", None) if actor.type == "Bot" else ("branch", frozenset({actor.id}))
+            case "request" | "submit" | "draft":
+                return "", None
             case "card" | "archive" | "replace":
                 kind, is_about_assignees = self._change_card(step, issue)
                 return kind, assignees if is_about_assignees else None
             case _:
-                return self._transfer(step, issue), None
+                return self._transfer(step, issue)
 
-    def _transfer(self, step: Step, issue: GitHubIssue) -> str:
+    def _transfer(self, step: Step, issue: GitHubIssue) -> tuple[str, None]:
         targets = [one for one in self.repositories if one is not issue.repository]
         targets = [one for one in targets if one.id in self.github.repositories and not one.archived]
         if not targets:
-            return ""
+            return "", None
         target = targets[step.choice % len(targets)]
         self.issues[step.issue] = self.github.transfer(issue, target)
-        return "transferred"
+        return "transferred", None
+
+    def _change_pull(self, step: Step, actor: Account) -> tuple[str, frozenset[int] | None]:
+        """Change the pull request, its draft or a review. It has no card, and is not transferred."""
+        is_closed = self.pull.state == "closed"
+        assignees = frozenset(one.id for one in self.pull.assignees)
+        if step.act == "state":
+            if is_closed:
+                self.github.reopen_pull_request(self.pull, by=actor)
+                return "reopened", assignees
+            self.github.close_pull_request(self.pull, by=actor)
+            return "closed", None
+        if step.act in {"card", "archive", "replace", "transfer"} or (step.act == "draft" and is_closed):
+            return "", None
+        if step.act == "draft" and self.pull.draft:
+            self.github.mark_ready(self.pull, by=actor)
+            return "ready", assignees
+        if step.act == "draft":
+            self.github.mark_ready(self.pull, ready=False, by=actor)
+            return ("", None) if actor.type == "Bot" else ("draft", frozenset({actor.id}))
+        return self._change_review(step, actor)
+
+    def _change_review(self, step: Step, actor: Account) -> tuple[str, frozenset[int] | None]:
+        """Request a review of the pull request, remove the request, or submit a review."""
+        person = self.people[step.choice]
+        if step.act == "request" and person in self.pull.requested_reviewers:
+            self.github.remove_review_request(self.pull, person, by=actor)
+            return "review removed", frozenset({person.id})
+        if step.act == "request":
+            self.github.request_review(self.pull, person, by=actor)
+            return "" if self.pull.state == "closed" else "review requested", frozenset({person.id})
+        if actor.type == "Bot":
+            return "", None
+        self.github.submit_review(self.pull, actor, "commented")
+        return "review submitted", frozenset({actor.id})
 
     def _change_label(self, step: Step, issue: GitHubIssue) -> str:
         label, actor = LABELS[step.choice % len(LABELS)], self.actors[step.actor]
@@ -257,8 +308,10 @@ class Board:
         elif step.choice == 1:
             for title in ("v1", None, "v2" if issue.milestone else "v1"):
                 self.github.set_milestone(issue, title)
+        elif issue is self.pull:
+            self.github.edit_pull_request(self.pull, [] if self.pull.closes else [self.issues[0]])
         else:
-            others = [one for one in self.issues if one is not issue and one.parent is None]
+            others = [one for one in self.issues if one not in (issue, self.pull) and one.parent is None]
             self.github.set_parent(issue, None if issue.parent or not others else others[0])
             self.github.set_type(issue, None if issue.issue_type else "Bug")
 
@@ -326,17 +379,18 @@ def identity_of(issue: GitHubIssue) -> Identity:
 # Maps from each kind of event that starts, resumes or pauses a timer to the kinds of event that it undoes;
 # None for all.
 STARTS = {
-    "assigned": {"unassigned"},
-    "labeled": {"unlabeled"},
+    "assigned": {"unassigned", "review requested"},
+    "labeled": {"unlabeled", "review requested"},
     "card.started": {"card.put back", "card.removed"},
-    "reopened": set(),
+    "reopened": {"review requested"},
+    "ready": {"review requested"},
 }
 RESUMES = {
     **STARTS,
     "card.restored": {"card.removed"},
     "repository.unarchived": {"repository.archived"},
 }
-ASSIGNMENTS = {"assigned", "reopened"}
+ASSIGNMENTS = {"assigned", "reopened", "ready"}
 RESTORES = {"card.restored", "repository.unarchived"}
 PAUSES = {
     "unassigned": None,
@@ -346,9 +400,12 @@ PAUSES = {
     # An issue has one card at a time.
     "card.removed": {"card.started"},
 }
-STOPS = {"closed", "card.done", "repository.deleted"}
+STOPS = {"closed", "card.done", "repository.deleted", "review submitted", "review removed"}
+# These stop no timer of an assignee.
+OF_REVIEW = {"review submitted", "review removed"}
 # The kinds of event that an issue's timeline contains.
 IN_TIMELINE = {"assigned", "unassigned", "labeled", "unlabeled", "closed", "reopened"}
+IN_TIMELINE |= {"review requested", "review removed", "review submitted", "ready", "draft"}
 # Reconciliation reads the timeline from this long before the start of an open timer.
 MARGIN_S = 5
 
@@ -373,6 +430,14 @@ class Span:
     @property
     def start(self) -> int:
         return self.intervals[0][0]
+
+    @property
+    def has_run(self) -> bool:
+        return self.history[0][1] != "request" or len(self.intervals) > 1
+
+    @property
+    def is_of_assignee(self) -> bool:
+        return any(event.kind in STARTS for event, _ in self.history)
 
     def summary(self) -> tuple[Identity, int, int | None, str, int]:
         active = sum(until - since for since, until in (*map(self._closed, self.intervals),))
@@ -407,7 +472,9 @@ def is_sign_of(user: int, event: Event) -> bool:
 MayStart = Callable[[int, Event], bool]
 
 
-def spans(events: Iterable[Event], user: int, identity: Identity, may_start: MayStart) -> list[Span]:
+def spans(  # noqa: C901 - one loop is easiest to compare with the rules
+    events: Iterable[Event], user: int, identity: Identity, may_start: MayStart
+) -> list[Span]:
     """Return the expected timers of a person on an issue."""
     found: list[Span] = []
     for event in events:
@@ -419,11 +486,19 @@ def spans(events: Iterable[Event], user: int, identity: Identity, may_start: May
             if event.kind in STARTS and starts:
                 found.append(Span(user, identity, event.issue, [[event.at]], event.kind))
                 found[-1].history.append((event, "start"))
+            elif event.kind == "review requested":
+                # It has a first interval without length, and is paused.
+                found.append(Span(user, identity, event.issue, [[event.at, event.at]], event.kind, True))
+                found[-1].history.append((event, "request"))
         elif event.kind in STOPS:
+            if event.kind in OF_REVIEW and current.is_of_assignee:
+                continue
             if not current.is_paused:
                 current.intervals[-1].append(event.at)
             current.end = event.at
             current.history.append((event, "stop"))
+            if not current.has_run:
+                found.remove(current)
         elif starts and current.is_paused and current.changed_by in RESUMES.get(event.kind, ()):
             current.intervals.append([event.at])
             current.is_paused = False
@@ -436,7 +511,7 @@ def spans(events: Iterable[Event], user: int, identity: Identity, may_start: May
                 current.is_paused, current.stretch_by = True, current.changed_by
                 current.changed_by = event.kind
                 current.history.append((event, "pause"))
-        elif event.kind in RESUMES and not current.is_paused and event.actor == user:
+        elif event.kind in {*RESUMES, "branch"} and not current.is_paused and event.actor == user:
             current.history.append((event, "start"))
     return found
 
@@ -543,6 +618,7 @@ class Delivered:
 OUTCOMES = st.sampled_from(["once", "once", "twice", "thrice", "failed"])
 # The sweep finds issues by the names of their repositories.
 ARRIVES = st.sampled_from(["once", "twice", "thrice"])
+MAY_BE_LOST = {"issues", "pull_request", "pull_request_review"}
 ONE_IN_THREE = st.sampled_from([False, False, True])
 COPIES = {"once": 1, "twice": 2, "thrice": 3, "failed": 0, "lost": 0}
 # The processing after a delivery has been sent.
@@ -660,7 +736,7 @@ class ShuffledDeliveries:
             outcomes = []
             for delivery in event.deliveries:
                 # The timeline does not contain moves of cards.
-                is_lost = may_be_lost and delivery.event == "issues" and data.draw(ONE_IN_THREE)
+                is_lost = may_be_lost and delivery.event in MAY_BE_LOST and data.draw(ONE_IN_THREE)
                 outcome = "lost" if is_lost else data.draw(ARRIVES if event.kind == "named" else OUTCOMES)
                 pending += [(event.at, delivery)] * COPIES[outcome]
                 if outcome == "failed":
@@ -745,7 +821,8 @@ def check_details(team: Team) -> None:
             for timer in team.product.timers(person.id)
         )
         repository = team.github.repositories.get(issue.repo_id) if issue else None
-        expected = repository.issues.get(issue.number) if repository and issue else None
+        every = {**repository.issues, **repository.pulls} if repository else {}
+        expected = every.get(issue.number) if issue else None
         if issue is None or expected is None or not is_open:
             continue
         found, parent = store.read([issue])[issue.key], expected.parent
@@ -754,6 +831,8 @@ def check_details(team: Team) -> None:
         assert found.milestone == (expected.milestone.title if expected.milestone else "")
         assert found.type == (expected.issue_type.name if expected.issue_type else "")
         assert (found.parent and found.parent.key) == (parent and f"{parent.repository.id}#{parent.number}")
+        closes = expected.closes if isinstance(expected, PullRequest) else []
+        assert [one.key for one in found.closes] == [f"{one.repository.id}#{one.number}" for one in closes]
         values = [card.values.get("Status") for card in expected.cards]
         assert [one.status for one in found.projects] == [one.option.name if one else "" for one in values]
 
@@ -890,6 +969,10 @@ SHORT_HISTORIES: dict[str, list[tuple[str, int] | tuple[str, int, int]]] = {
     "renamed": [("assignment", 0), ("name", 0), ("name", 0), ("label", 0)],
     "owner renamed": [("assignment", 0), ("name", 1), ("state", 0), ("state", 0)],
     "owner and repository renamed": [("assignment", 0), ("name", 1), ("name", 0), ("label", 0)],
+    "a review": [("request", 0, PULL), ("request", 0, PULL), ("request", 0, PULL), ("submit", 0, PULL)],
+    "a review by an assignee": [("request", 0, PULL), ("assignment", 0, PULL), ("submit", 0, PULL)],
+    "a draft": [("assignment", 0, PULL), ("draft", 0, PULL), ("state", 0, PULL), ("state", 0, PULL)],
+    "a branch": [("assignment", 0), ("branch", 0), ("assignment", 0), ("branch", 0)],
     "name taken over": [("assignment", 0), ("name", 2), ("name", 1), ("state", 0)],
     "transferred, then deleted": [("assignment", 0), ("transfer", 0), ("state", 0), ("repository", 2)],
     "transferred twice": [("assignment", 0), ("transfer", 0), ("transfer", 1), ("label", 0)],

@@ -75,6 +75,16 @@ WITHOUT_EFFECT = {
     # The access of teams to repositories is no matter of leads.
     "team.added_to_repository",
     "team.removed_from_repository",
+    # These change neither who works on a pull request nor what it closes.
+    "pull_request.auto_merge_disabled",
+    "pull_request.auto_merge_enabled",
+    "pull_request.dequeued",
+    "pull_request.enqueued",
+    "pull_request.locked",
+    "pull_request.synchronize",
+    "pull_request.unlocked",
+    "pull_request_review.dismissed",
+    "pull_request_review.edited",
     # Names, issues and access stay the same.
     "repository.created",
     "repository.edited",
@@ -97,7 +107,7 @@ def samples(github: FakeGitHub) -> dict[str, list[JSON]]:
     ]
     examples += [(delivery.event, delivery.payload) for delivery in deliveries_of_everything(github)]
     for event, payload in examples:
-        name = f"{event}.{payload.get('action')}"
+        name = f"{event}.{payload['action']}" if "action" in payload else event
         if name in found:
             found[name] += _with_effect(name, payload)
     return found

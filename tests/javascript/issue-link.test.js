@@ -3,16 +3,17 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { parseIssue } from "../../web/widget/issue-link.js";
 
-/** @type {{text: string, github?: string, issue?: string, mistake?: string}[]} */
+/** @type {{text: string, github?: string, issue?: string, pull?: boolean, mistake?: string}[]} */
 const spellings = JSON.parse(
   readFileSync(new URL("../issue_spellings.json", import.meta.url), { encoding: "utf8" }),
 );
 
-for (const { text, github, issue, mistake } of spellings) {
+for (const { text, github, issue, pull, mistake } of spellings) {
   test(`${JSON.stringify(text)} ${github ? `on ${github} ` : ""}is ${issue ?? `the mistake "${mistake}"`}`, () => {
     const [repo, number] = issue?.split("#") ?? [];
-    const expected = issue ? { github_repo: repo, github_issue_number: Number(number) } : { mistake };
-    assert.deepEqual(parseIssue(text, null, github), expected);
+    const address = pull ? { github_issue_url: text } : {};
+    const named = { github_repo: repo, github_issue_number: Number(number), ...address };
+    assert.deepEqual(parseIssue(text, null, github), issue ? named : { mistake });
   });
 }
 

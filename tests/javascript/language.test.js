@@ -35,8 +35,8 @@ test("English is used if none of the languages has a translation", async () => {
 
 test("messages about an issue are in the page's language", async () => {
   const { issueMistakes } = await languageOf("de-CH");
-  assert.match(issueMistakes.pull, /Pull-Request|Pull Request/u);
-  assert.notEqual(issueMistakes.pull, (await languageOf("en-GB")).issueMistakes.pull);
+  assert.match(issueMistakes.number, /Nummer/u);
+  assert.notEqual(issueMistakes.number, (await languageOf("en-GB")).issueMistakes.number);
 });
 
 for (const [languages, weekday, texts] of /** @type {const} */ ([

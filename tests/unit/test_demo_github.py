@@ -77,7 +77,7 @@ class Webhook(ThreadingHTTPServer):
 
     @property
     def names(self) -> list[str]:
-        return [f"{one.event}.{one.action}" for one in self.received]
+        return [f"{one.event}.{one.action}".removesuffix(".") for one in self.received]
 
 
 class _Receiver(BaseHTTPRequestHandler):
@@ -89,7 +89,7 @@ class _Receiver(BaseHTTPRequestHandler):
         if self.path == "/api/webhook/" and self.headers["X-Hub-Signature-256"] == expected:
             payload = json.loads(body)
             event, guid = self.headers["X-GitHub-Event"], self.headers["X-GitHub-Delivery"]
-            self.server.received.append(Received(event, payload["action"], guid, payload))
+            self.server.received.append(Received(event, payload.get("action", ""), guid, payload))
         self.send_response(self.server.status)
         self.end_headers()
 
@@ -223,6 +223,36 @@ def test_an_action_sends_its_deliveries(
     assert [one.action for one in demo.webhook.received] == events
 
 
+def test_a_pull_request_is_reviewed(demo: Demo) -> None:
+    demo.act("open_pull", OPEN, title="Fix it")
+    pull = {"repository": "storefront", "number": NEXT}
+    page = f"/demo/{SHOP}/pull/{NEXT}"
+    demo.act("draft", pull)
+    assert "Ready for review" in demo.browser.get(page).text
+    demo.act("ready", pull)
+    for action in ("request_review", "remove_review_request", "request_review"):
+        demo.act(action, pull, login=team.PEOPLE[1].login)
+    assert "requested a review from" in demo.browser.get(page).text
+    demo.act("submit_review", pull, state="commented")
+    assert "reviewed this" in demo.browser.get(page).text
+    changes = [f"pull_request.{action}" for action in ("opened", "converted_to_draft", "ready_for_review")]
+    reviews = [
+        "pull_request.review_requested",
+        "pull_request.review_request_removed",
+        "pull_request.review_requested",
+    ]
+    assert demo.deliveries(7) == [*changes, *reviews, "pull_request_review.submitted"]
+
+
+def test_a_branch_has_the_number_of_its_issue(demo: Demo) -> None:
+    page = demo.browser.get(f"/demo/{SHOP}/issues/{OPEN['number']}").text
+    (branch,) = re.findall(r'name="branch" value="([^"]+)"', page)
+    assert branch.startswith(f"{OPEN['number']}-")
+    assert demo.act("create_branch", OPEN, branch=branch) == f"Created the branch {branch}."
+    assert demo.deliveries(1) == ["create"]
+    assert demo.webhook.received[0].payload["ref"] == branch
+
+
 def test_a_moved_card_is_in_its_new_column(demo: Demo) -> None:
     demo.act("move", OPEN, status="In review")
     columns = demo.browser.get("/demo/").text.split("data-status=")[1:]
@@ -252,10 +282,11 @@ def test_merging_a_pull_request_closes_its_issue(demo: Demo) -> None:
     # A comment on a pull request is a comment on an issue in GitHub's API.
     demo.act("comment", pull, comment="Looks good")
     demo.act("merge", pull)
-    assert demo.deliveries(3) == ["issue_comment.created", "issues.closed", "projects_v2_item.edited"]
-    assert (
-        demo.webhook.received[0].payload["issue"]["pull_request"]["html_url"] == f"{BASE}/{SHOP}/pull/{NEXT}"
-    )
+    names = ["pull_request.opened", "issue_comment.created", "pull_request.closed"]
+    assert demo.deliveries(5) == [*names, "issues.closed", "projects_v2_item.edited"]
+    opened, comment, *_ = [one.payload for one in demo.webhook.received]
+    assert opened["pull_request"]["html_url"] == f"{BASE}/{SHOP}/pull/{NEXT}"
+    assert comment["issue"]["pull_request"]["html_url"] == f"{BASE}/{SHOP}/pull/{NEXT}"
     page = demo.browser.get(f"/demo/{SHOP}/pull/{NEXT}").text
     assert "Merged" in page
     assert f"<b>{ADA.login}</b> opened this" in page
@@ -270,7 +301,7 @@ def test_a_pull_request_that_is_closed_without_merging_keeps_its_issue(demo: Dem
     demo.act("reopen_pull", pull)
     found = [demo.github.find("storefront", number) for number in (int(NEXT), 11)]
     assert [one and one.state for one in found] == ["open", "open"]
-    assert demo.webhook.received == []
+    assert demo.deliveries(3) == [f"pull_request.{action}" for action in ("opened", "closed", "reopened")]
 
 
 def test_the_page_follows_without_a_script(demo: Demo) -> None:
@@ -401,7 +432,7 @@ def test_the_state_is_kept_over_a_restart(demo: Demo, state_file: Path) -> None:
     demo.act("assign", OPEN, login=ADA.login)
     demo.act("comment", OPEN, comment="/timer log 1h")
     demo.act("open_pull", OPEN, title="Fix it")
-    demo.deliveries(2)
+    demo.deliveries(3)
     demo.act("hold")
     demo.act("close", OPEN)
     again = Demo(state_file, demo.webhook)
@@ -411,7 +442,7 @@ def test_the_state_is_kept_over_a_restart(demo: Demo, state_file: Path) -> None:
     assert (again.site.client_id, again.site.client_secret) == (demo.site.client_id, demo.site.client_secret)
     assert again.site.api_credential == demo.site.api_credential
     again.act("hold_no_more")
-    assert again.deliveries(4)[2:] == ["issues.closed", "projects_v2_item.edited"]
+    assert again.deliveries(5)[3:] == ["issues.closed", "projects_v2_item.edited"]
     guids = {one.guid for one in again.github.outbox}
     again.act("reopen", OPEN)
     assert again.github.outbox[-1].guid not in guids

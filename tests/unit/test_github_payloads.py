@@ -167,6 +167,10 @@ def test_every_kind_of_event_has_an_effect() -> None:
     kinds -= {"transferred", "renamed"}
     kinds |= {TRIGGERS.kind_of_status(status) for status in ("In Progress", "In review", "Done", "")}
     kinds |= {"unassigned.others", "project.removed", "project.restored", "commented"}
+    kinds |= {name.partition(".")[2] for name in READERS if name.startswith("pull_request.")}
+    # These change only details.
+    kinds -= {"edited", "milestoned", "demilestoned"}
+    kinds |= {"branch_created", "review_submitted"}
     assert kinds == set(EFFECTS)
 
 
@@ -177,7 +181,7 @@ def test_an_event_without_effect_is_ignored(name: str) -> None:
     assert deliver(name) == Ignored("not_handled")
 
 
-@pytest.mark.parametrize("name", ["issues", "", "issues.assigned", "Issues", "pull_request", "x" * 1000])
+@pytest.mark.parametrize("name", ["issues", "", "issues.assigned", "Issues", "pull_requests", "x" * 1000])
 def test_an_unknown_event_is_ignored(name: str) -> None:
     body = payload("issues.assigned")
     body["action"] = "assigned" if name != "issues" else "invented"
@@ -675,10 +679,12 @@ class TestComments:
         assert not isinstance(events, Ignored)
         assert [event.kind for event in events if isinstance(event, IssueEvent)] == kinds
 
-    def test_a_pull_request_has_no_timer(self) -> None:
+    def test_a_command_on_a_pull_request_is_one_on_its_timer(self) -> None:
         body = self.comment("/timer start")
         body["issue"]["pull_request"] = {"url": "https://api.github.com/repos/o/r/pulls/1"}
-        assert deliver("issue_comment.created", body) == Ignored("pull_request")
+        assert deliver_all("issue_comment.created", body) == deliver_all(
+            "issue_comment.created", self.comment("/timer start")
+        )
 
     @pytest.mark.parametrize(
         ("user", "reason"),

@@ -84,7 +84,7 @@ def test_registers_become_details() -> None:
     }
     stored = {name: Register(*one) for name, one in json.loads(json.dumps(registers)).items()}
     found = details_of(ISSUE, stored)
-    assert found.issue == replace(ISSUE, title="It is slow")
+    assert found.issue == replace(ISSUE, title="It is slow", is_pull=True)
     assert (found.title, found.state, found.labels) == ("It is slow", "closed", ("bug", "ui"))
     assert (found.milestone, found.type, found.parent) == ("v1", "Bug", parent)
     assert found.projects == (ProjectStatus("A board", ""), ProjectStatus("Board", "Done"))

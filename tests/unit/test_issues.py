@@ -19,7 +19,6 @@ SERVERS = [GITHUB, "https://octo.ghe.com", "http://localhost:4570/demo"]
 _SPELLINGS = json.loads(Path(__file__).parents[1].joinpath("issue_spellings.json").read_text())
 _MISTAKES = {
     "empty": "Must not be empty.",
-    "pull": "Is a pull request; only issues have timers.",
     "number": f"The number must be between 1 and {MAX_ISSUE_NUMBER}.",
     "form": "Must be an issue: {}/owner/name/issues/1 or owner/name#1.",
 }
@@ -34,6 +33,7 @@ class TestUrl:
     def test_names_an_issue(self, case: dict[str, str]) -> None:
         issue = Issue.from_url(case["text"], case.get("github", GITHUB))
         assert f"{issue.full_name}#{issue.number}" == case["issue"]
+        assert issue.is_pull == case.get("pull", False)
 
     @pytest.mark.parametrize(
         "case", [one for one in _SPELLINGS if "mistake" in one], ids=lambda one: one["text"]

@@ -118,6 +118,9 @@ class Reference:
     # While the timer is paused, the event that began its last stretch.
     before: Event | None = None
     choice: AssignmentStarts = AssignmentStarts.ANY
+    # Whether an event for assignees started or resumed the timer, or was the person's own.
+    is_assignee: bool = False
+    has_run: bool = False
 
     def assignment_starts(self, event: Event, user_id: int) -> bool:
         return self.choice == "any" or (self.choice == "self" and event.actor == user_id)
@@ -127,18 +130,28 @@ class Reference:
         for event in events:
             if user_id in event.except_users or (event.users is not None and user_id not in event.users):
                 continue
+            at, is_running = event.at_ms, self.start is not None and self.paused_at is None
+            is_for_assignees = event.kind in FOR_ASSIGNEES
+            self.is_assignee |= is_for_assignees and is_running and event.actor == user_id
             if event.kind in ASSIGNMENTS and not self.assignment_starts(event, user_id):
                 continue
-            at, is_running = event.at_ms, self.start is not None and self.paused_at is None
             if event.kind in STOPS and self.start is not None:
+                if event.kind in OF_REVIEW and self.is_assignee:
+                    continue
                 pause = 0 if self.paused_at is None else at - self.paused_at
-                spans.append((self.start, at, at - self.start - self.paused - pause))
+                if self.has_run:
+                    spans.append((self.start, at, at - self.start - self.paused - pause))
                 self.start = None
             elif event.kind in STARTS and self.start is None:
                 self.start, self.paused, self.paused_at, self.last = at, 0, None, event
+                self.is_assignee, self.has_run = is_for_assignees, True
+            elif event.kind == "review_requested" and self.start is None:
+                self.start, self.paused, self.paused_at, self.last = at, 0, at, event
+                self.is_assignee = self.has_run = False
             elif self.paused_at is not None and self.start is not None and self.concerns_last(event, RESUMES):
                 self.paused += at - self.paused_at
                 self.paused_at, self.last = None, self.before if event.kind in RESTORES else event
+                self.is_assignee, self.has_run = self.is_assignee or is_for_assignees, True
             elif is_running and self.concerns_last(event, PAUSES):
                 self.paused_at, self.before, self.last = at, self.last, event
         if self.start is not None:
@@ -154,14 +167,18 @@ class Reference:
         return event.kind not in ABOUT_ONE_CARD or event.card == self.last.card
 
 
-ASSIGNMENTS = {"reopened", "assigned"}
-STARTS = {"reopened", "assigned", "labeled", "project.start", "comment.start"}
-STOPS = {"closed", "deleted", "comment.stop", "project.stop"}
+ASSIGNMENTS = {"reopened", "assigned", "ready_for_review"}
+FOR_ASSIGNEES = {*ASSIGNMENTS, "labeled", "project.start"}
+STARTS = {*FOR_ASSIGNEES, "comment.start"}
+OF_REVIEW = {"review_request_removed", "review_submitted"}
+STOPS = {"closed", "deleted", "comment.stop", "project.stop", *OF_REVIEW}
 # Maps from each kind of event to the kinds of event whose pauses or stretches it ends; empty for all.
 RESUMES: dict[str, set[str]] = {
-    "assigned": {"unassigned", "unassigned.others"},
-    "labeled": {"unlabeled"},
-    "project.start": {"project.pause", "project.removed"},
+    "reopened": {"review_requested"},
+    "ready_for_review": {"review_requested"},
+    "assigned": {"unassigned", "unassigned.others", "review_requested"},
+    "labeled": {"unlabeled", "review_requested"},
+    "project.start": {"project.pause", "project.removed", "review_requested"},
     "project.restored": {"project.removed"},
     "comment.start": set(),
     "comment.resume": set(),
@@ -169,7 +186,7 @@ RESUMES: dict[str, set[str]] = {
 }
 PAUSES: dict[str, set[str]] = {
     "unassigned": set(),
-    "unassigned.others": {"reopened", "assigned", "labeled", "project.start"},
+    "unassigned.others": FOR_ASSIGNEES,
     "unlabeled": set(),
     "project.pause": set(),
     "project.removed": {"project.start"},
@@ -179,12 +196,22 @@ PAUSES: dict[str, set[str]] = {
 RESTORES = {"project.restored", "unarchived"}
 ABOUT_ONE_CARD = {"project.removed", "project.restored"}
 ABOUT_ONE = ["assigned", "unassigned", "comment.start", "comment.pause", "comment.resume", "comment.stop"]
-ABOUT_SOME = ["reopened", "labeled", "unlabeled", "project.start", "project.start", "project.restored"]
+ABOUT_ONE += ["review_requested", "review_requested", *sorted(OF_REVIEW)]
+ABOUT_SOME = [
+    "ready_for_review",
+    "reopened",
+    "labeled",
+    "unlabeled",
+    "project.start",
+    "project.start",
+    "project.restored",
+]
 ABOUT_ALL = ["closed", "deleted", "project.pause", "project.removed", "project.removed", "project.stop"]
 ABOUT_ALL += ["archived", "unarchived"]
 ABOUT_OTHERS = ["unassigned.others"]
-BY_THEMSELVES = ["commented", "commented", *(kind for kind in ABOUT_ONE if kind.startswith("comment."))]
-KINDS = [*ABOUT_ONE, *ABOUT_SOME, *ABOUT_ALL, *ABOUT_OTHERS, "commented"]
+BY_THEMSELVES = ["commented", "converted_to_draft", "opened", "branch_created", "review_submitted"]
+BY_THEMSELVES += [kind for kind in ABOUT_ONE if kind.startswith("comment.")]
+KINDS = [*ABOUT_ONE, *ABOUT_SOME, *ABOUT_ALL, *ABOUT_OTHERS, *BY_THEMSELVES[:4]]
 
 
 def test_the_histories_contain_every_kind_of_event() -> None:

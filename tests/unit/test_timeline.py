@@ -823,6 +823,10 @@ def calendars(draw: st.DrawFn) -> Calendar:
     )
 
 
+# A request only creates a timer.
+_LATER_ACTIONS = [action for action in Action if action is not Action.REQUEST]
+
+
 @st.composite
 def people(draw: st.DrawFn, unit_ms: int = MINUTE) -> list[Timer]:
     """Return the timers of a person, with times that are multiples of a unit.
@@ -837,13 +841,14 @@ def people(draw: st.DrawFn, unit_ms: int = MINUTE) -> list[Timer]:
             [("manual", False), ("assigned", True), ("assigned", False), ("comment.start", True)]
         )
         by, own = draw(kinds)
-        made = replace(
-            Timer.start(user_id=1, ulid=f"T{index}", at_ms=times[0], now_ms=times[0], by=by),
-            history=(Transition(times[0], Action.START, by, by_owner=own),),
-        )
+        first = Transition(times[0], Action.START, by, by_owner=own)
+        if draw(st.integers(0, 3)) == 0:
+            first = Transition(times[0], Action.REQUEST, "review_requested")
+        started = Timer.start(user_id=1, ulid=f"T{index}", at_ms=times[0], now_ms=times[0], by=first.by)
+        made = started.with_state(State.created(first), (first,))
         for time in times[1:]:
             by, own = draw(kinds)
-            action = draw(st.sampled_from([*Action, Action.PAUSE, Action.RESUME]))
+            action = draw(st.sampled_from([*_LATER_ACTIONS, Action.PAUSE, Action.RESUME]))
             step = Transition(time, action, by, by_owner=own, overtime=draw(st.booleans()))
             made = made.apply(step) if made.state.allows(action) else made.note(step)
         claims = []
@@ -931,7 +936,7 @@ def reference(  # noqa: C901 - one loop is easiest to compare with the rules
                 if able and able[0] == ulid:
                     broken = ms
             if state is None:
-                state = State.started(ms)
+                state = State.created(step._replace(at_ms=ms))
             elif effective:
                 state = state.apply(step)
             states[ulid] = state

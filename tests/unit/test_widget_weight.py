@@ -8,12 +8,12 @@ from deployed_stack.paths import ROOT
 from deployed_stack.web import served
 
 WIDGET = ROOT / "web/issue-timer.js"
-MAX_BYTES = 13_500
+MAX_BYTES = 13_600
 # This pattern matches only static imports. `import()` loads other modules when they are needed.
 IMPORT = re.compile(rb"\bimport\b(?!\(|\.)")
 
 
-def test_an_embedding_page_loads_13500_bytes_at_most() -> None:
+def test_an_embedding_page_loads_13600_bytes_at_most() -> None:
     assert len(brotli.compress(served(WIDGET), quality=11)) <= MAX_BYTES
 
 

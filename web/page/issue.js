@@ -2,7 +2,7 @@
 
 import { content, h, isolate } from "../widget/dom.js";
 import { parseIssue } from "../widget/issue-link.js";
-import { text } from "./language.js";
+import { text, widgetTexts } from "./language.js";
 
 /** @import { TimedIssue } from "./types.d.ts" */
 
@@ -22,7 +22,7 @@ export function readIssue(entered) {
 /**
  * Return the short name of an issue, such as octocat/hello-world#7.
  *
- * @param {TimedIssue} timed a timer or a total
+ * @param {Pick<TimedIssue, "github_repo" | "github_issue_number">} timed a timer, a total or an issue
  */
 export function issueReference({ github_repo: repo, github_issue_number: number }) {
   return repo ? `${repo}#${number}` : text("noIssue");
@@ -42,5 +42,15 @@ export function issueLink(timed) {
   const href = timed.github_issue_url;
   // The address of an issue whose timer was just started is unknown until the server has responded.
   const link = h("a", { className: "issue", ...(href ? { href } : {}) }, ...content(name));
-  return title ? h("span", {}, link, " ", h("small", {}, ...content(reference))) : link;
+  const closed = timed.counts_for;
+  if (!title && !closed) return link;
+  return h(
+    "span",
+    {},
+    link,
+    ...(title ? [" ", h("small", {}, ...content(reference))] : []),
+    ...(closed
+      ? [" ", h("small", {}, ...content(widgetTexts.counts_for(isolate(issueReference(closed)))))]
+      : []),
+  );
 }

@@ -195,8 +195,14 @@ export class Now {
     const pending = timer.is_pending && !this.#manager.state.isConnected ? widgetTexts.unsent : "";
     const stop = { name: "stop", label: widgetTexts.stop, act: () => this.#act(key, "stop") };
     if (status === "paused") {
-      const resume = { name: "resume", label: widgetTexts.resume, act: () => this.#act(key, "resume") };
-      return { group: "paused", details: pending, buttons: [resume, stop] };
+      const label = isRequested(timer) ? widgetTexts.start : widgetTexts.resume;
+      const resume = { name: "resume", label, act: () => this.#act(key, "resume") };
+      const reason = isRequested(timer) ? widgetTexts.sources.review_requested : "";
+      return {
+        group: "paused",
+        details: [reason, pending].filter(Boolean).join(" · "),
+        buttons: [resume, stop],
+      };
     }
     if (!isCounting(timer)) {
       const isOutside = waiting_for === "schedule";
@@ -432,9 +438,9 @@ class Row {
    */
   show(timer, { group, details, buttons }) {
     this.#acts = Object.fromEntries(buttons.map(({ name, act }) => [name, act]));
-    const { github_issue_url, github_issue_title, description } = timer;
+    const { github_issue_url, github_issue_title, counts_for, description } = timer;
     const name = timerName(timer);
-    const parts = [name, github_issue_url, github_issue_title, description, group, details];
+    const parts = [name, github_issue_url, github_issue_title, counts_for, description, group, details];
     const shown = JSON.stringify([parts, buttons.map(({ label }) => label)]);
     if (shown === this.#shown) return this;
     this.#shown = shown;
@@ -472,6 +478,15 @@ class Row {
     if (name !== "back") created.ariaLabel = `${label} ${isolate(timer)}`;
     return created;
   }
+}
+
+/**
+ * Whether a timer waits for a review that has not begun.
+ *
+ * @param {Timer} timer
+ */
+function isRequested({ source, status, active_duration }) {
+  return source === "review_requested" && status === "paused" && !active_duration;
 }
 
 /**

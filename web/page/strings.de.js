@@ -652,6 +652,7 @@ export const german = {
   ignoredBeforeRegistration: "es geschah, bevor sich die Person hier angemeldet hat",
   ignoredNobody: "es einen Bot oder ein gelöschtes Konto betrifft",
   ignoredNoIssue: "es nicht um ein Issue geht",
+  ignoredTeam: "das Review von einem Team erbeten wurde",
   ignoredClosed: "das Issue geschlossen ist",
   ignoredUnassigned: "niemand zugewiesen ist",
   ignoredNotTimed: "niemand einen Timer auf dem Issue hat",

@@ -427,6 +427,7 @@ export const english = {
   ignoredBeforeRegistration: "it happened before the person signed in here",
   ignoredNobody: "it concerns a bot or a deleted account",
   ignoredNoIssue: "it is not about an issue",
+  ignoredTeam: "the review was requested from a team",
   ignoredClosed: "the issue is closed",
   ignoredUnassigned: "nobody is assigned",
   ignoredNotTimed: "nobody has a timer on the issue",

@@ -42,6 +42,8 @@ export interface Timer extends Durations {
   github_issue_number: number | null;
   github_repo: string | null;
   github_issue_title: string | null;
+  /** The issue for which the time of a pull request counts. */
+  counts_for?: Pick<Timer, "github_repo" | "github_issue_number"> | null;
   description: string;
   source: string;
   stopped_by: string | null;
@@ -148,7 +150,7 @@ export interface TimerPage {
 /** The issue of a timer or of a total. */
 export type TimedIssue = Pick<
   Timer,
-  "github_repo" | "github_issue_number" | "github_issue_url" | "github_issue_title"
+  "github_repo" | "github_issue_number" | "github_issue_url" | "github_issue_title" | "counts_for"
 >;
 
 /** `IssueTotal` of the API. */

@@ -53,6 +53,7 @@ export class Card {
       timer.github_issue_title && isolate(name),
       strings.began(shortTime(timer.start_time, language, now)),
       strings.sources[timer.source],
+      timer.counts_for && strings.counts_for(isolate(issueName(timer.counts_for, strings))),
       timer.is_pending && !isConnected && strings.unsent,
     ];
     setText(this.#rest, ["", ...details.filter(Boolean)].join(" · "));
@@ -109,7 +110,7 @@ function whyText(timer, strings, { language, now, timers }) {
 }
 
 /**
- * @param {Pick<Timer, "github_repo" | "github_issue_number" | "description">} timer
+ * @param {Pick<Timer, "github_repo" | "github_issue_number"> & {description?: string}} timer
  * @param {Strings} strings
  */
 export function issueName(timer, strings) {

@@ -9,14 +9,14 @@ const BAR = "(\\||%7C)";
 const MAX_NUMBER = 2 ** 31 - 1;
 
 /**
- * Parse a reference to an issue: its address, or that of a page below it, the address of a board on which the
- * issue's pane is open, `owner/name#1` or `owner/name 1`. If `repo` is given, the issue's number is enough.
+ * Parse a reference to an issue or a pull request: its address, or that of a page below it, the address of a board
+ * on which the issue's pane is open, `owner/name#1` or `owner/name 1`. If `repo` is given, its number is enough.
  * Addresses may be on github.com or below `github`.
  *
  * @param {string} input
  * @param {?string} [repo] the repository of the issue if the reference is only a number
  * @param {string} [github] the address of the GitHub that the server is connected to
- * @returns {import("./types.d.ts").Issue | {mistake: "empty" | "form" | "pull" | "number"}}
+ * @returns {import("./types.d.ts").Issue | {mistake: "empty" | "form" | "number"}}
  */
 export function parseIssue(input, repo, github = "//github.com") {
   const text = input.trim();
@@ -33,9 +33,13 @@ export function parseIssue(input, repo, github = "//github.com") {
   for (const spelling of spellings) {
     const { owner, name, pull, number } = new RegExp(`^(${spelling})$`, "i").exec(reference)?.groups ?? {};
     if (!number) continue;
-    if (pull) return { mistake: "pull" };
     if (Number(number) < 1 || Number(number) > MAX_NUMBER) return { mistake: "number" };
-    return { github_repo: `${owner}/${name}`, github_issue_number: Number(number) };
+    return {
+      github_repo: `${owner}/${name}`,
+      github_issue_number: Number(number),
+      // Only the address says that it is a pull request.
+      ...(pull && { github_issue_url: text }),
+    };
   }
   return { mistake: "form" };
 }

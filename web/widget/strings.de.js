@@ -30,6 +30,7 @@ export default {
   },
   byYou: "durch dich",
   began: (time) => `Beginn: ${time}`,
+  counts_for: (name) => `zählt für ${name}`,
   noIssue: "Timer ohne Issue",
   loading: "Timer werden geladen…",
   none: "Es läuft kein Timer.",
@@ -50,6 +51,7 @@ export default {
     closed: "Issue geschlossen",
     reopened: "wieder geöffnet",
     labeled: "durch Label",
+    review_requested: "dein Review ist erbeten",
     project: "auf dem Board verschoben",
     comment: "durch Kommentar",
   },
@@ -75,7 +77,6 @@ export default {
   mistakes: {
     empty: "Welches Issue? Füge die Adresse ein, oder schreibe owner/repo#1.",
     form: "Das ist kein Issue auf GitHub. Füge die Adresse ein, oder schreibe owner/repo#1.",
-    pull: "Das ist ein Pull Request. Timer gibt es für Issues.",
     number: "Ein Issue mit dieser Nummer gibt es nicht.",
   },
   errors: {

@@ -32,6 +32,7 @@ const en = {
   },
   byYou: "by you",
   began: (time) => `started ${time}`,
+  counts_for: (name) => `counts for ${name}`,
   noIssue: "Timer without an issue",
   loading: "Loading…",
   none: "No timer is running.",
@@ -52,6 +53,7 @@ const en = {
     reopened: "reopened",
     labeled: "labelled",
     closed: "issue closed",
+    review_requested: "review requested",
     project: "moved on the board",
     comment: "by comment",
   },
@@ -76,7 +78,6 @@ const en = {
   mistakes: {
     empty: "Which issue? Paste its address or type owner/repo#1.",
     form: "This is not an issue on GitHub. Paste its address or type owner/repo#1.",
-    pull: "This is a pull request. Timers are for issues.",
     number: "There is no issue with this number.",
   },
   // The server's messages are in English.

@@ -49,6 +49,8 @@ export interface OpenTimer extends Countable {
   github_issue_number: number | null;
   github_issue_title?: string | null;
   description: string;
+  /** The issue for which the time of a pull request counts. */
+  counts_for?: Issue | null;
   /** The trigger that started the timer, such as `manual`, `assigned` or `project`. */
   source: string;
   /** The last act, comment or event that shows that somebody works on the issue. */
@@ -92,6 +94,8 @@ export interface Issue {
   /** owner/name */
   github_repo: string;
   github_issue_number: number;
+  /** an address of a pull request */
+  github_issue_url?: string;
 }
 
 /** A timer to start, on an issue or on none. */
@@ -278,6 +282,8 @@ export interface Strings {
   why: Partial<Record<Standing, (name: string) => string>>;
   byYou: string;
   began: (time: string) => string;
+  /** `name` is the issue for which the time of a pull request counts. */
+  counts_for: (name: string) => string;
   noIssue: string;
   loading: string;
   none: string;
@@ -301,7 +307,7 @@ export interface Strings {
   /** `cause`: why a timer was stopped, if the server says so. */
   elsewhere: Record<Exclude<Kind, "focus">, (name: string, cause?: string) => string>;
   problems: Record<Events["problem"]["code"], string>;
-  mistakes: Record<"empty" | "form" | "pull" | "number", string>;
+  mistakes: Record<"empty" | "form" | "number", string>;
   /** Translations of the server's messages, by the code of the error (`ErrorCode` in docs/openapi.json). */
   errors: Record<string, string>;
 }

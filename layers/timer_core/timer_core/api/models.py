@@ -161,6 +161,15 @@ class Why(BaseModel):
     ]
 
 
+class IssueShown(BaseModel):
+    """An issue on GitHub."""
+
+    github_issue_url: str
+    github_issue_number: int
+    github_repo: str
+    github_issue_title: str | None
+
+
 class TimeLog(TimerFacts):
     """A timer, with the part of its time that counts as the person's working time."""
 
@@ -180,6 +189,12 @@ class TimeLog(TimerFacts):
         Field(description="When the share, or what the timer waits for, changes by itself; null if never."),
     ]
     why: Annotated[Why | None, Field(description="Why the timer counts or waits; null if it is stopped.")]
+    counts_for: Annotated[
+        IssueShown | None,
+        Field(
+            description="The issue for which the time of a pull request counts: the only one that it closes."
+        ),
+    ]
 
 
 class ListedTimeLog(TimeLog):

@@ -54,8 +54,17 @@ def hidden_timer(timer: Timer) -> dict[str, Any]:
     return {"id": timer.id, "user": timer.user_id, "start_time": format_ms(timer.start_ms)}
 
 
-def time_log(timer: Timer, worked: WorkingTime, now_ms: int) -> dict[str, Any]:
-    """Return a timer and its working time at a time (see `models.TimeLog`)."""
+def time_log(
+    timer: Timer, worked: WorkingTime, now_ms: int, *, counts_for: Mapping[str, Issue]
+) -> dict[str, Any]:
+    """Return a timer and its working time at a time (see `models.TimeLog`).
+
+    Parameters
+    ----------
+    counts_for
+        The issues for which the time of pull requests counts, by the keys of these.
+    """
+    closed = counts_for.get(timer.issue.key) if timer.issue else None
     standing = worked.standing
     return {
         **timer_facts(timer, now_ms),
@@ -65,6 +74,7 @@ def time_log(timer: Timer, worked: WorkingTime, now_ms: int) -> dict[str, Any]:
         "counting_share": float(standing.share) if standing else 0.0,
         "counting_changes_at": _time(standing.changes_ms or None) if standing else None,
         "why": standing and _why(standing, timer.user_id),
+        "counts_for": closed and issue_members(closed),
     }
 
 

@@ -31,18 +31,19 @@ _FOLDERS = {"orgs", "users", "enterprises"}
 
 
 class IssueName(NamedTuple):
-    """The name of an issue; its number may be out of GitHub's range."""
+    """The name of an issue or a pull request; its number may be out of GitHub's range."""
 
     owner: str
     repo: str
     number: int
+    is_pull: bool
 
 
 def parse_issue(text: str, github_url: str, *, field: str) -> IssueName:
-    """Return the issue that a text names: its address, or that of a page below it, or ``owner/name#1``.
+    """Return the issue or pull request that a text names: an address, or ``owner/name#1``.
 
-    The scheme and ``www.`` may be missing. Query, fragment and surrounding blanks are ignored. The address of
-    a board or of a list names the issue whose pane is open.
+    The address may be that of a page below it. The scheme and ``www.`` may be missing. Query, fragment and
+    surrounding blanks are ignored. The address of a board or of a list names the issue whose pane is open.
 
     Parameters
     ----------
@@ -52,18 +53,15 @@ def parse_issue(text: str, github_url: str, *, field: str) -> IssueName:
     Raises
     ------
     InvalidInput
-        If the text does not name an issue on GitHub.
+        If the text names neither an issue nor a pull request on GitHub.
     """
     text = text.strip(_BLANKS)
     if not text:
         raise InvalidInput(field, "Must not be empty.", ErrorCode.NOT_AN_ISSUE)
     for spelling in _spellings(github_url):
         if match := spelling.fullmatch(text):
-            if match.groupdict().get("pull"):
-                raise InvalidInput(
-                    field, "Is a pull request; only issues have timers.", ErrorCode.NOT_AN_ISSUE
-                )
-            return IssueName(match["owner"], match["name"], int(match["number"]))
+            is_pull = bool(match.groupdict().get("pull"))
+            return IssueName(match["owner"], match["name"], int(match["number"]), is_pull)
     raise InvalidInput(
         field,
         f"Must be an issue: {github_url}/owner/name/issues/1 or owner/name#1.",

@@ -16,6 +16,9 @@ from timer_core.domain.schedule import Span, joined
 from timer_core.domain.state import CORRECTION, MANUAL, Action, State, Status, Transition, states
 from timer_core.domain.timers import LATEST_MS, MAX_CLAIMS, Claim, Timer, check_span, cut, stretches, without
 
+# Follows the cause of the request that created a timer, in the cause of the pause with which it began.
+_BEGINS_PAUSED = ".paused"
+
 
 @dataclass(frozen=True, slots=True)
 class Correction:
@@ -359,7 +362,7 @@ def _continuing(timer: Timer, at_ms: int, ulid: str) -> tuple[Transition, list[T
             break
         if state is None or state.allows(transition.action):
             was_running = state is not None and state.status is Status.RUNNING
-            state = State.started(transition.at_ms) if state is None else state.apply(transition)
+            state = State.created(transition) if state is None else state.apply(transition)
             if state.status is not Status.RUNNING:
                 acts = []
             elif not was_running:
@@ -532,8 +535,12 @@ class _Parts:
     def of(cls, timer: Timer) -> "_Parts":
         """Return the parts of a timer's history, within its start and its end."""
         start, *later = timer.history
-        state, pairs, others = State.started(start.at_ms), list[_Pair](), list[Transition]()
+        state, pairs, others = State.created(start), list[_Pair](), list[Transition]()
         stop: Transition | None = None
+        if start.action is Action.REQUEST:
+            # The pause has a cause of its own, because a replay tells transitions by events apart by it.
+            pause = start._replace(action=Action.PAUSE, cause=f"{start.cause}{_BEGINS_PAUSED}")
+            pairs.append(_Pair(pause, None, None))
         for transition in later:
             if not state.allows(transition.action):
                 others.append(transition)
@@ -588,9 +595,15 @@ class _Parts:
 
         Of the transitions that changed no status, those remain that still change none.
         """
-        effective = [self.start]
-        for pair in self.pauses:
-            effective += [pair.pause, *([] if pair.resume is None else [pair.resume])]
+        start = self.start
+        pauses = [edge for pair in self.pauses for edge in (pair.pause, pair.resume) if edge is not None]
+        if start.action is Action.REQUEST:
+            if pauses and pauses[0].at_ms <= start.at_ms:
+                # The timer still begins with this pause.
+                del pauses[0]
+            else:
+                start = start._replace(action=Action.START)
+        effective = [start, *pauses]
         effective += [] if self.stop is None else [self.stop]
         others = sorted(self.others, key=attrgetter("at_ms"))
         tagged = heapq.merge(
@@ -599,12 +612,12 @@ class _Parts:
             key=lambda entry: entry[0].at_ms,
         )
         history: list[Transition] = []
-        state = State.started(self.start.at_ms)
+        state = State.created(start)
         for transition, has_effect in tagged:
             allows = state.allows(transition.action)
-            if transition is not self.start and allows and (has_effect or transition.action is Action.FOCUS):
+            if transition is not start and allows and (has_effect or transition.action is Action.FOCUS):
                 state = state.apply(transition)
-            elif transition is not self.start and (allows or not _is_kept(transition, state)):
+            elif transition is not start and (allows or not _is_kept(transition, state)):
                 continue
             history.append(transition)
         return timer.with_state(state, tuple(history))

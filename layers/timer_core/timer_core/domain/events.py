@@ -27,6 +27,9 @@ class Effect:
         Whether the resumed stretch has the cause of the stretch before the pause.
     is_assignment
         Whether the settings decide if the event starts a timer (`timer_core.domain.calendar`).
+    of_review
+        Whether a stop has an effect only on the timer of somebody who reviews a pull request, and not on that
+        of an assignee.
     """
 
     action: Action | None
@@ -35,6 +38,7 @@ class Effect:
     of_same_card: bool = False
     restores: bool = False
     is_assignment: bool = False
+    of_review: bool = False
 
     def ends_pause_by(self, by: str | None) -> bool:
         """Whether a start or resume ends a pause that this kind of event (or person) began."""
@@ -50,16 +54,27 @@ class Effect:
 TOLERANCE_MS = 5_000
 
 
+# The kinds of event that start or resume the timers of assignees.
+FOR_ASSIGNEES = frozenset({"reopened", "assigned", "labeled", "project.start", "ready_for_review"})
+
+
+# The kind of event that creates a paused timer, which an assignment starts.
+_REQUESTED = frozenset({"review_requested"})
 # The kinds of event. Events of the same second without a finer time are sorted in the order of this list. To
 # add a kind, add it here and read it from its delivery in github/webhooks/payloads.py. Users see only the
 # part before the dot.
 EFFECTS: dict[str, Effect] = {
-    "reopened": Effect(Action.START, is_assignment=True),
+    # A person opened a pull request, or created a branch that the number of the issue begins.
+    "opened": Effect(Action.FOCUS),
+    "branch_created": Effect(Action.FOCUS),
+    "reopened": Effect(Action.START, resumes=_REQUESTED, is_assignment=True),
     "assigned": Effect(
-        Action.START, resumes=frozenset({"unassigned", "unassigned.others"}), is_assignment=True
+        Action.START, resumes=_REQUESTED | {"unassigned", "unassigned.others"}, is_assignment=True
     ),
-    "labeled": Effect(Action.START, resumes=frozenset({"unlabeled"})),
-    "project.start": Effect(Action.START, resumes=frozenset({"project.pause", "project.removed"})),
+    "labeled": Effect(Action.START, resumes=_REQUESTED | {"unlabeled"}),
+    "project.start": Effect(Action.START, resumes=_REQUESTED | {"project.pause", "project.removed"}),
+    "ready_for_review": Effect(Action.START, resumes=_REQUESTED, is_assignment=True),
+    "review_requested": Effect(Action.REQUEST),
     # The card was restored from the archive.
     "project.restored": Effect(
         Action.RESUME, resumes=frozenset({"project.removed"}), of_same_card=True, restores=True
@@ -73,7 +88,7 @@ EFFECTS: dict[str, Effect] = {
     # never have been assigned, so the event does not pause what they started themselves.
     "unassigned.others": Effect(
         Action.PAUSE,
-        pauses=frozenset({"reopened", "assigned", "labeled", "project.start"}),
+        pauses=FOR_ASSIGNEES,
     ),
     "unlabeled": Effect(Action.PAUSE),
     "project.pause": Effect(Action.PAUSE),
@@ -81,13 +96,19 @@ EFFECTS: dict[str, Effect] = {
     "project.removed": Effect(Action.PAUSE, pauses=frozenset({"project.start"}), of_same_card=True),
     "comment.pause": Effect(Action.PAUSE),
     "archived": Effect(Action.PAUSE),
+    "review_request_removed": Effect(Action.STOP, of_review=True),
+    "review_submitted": Effect(Action.STOP, of_review=True),
     "comment.stop": Effect(Action.STOP),
     "project.stop": Effect(Action.STOP),
     "closed": Effect(Action.STOP),
     "deleted": Effect(Action.STOP),
     # A person commented on the issue, without a command.
     "commented": Effect(None),
+    "converted_to_draft": Effect(None),
 }
+_OF_ONE_USER = frozenset(
+    {"assigned", "unassigned", "review_requested", "review_request_removed", "review_submitted"}
+)
 _RANK = {kind: rank for rank, kind in enumerate(EFFECTS)}
 # Version 1 UUIDs count units of 100 ns from 15 October 1582 in 60 bits (RFC 9562, section 5.1).
 _UUID_EPOCH = 0x01B21DD213814000
@@ -170,9 +191,9 @@ class Event:
 
     def may_be(self, other: "Event") -> bool:
         """Whether two events may be the same event, both delivered and read from the timeline."""
-        # Only assignments are compared by user. The users of one event of another kind may differ, because
-        # an event is logged without its unregistered users.
-        concern_same = self.kind not in {"assigned", "unassigned"} or self.users == other.users
+        # Only events of a single user are compared by user. The users of one event of another kind may
+        # differ, because an event is logged without its unregistered users.
+        concern_same = self.kind not in _OF_ONE_USER or self.users == other.users
         return self.kind == other.kind and concern_same and abs(self.at_ms - other.at_ms) <= TOLERANCE_MS
 
 

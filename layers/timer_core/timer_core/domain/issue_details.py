@@ -128,18 +128,19 @@ def details_of(issue: Issue, registers: Registers) -> IssueDetails:
     title = content.get(TITLE) or issue.title
     parent = content.get(PARENT)
     cards = _cards(registers)
+    is_pull_request = bool(content.get(IS_PULL_REQUEST))
     return IssueDetails(
-        issue=replace(issue, title=title),
+        issue=replace(issue, title=title, is_pull=issue.is_pull or is_pull_request),
         title=title,
         state=content.get(STATE) or "",
         labels=tuple(sorted(content.get(LABELS) or ())),
         milestone=content.get(MILESTONE) or "",
         type=content.get(TYPE) or "",
-        parent=None if parent is None else _to_issue(parent),
+        parent=None if parent is None else to_issue(parent),
         projects=tuple(sorted(ProjectStatus(card["title"], card["status"]) for card in cards)),
         estimate_ms=_estimate_ms(content, cards),
-        is_pull_request=bool(content.get(IS_PULL_REQUEST)),
-        closes=tuple(_to_issue(one) for one in content.get(CLOSES) or ()),
+        is_pull_request=is_pull_request,
+        closes=tuple(to_issue(one) for one in content.get(CLOSES) or ()),
     )
 
 
@@ -185,7 +186,8 @@ def issue_content(issue: Issue) -> list[int | str]:
     return [issue.repo_id, issue.full_name, issue.number]
 
 
-def _to_issue(content: Any) -> Issue:
+def to_issue(content: Any) -> Issue:
+    """Return an issue, given its content in a register."""
     repo_id, full_name, number = content
     return Issue.of(full_name, number, repo_id=repo_id)
 

@@ -61,6 +61,9 @@ class Issue:
         The last known title; empty if unknown.
     repo_id
         The numeric id of the repository; 0 if only the repository's name is known.
+    is_pull
+        Whether it is known to be a pull request. GitHub numbers issues and pull requests together, so this is
+        no part of its identity.
     """
 
     owner: str
@@ -68,6 +71,7 @@ class Issue:
     number: int
     title: str = ""
     repo_id: int = 0
+    is_pull: bool = False
 
     @classmethod
     def of(cls, full_name: str, number: int, *, repo_id: int = 0, field: str = "github_repo") -> Self:
@@ -101,16 +105,16 @@ class Issue:
         Raises
         ------
         InvalidInput
-            If the text does not name an issue on GitHub.
+            If the text names neither an issue nor a pull request on GitHub.
         """
-        owner, repo, number = parse_issue(url, github_url, field="github_issue_url")
+        owner, repo, number, is_pull = parse_issue(url, github_url, field="github_issue_url")
         if not 1 <= number <= MAX_ISSUE_NUMBER:
             raise InvalidInput(
                 "github_issue_url",
                 f"The number must be between 1 and {MAX_ISSUE_NUMBER}.",
                 ErrorCode.OUT_OF_RANGE,
             )
-        return cls(owner, repo, number)
+        return cls(owner, repo, number, is_pull=is_pull)
 
     @property
     def full_name(self) -> str:
@@ -134,7 +138,8 @@ class Issue:
 
     def url(self, github_url: str) -> str:
         """Return the address of the issue's page, below the base URL of GitHub's pages."""
-        return f"{github_url}/{self.full_name}/issues/{self.number}"
+        kind = "pull" if self.is_pull else "issues"
+        return f"{github_url}/{self.full_name}/{kind}/{self.number}"
 
     def in_repository(self, full_name: str) -> Self:
         """Return the issue with another name of its repository."""

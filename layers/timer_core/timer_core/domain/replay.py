@@ -14,8 +14,10 @@ rederived. If an event is redelivered, nothing changes.
 5. The difference: the outcome lists the timers to write and the timers that became part of other timers.
 
 An event without effect is not stored in a timer's history, with one exception: an own event (one that the
-owner caused) that would start or resume a timer that already runs. It shows on which timer the owner worked
-(`timer_core.domain.timeline`), and the event itself expires.
+owner caused) that would start, resume or focus a timer that already runs. It shows on which timer the owner
+worked (`timer_core.domain.timeline`), and the event itself expires.
+
+A requested review creates a paused timer. If it ends without having run, it leaves no timer.
 """
 
 from bisect import bisect_right
@@ -25,14 +27,14 @@ from typing import NamedTuple
 
 from timer_core.domain.calendar import AssignmentStarts, Calendar
 from timer_core.domain.changes import changed_from_ms
-from timer_core.domain.events import EFFECTS, Effect, Event
+from timer_core.domain.events import EFFECTS, FOR_ASSIGNEES, Effect, Event
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import DAY_MS, Span
-from timer_core.domain.state import CORRECTION, SWEEPER, Action, Status, Transition
+from timer_core.domain.state import CORRECTION, CREATES, SWEEPER, Action, Status, Transition, states
 from timer_core.domain.timers import LATEST_MS, Timer, end_of_date
 
-_STARTS = frozenset({Action.START, Action.RESUME})
+_OWN_ACTS = frozenset({Action.START, Action.RESUME, Action.FOCUS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,11 @@ def replay(
         for step in steps
         if step.expired not in unexpired and (step.is_locked or step.transition.cause not in foreign)
     ]
-    derived = [_with_signs(timer, signs) for timer in _fold(steps, signs, issue, user_id, now_ms)]
+    derived = [
+        _with_signs(timer, signs)
+        for timer in _fold(steps, signs, issue, user_id, now_ms)
+        if not _leaves_nothing(timer, unlocked)
+    ]
     pairs, vanished = _match(derived, unlocked, used_ulids)
     changed = [(new, old) for new, old in pairs if _differs(new, old)]
     reached = [changed_from_ms(old, new) for new, old in changed]
@@ -334,7 +340,7 @@ def _fold(
             continue
         if current is not None:
             current = _apply(current, step)
-        elif step.transition.action is Action.START and not step.is_disabled:
+        elif step.transition.action in CREATES and not step.is_disabled:
             current = _Current(_create(step.transition, issue, user_id, now_ms), step)
         elif stopped and step.effect is None:
             stopped[-1] = stopped[-1].note(step.transition)
@@ -342,6 +348,15 @@ def _fold(
             stopped.append(current.timer)
             current = None
     return stopped if current is None else [*stopped, current.timer]
+
+
+def _leaves_nothing(timer: Timer, existing: Iterable[Timer]) -> bool:
+    """Whether a timer of a requested review has ended by an event, and nobody has run it or written in it."""
+    if timer.is_open or timer.history[0].action is not Action.REQUEST:
+        return False
+    is_by_events = all(transition.by in EFFECTS for transition in timer.history)
+    has_run = any(state.status is Status.RUNNING for state in states(timer.history))
+    return is_by_events and not has_run and not any(old.description for old in _covered_by(timer, existing))
 
 
 def _is_refuted(stop: _Step, timer: Timer, signs: Sequence[_Sign]) -> bool:
@@ -369,7 +384,8 @@ def _create(start: Transition, issue: Issue, user_id: int, now_ms: int) -> Timer
         cause=start.cause,
         issue=issue,
     )
-    return replace(timer, history=(start,), version=0)
+    (state,) = states((start,))
+    return replace(timer.with_state(state, (start,)), version=0)
 
 
 def _apply(current: _Current, step: _Step) -> _Current:
@@ -377,7 +393,7 @@ def _apply(current: _Current, step: _Step) -> _Current:
 
     If the timer has no room for another transition by an event, only an event that stops the timer has an
     effect. A manual transition without effect is noted in the history, because it is stored nowhere else. An
-    own event is noted if it would start or resume the timer, but the timer already runs.
+    own event is noted if it would start, resume or focus the timer, but the timer already runs.
     """
     timer, action = current.timer, _action_on(current, step)
     is_manual = step.effect is None
@@ -401,7 +417,7 @@ def _apply(current: _Current, step: _Step) -> _Current:
 
 def _is_own_act(step: _Step) -> bool:
     """Whether an event shows that the owner began to work on the issue."""
-    return step.transition.by_owner and step.transition.action in _STARTS
+    return step.transition.by_owner and step.transition.action in _OWN_ACTS
 
 
 def _action_on(current: _Current, step: _Step) -> Action | None:
@@ -416,7 +432,7 @@ def _action_on(current: _Current, step: _Step) -> Action | None:
         # timer was open and paused at that time.
         return Action.RESUME if step.created_timer and is_paused else action
     if action is Action.STOP:
-        return action
+        return None if effect.of_review and _is_of_assignee(current.timer) else action
     if step.is_disabled:
         return None
     if effect.of_same_card and not _may_be_same_card(current.changed_by, step):
@@ -425,6 +441,11 @@ def _action_on(current: _Current, step: _Step) -> Action | None:
     if is_paused:
         return Action.RESUME if effect.ends_pause_by(changed_by) else None
     return Action.PAUSE if action is Action.PAUSE and effect.ends_stretch_by(changed_by) else None
+
+
+def _is_of_assignee(timer: Timer) -> bool:
+    """Whether an assignment, or another event for assignees, started or resumed a timer."""
+    return any(transition.by in FOR_ASSIGNEES for transition in timer.history)
 
 
 def _may_be_same_card(step: _Step, other: _Step) -> bool:
@@ -517,12 +538,16 @@ def _with_unused_ulid(timer: Timer, used_ulids: Set[str]) -> Timer:
 def _with_attributes_of(old: Timer, timer: Timer) -> Timer:
     """Copy the attributes that events never change from the replaced timer to the derived one."""
     issue, organization = old.issue, old.organization
-    if timer.issue and issue and timer.issue.key != issue.key:
-        # The issue has moved. Keep an organization that was set manually.
-        organization = timer.issue.owner if organization == issue.owner else organization
-        issue = replace(timer.issue, title=timer.issue.title or issue.title)
-    elif timer.issue and issue and timer.issue.title:
-        issue = replace(issue, title=timer.issue.title)
+    if timer.issue and issue:
+        has_moved = timer.issue.key != issue.key
+        if has_moved and organization == issue.owner:
+            # An organization that was set manually is kept.
+            organization = timer.issue.owner
+        issue = replace(
+            timer.issue if has_moved else issue,
+            title=timer.issue.title or issue.title,
+            is_pull=timer.issue.is_pull or issue.is_pull,
+        )
     return replace(
         timer,
         ulid=old.ulid,

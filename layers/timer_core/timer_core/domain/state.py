@@ -44,7 +44,8 @@ class Status(StrEnum):
 class Action(StrEnum):
     """The action that a request or an event causes.
 
-    A focus changes nothing except which of a person's running timers counts (`timer_core.domain.timeline`).
+    A focus changes nothing except which of a person's running timers counts (`timer_core.domain.timeline`). A
+    request, such as that of a review, creates a timer that is paused until something resumes it.
     """
 
     START = "start"
@@ -52,11 +53,15 @@ class Action(StrEnum):
     RESUME = "resume"
     STOP = "stop"
     FOCUS = "focus"
+    REQUEST = "request"
 
 
-# The statuses that allow each action. A start creates a new timer.
+# The actions that create a timer.
+CREATES = frozenset({Action.START, Action.REQUEST})
+# The statuses that allow each action.
 ALLOWED_FROM: dict[Action, frozenset[Status]] = {
     Action.START: frozenset(),
+    Action.REQUEST: frozenset(),
     Action.FOCUS: frozenset({Status.RUNNING}),
     Action.PAUSE: frozenset({Status.RUNNING}),
     Action.RESUME: frozenset({Status.PAUSED}),
@@ -161,6 +166,14 @@ class State(NamedTuple):
         """Return the state of a timer that has just been started."""
         return cls(Status.RUNNING, -at_ms, at_ms)
 
+    @classmethod
+    def created(cls, first: Transition) -> Self:
+        """Return the state of a timer after the first transition of its history."""
+        at_ms = first.at_ms
+        if first.action is Action.REQUEST:
+            return cls(Status.PAUSED, 0, at_ms, at_ms, first.by)
+        return cls.started(at_ms)
+
     def active_ms(self, now_ms: int) -> int:
         """Return the active time, without pauses; a running timer is counted up to ``now_ms``."""
         if self.status is Status.RUNNING:
@@ -202,7 +215,7 @@ def states(history: Iterable[Transition]) -> Iterator[State]:
     state: State | None = None
     for transition in history:
         if state is None:
-            state = State.started(transition.at_ms)
+            state = State.created(transition)
         elif state.allows(transition.action):
             state = state.apply(transition)
         else:

@@ -328,7 +328,7 @@ def _marks(timer: Timer, number: int) -> Iterator[_Mark]:
     for entry, transition in enumerate(timer.history):
         has_effect = state is None or state.allows(transition.action)
         if state is None:
-            state = State.started(transition.at_ms)
+            state = State.created(transition)
         elif has_effect:
             state = state.apply(transition)
         at_ms = max(at_ms, state.changed_ms if has_effect else transition.at_ms)

@@ -37,6 +37,7 @@ CLOCK_SKEW_MS = 60_000
 _OFFLINE_MS = 3 * DAY_MS
 # Later than every time in the table: the year 9999.
 LATEST_MS = 253_402_300_799_999
+_BEGIN_PAUSES = frozenset({Action.PAUSE, Action.REQUEST})
 _BEGINNING, _END = attrgetter("since_ms"), attrgetter("until_ms")
 
 
@@ -400,7 +401,7 @@ def pauses(timer: Timer) -> list[Pause]:
 
     The start and the end may have been corrected, so that they cut a pause or exclude it.
     """
-    if not any(done.action is Action.PAUSE for done in timer.history):
+    if not any(done.action in _BEGIN_PAUSES for done in timer.history):
         return []
     found: list[Span] = []
     since_ms: int | None = None

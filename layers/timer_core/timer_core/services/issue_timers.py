@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from timer_core.domain.events import EFFECTS, Event, guid_time_at
-from timer_core.domain.issue_details import Registers
+from timer_core.domain.issue_details import CLOSES, Registers, issue_content, to_issue
 from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.moves import Move
 from timer_core.domain.replay import replay
@@ -234,7 +234,7 @@ class IssueTimers:
         Parameters
         ----------
         is_explicit
-            Whether a person asked for it, so that the details are kept in any case.
+            Whether the details are kept in any case.
 
         Returns
         -------
@@ -251,8 +251,16 @@ class IssueTimers:
         history = self._log.read(issue)
         if not is_explicit and not history.is_timed:
             return False
-        self._details.record(history, seen, now_ms=now_ms)
+        self._details.record(history, self._identified(seen), now_ms=now_ms)
         return True
+
+    def _identified(self, seen: Registers) -> Registers:
+        """Return observations with the ids of the repositories of closed issues, as far as they are known."""
+        closes = seen.get(CLOSES)
+        if closes is None:
+            return seen
+        issues = [self._repositories.identify(to_issue(one)) for one in closes.content]
+        return {**seen, CLOSES: closes._replace(content=[issue_content(issue) for issue in issues])}
 
     def timers_of(self, user_id: int, issue: Issue) -> list[Timer]:
         """Return a person's latest timers on an issue, sorted by start."""

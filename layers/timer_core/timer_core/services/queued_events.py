@@ -8,6 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from timer_core.domain.events import guid_time_at
+from timer_core.domain.issue_details import IS_PULL_REQUEST
 from timer_core.domain.issues import Issue
 from timer_core.github.api.cards import Card, fetch_card
 from timer_core.github.api.client import GitHub
@@ -136,7 +137,13 @@ class QueuedEventHandler:
 
     def _record_details(self, event: DetailsEvent) -> Outcome:
         issue = Issue.of(event.repo, event.number, repo_id=event.repo_id)
-        is_kept = self._issue_timers.record_details(issue, to_registers(event.seen), now_ms=self._clock())
+        is_kept = self._issue_timers.record_details(
+            issue,
+            to_registers(event.seen),
+            now_ms=self._clock(),
+            # Only deliveries tell which issues it closes, also if somebody is timed on it later.
+            is_explicit=IS_PULL_REQUEST in event.seen,
+        )
         if is_kept and event.reason == "only_details":
             return Outcome("applied", {"kind": "details"})
         # The reason says why the delivery changed no timer.

@@ -6,15 +6,19 @@ so that it comes with the read of the issue's log and slots.
 
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from timer_core.domain.issue_details import IssueDetails, Register, Registers, details_of, merged
 from timer_core.domain.issues import Issue
+from timer_core.domain.timers import Timer
 from timer_core.store.issue_history import IssueHistory, IssuePage, StoredDetails
 from timer_core.store.items import EVENT_DAYS, IssueDetailsItem, as_read, compact, expiry
 from timer_core.store.keys import DETAILS_SK, issue_pk
+from timer_core.store.repositories import PresentNames
 from timer_core.store.table import ConditionFailed, RawItem, Table, Write, retry_on_conflict
 
+# Requests show details that were read at most this long ago.
+_CACHE_MS = 60_000
 _BUSY = "The details of an issue kept changing."
 
 
@@ -102,3 +106,46 @@ class IssueDetailsStore:
         # If they have changed, they are moved when the move is applied again.
         with contextlib.suppress(ConditionFailed):
             self._table.write(Write("Update", issue_pk(page.issue), DETAILS_SK, is_unchanged, actions))
+
+
+class ClosedIssues:
+    """Finds the issue for which the time of a pull request counts: the only one that it closes.
+
+    If a pull request closes several issues, nobody knows how its time divides among them, so it counts for
+    none. What was read is cached, and only pull requests are read.
+
+    Parameters
+    ----------
+    names
+        The present names of repositories.
+    """
+
+    def __init__(self, details: IssueDetailsStore, names: PresentNames) -> None:
+        self._details = details
+        self._names = names
+        # The issues that pull requests close, by the keys of these.
+        self._cache: dict[str, tuple[Issue, ...]] = {}
+        self._expires_ms = 0
+
+    def of(self, timers: Sequence[Timer], *, now_ms: int) -> Mapping[str, Issue]:
+        """Map the keys of pull requests to the issues for which their time counts.
+
+        Parameters
+        ----------
+        timers
+            Timers with the ids of their repositories.
+        """
+        pulls = {timer.issue.key: timer.issue for timer in timers if timer.issue and timer.issue.is_pull}
+        self._read(pulls, now_ms)
+        found = {key: closes[0] for key in pulls if len(closes := self._cache[key]) == 1}
+        return dict(zip(found, self._names.issues([*found.values()], now_ms=now_ms), strict=True))
+
+    def _read(self, pulls: Mapping[str, Issue], now_ms: int) -> None:
+        if now_ms >= self._expires_ms:
+            self._cache.clear()
+            self._expires_ms = now_ms + _CACHE_MS
+        missing = [pull for key, pull in sorted(pulls.items()) if key not in self._cache]
+        if missing:
+            found = self._details.read(missing)
+            for pull in missing:
+                self._cache[pull.key] = found[pull.key].closes if pull.key in found else ()

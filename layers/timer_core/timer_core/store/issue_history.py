@@ -5,10 +5,10 @@ the present identity, and are derived from the events under all identities.
 """
 
 from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from timer_core.domain.events import Event, distinct
-from timer_core.domain.issue_details import Registers
+from timer_core.domain.issue_details import IS_PULL_REQUEST, Registers
 from timer_core.domain.issues import Issue, Repository
 from timer_core.domain.moves import Move, Moves
 from timer_core.store.items import EVENT_DAYS
@@ -56,6 +56,11 @@ class IssuePage:
     details: StoredDetails = StoredDetails()
     numbers: dict[int, int] = field(default_factory=dict)
 
+    @property
+    def is_pull(self) -> bool:
+        """Whether the issue is known to be a pull request."""
+        return IS_PULL_REQUEST in self.details.registers
+
     def next_numbers(self, now_s: int) -> list[int]:
         """Return the numbers that the next event gets, usually one.
 
@@ -96,7 +101,9 @@ class IssueHistory:
     @property
     def home(self) -> Issue:
         """The present identity of the issue."""
-        return self._moves.home(self.root)
+        home = self._moves.home(self.root)
+        is_pull = home.is_pull or any(page.is_pull for page in self._pages.values())
+        return replace(home, is_pull=is_pull)
 
     @property
     def log(self) -> IssuePage:

@@ -635,7 +635,8 @@ def _to_issue(item: RawItem, about: dict[str, Any]) -> Issue | None:
     owner, _, repo = item["full_name"]["S"].partition("/")
     repo_key = item["repo_key"]["S"]
     repo_id = int(repo_key) if repo_key.isdecimal() else 0
-    return Issue(owner, repo, int(item["number"]["N"]), about.get("title", ""), repo_id)
+    is_pull = about.get("is_pull", False)
+    return Issue(owner, repo, int(item["number"]["N"]), about.get("title", ""), repo_id, is_pull)
 
 
 def description_of(item: RawItem) -> str:
@@ -747,6 +748,7 @@ _LETTERS = {
     Action.RESUME: "r",
     Action.STOP: "x",
     Action.FOCUS: "f",
+    Action.REQUEST: "q",
 }
 _ACTIONS = {letter: action for action, letter in _LETTERS.items()}
 # A cause that is the timer's own ULID, and the mark of a cause that is a hash of an Idempotency-Key.
@@ -844,6 +846,7 @@ def _base36(number: int) -> str:
 _ABOUT = frozenset(
     {
         "title",
+        "is_pull",
         "organization",
         "description",
         "source",
@@ -861,6 +864,7 @@ def _encode_about(timer: Timer) -> str | None:
     issue = timer.issue
     values: dict[str, tuple[object, object]] = {
         "title": (issue.title if issue else "", ""),
+        "is_pull": (bool(issue and issue.is_pull), False),
         "organization": (timer.organization, issue.owner if issue else None),
         "description": (timer.description, ""),
         "source": (timer.source, MANUAL),

@@ -12,7 +12,9 @@ from typing import Any, Final, Literal, TypeAlias
 from timer_core.clock import ms_of
 from timer_core.domain.events import guid_time_at
 from timer_core.domain.issue_details import (
+    CLOSES,
     FIELD_ESTIMATE,
+    IS_PULL_REQUEST,
     LABELS,
     MILESTONE,
     PARENT,
@@ -41,7 +43,10 @@ CARD_FIELDS: Final = """
         ... on ProjectV2ItemFieldNumberValue { number }
     }
 """
-_ALWAYS = "updatedAt milestone { title } parent { number repository { databaseId nameWithOwner } }"
+# What `named_issue` reads.
+NAMED_ISSUE: Final = "number repository { databaseId nameWithOwner }"
+_ALWAYS = "updatedAt milestone { title }"
+_PARENT = f"parent {{ {NAMED_ISSUE} }}"
 _MOST_PROJECTS = 20
 _MOST_FIELDS = 30
 _PARTS: dict[_Part, str] = {
@@ -90,10 +95,15 @@ class DetailFields:
             "estimateField": ("String!", self.estimate_field),
         }
 
-    def selection(self, owner: str) -> str:
-        """Return the fields of an issue that `seen_of_issue` reads."""
+    def selection(self, owner: str, *, of_pull: bool = False) -> str:
+        """Return the further fields of an issue, or of a pull request, that `seen_of_issue` reads."""
         refused = self.refused.get(owner, set())
-        return " ".join([_ALWAYS, *(text for part, text in _PARTS.items() if part not in refused)])
+        parts = {part: text for part, text in _PARTS.items() if part not in refused}
+        if of_pull:
+            # A pull request has no parent, no type and no fields of its own.
+            parts.pop("fields", None)
+            return " ".join([_ALWAYS, *parts.values()])
+        return " ".join([_ALWAYS, _PARENT, *parts.values()])
 
     def refuse(self, owner: str, message: str) -> bool:
         """Leave out what GitHub's message refuses; return whether there was something to leave out."""
@@ -124,7 +134,7 @@ def _mentions(message: str, names: Iterable[str]) -> bool:
 
 
 def seen_of_issue(fields: Mapping[str, Any], details: DetailFields, fetched_ms: int) -> Seen:
-    """Return the details in the fields of an issue, see `DetailFields.selection`.
+    """Return the details in the fields of an issue or a pull request, see `DetailFields.selection`.
 
     Parameters
     ----------
@@ -133,11 +143,15 @@ def seen_of_issue(fields: Mapping[str, Any], details: DetailFields, fetched_ms: 
     """
     found: dict[str, Any] = {
         TITLE: fields["title"],
-        STATE: fields["state"].lower(),
+        STATE: "closed" if fields["closed"] else "open",
         LABELS: sorted(label["name"] for label in nodes(fields["labels"])),
         MILESTONE: (fields["milestone"] or {}).get("title") or "",
-        PARENT: _parent(fields["parent"]),
     }
+    if "closingIssuesReferences" in fields:
+        found[IS_PULL_REQUEST] = True
+        found[CLOSES] = [issue_content(named_issue(one)) for one in nodes(fields["closingIssuesReferences"])]
+    else:
+        found[PARENT] = _parent(fields["parent"])
     if "issueType" in fields:
         found[TYPE] = (fields["issueType"] or {}).get("name") or ""
         found[FIELD_ESTIMATE] = _estimate_ms(fields["issueFieldValues"], details.estimate_field)
@@ -169,9 +183,7 @@ def _parent(parent: Mapping[str, Any] | None) -> list[int | str] | None:
     # The schema lets the id be null, though every repository has one.
     if parent is None or parent["repository"]["databaseId"] is None:
         return None
-    repository = parent["repository"]
-    issue = Issue.of(repository["nameWithOwner"], parent["number"], repo_id=repository["databaseId"])
-    return issue_content(issue)
+    return issue_content(named_issue(parent))
 
 
 def _estimate_ms(values: Mapping[str, Any] | None, estimate_field: str) -> int | None:
@@ -179,6 +191,13 @@ def _estimate_ms(values: Mapping[str, Any] | None, estimate_field: str) -> int |
         value["value"] for value in nodes(values) if (value.get("field") or {}).get("name") == estimate_field
     )
     return estimate_of_hours(next(numbers, None))
+
+
+def named_issue(fields: Mapping[str, Any]) -> Issue:
+    """Return an issue, given its `NAMED_ISSUE`."""
+    repository = fields["repository"]
+    # The schema lets the id be null, though every repository has one.
+    return Issue.of(repository["nameWithOwner"], fields["number"], repo_id=repository["databaseId"] or 0)
 
 
 def nodes(connection: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:

@@ -9,12 +9,12 @@ from timer_core.domain.errors import InvalidInput
 from timer_core.domain.issues import Issue
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.errors import Refused
-from timer_core.github.api.issue_details import DetailFields, nodes, seen_of_issue
+from timer_core.github.api.issue_details import NAMED_ISSUE, DetailFields, named_issue, nodes, seen_of_issue
 from timer_core.github.api.timeline import IssueState, TimelineEvent
 
 # A query may request 500,000 nodes ("Rate limits and query limits for the GraphQL API"). A query for this
 # many issues, each with 100 timeline events, 100 labels, 20 assignees, 20 projects and 30 fields, requests
-# 13,500 nodes.
+# 30,500 nodes, because each may also be a pull request, which closes issues.
 ISSUES_PER_QUERY = 50
 _PAGE_SIZE = 100
 # An issue has at most 10 assignees.
@@ -28,13 +28,25 @@ _KINDS = {
     "LabeledEvent": "labeled",
     "UnlabeledEvent": "unlabeled",
     "TransferredEvent": "transferred",
+    "ReviewRequestedEvent": "review_requested",
+    "ReviewRequestRemovedEvent": "review_request_removed",
+    "PullRequestReview": "review_submitted",
+    "ReadyForReviewEvent": "ready_for_review",
+    "ConvertToDraftEvent": "converted_to_draft",
 }
 # Only people have this id, and bots have none.
-_ACTOR = "actor { ... on User { databaseId } }"
+_USER = "{ ... on User { databaseId } }"
+_ACTOR = f"actor {_USER}"
 ITEM_TYPES = "ASSIGNED_EVENT UNASSIGNED_EVENT CLOSED_EVENT REOPENED_EVENT LABELED_EVENT UNLABELED_EVENT"
+_PULL_ITEM_TYPES = (
+    "REVIEW_REQUESTED_EVENT REVIEW_REQUEST_REMOVED_EVENT PULL_REQUEST_REVIEW READY_FOR_REVIEW_EVENT"
+    " CONVERT_TO_DRAFT_EVENT"
+)
 
 
-def issue_fields(since: str, after: str, item_types: str, details: str = "") -> str:
+def issue_fields(
+    since: str, after: str, item_types: str, details: str = "", *, further_items: str = ""
+) -> str:
     """Return the fields of an issue that `state_of` reads.
 
     Parameters
@@ -45,23 +57,44 @@ def issue_fields(since: str, after: str, item_types: str, details: str = "") -> 
         The types of timeline items, separated by spaces.
     details
         Further fields (`DetailFields.selection`).
+    further_items
+        The fields of the items that only pull requests have.
     """
     return f"""
-        {details} number title state repository {{ databaseId nameWithOwner }}
+        {details} number title closed repository {{ databaseId nameWithOwner }}
         assignees(first: {_ASSIGNEES}) {{ nodes {{ databaseId }} }}
         labels(first: {_PAGE_SIZE}) {{ nodes {{ name }} }}
         timelineItems(first: {_PAGE_SIZE}, since: {since}, after: {after}, itemTypes: [{item_types}]) {{
             pageInfo {{ hasNextPage endCursor }}
             nodes {{
                 __typename
-                ... on AssignedEvent {{ id createdAt {_ACTOR} assignee {{ ... on User {{ databaseId }} }} }}
-                ... on UnassignedEvent {{ id createdAt {_ACTOR} assignee {{ ... on User {{ databaseId }} }} }}
+                ... on AssignedEvent {{ id createdAt {_ACTOR} assignee {_USER} }}
+                ... on UnassignedEvent {{ id createdAt {_ACTOR} assignee {_USER} }}
                 ... on ClosedEvent {{ id createdAt {_ACTOR} }}
                 ... on ReopenedEvent {{ id createdAt {_ACTOR} }}
                 ... on LabeledEvent {{ id createdAt {_ACTOR} label {{ name }} }}
                 ... on UnlabeledEvent {{ id createdAt {_ACTOR} label {{ name }} }}
                 ... on TransferredEvent {{ id createdAt }}
+                {further_items}
             }}
+        }}
+    """
+
+
+def _pull_fields(since: str, after: str, details: str) -> str:
+    """Return the fields of a pull request that `state_of` reads."""
+    items = f"""
+        ... on ReviewRequestedEvent {{ id createdAt {_ACTOR} requestedReviewer {_USER} }}
+        ... on ReviewRequestRemovedEvent {{ id createdAt {_ACTOR} requestedReviewer {_USER} }}
+        ... on PullRequestReview {{ id submittedAt actor: author {_USER} }}
+        ... on ReadyForReviewEvent {{ id createdAt {_ACTOR} }}
+        ... on ConvertToDraftEvent {{ id createdAt {_ACTOR} }}
+    """
+    return f"""
+        {issue_fields(since, after, f"{ITEM_TYPES} {_PULL_ITEM_TYPES}", details, further_items=items)}
+        author {_USER}
+        closingIssuesReferences(first: {_PAGE_SIZE}) {{
+            nodes {{ {NAMED_ISSUE} }}
         }}
     """
 
@@ -163,13 +196,20 @@ def _issues_query(
     given = {} if details is None else details.variables(owner)
     declared = [f"${name}: {kind}" for name, (kind, _) in given.items()]
     variables: dict[str, Any] = {name: value for name, (_, value) in given.items()}
-    further = "" if details is None else details.selection(owner)
+    of_issue = "" if details is None else details.selection(owner)
+    of_pull = "" if details is None else details.selection(owner, of_pull=True)
     selected = []
     for i, (request, after) in pages.items():
         declared.append(f"$o{i}: String!, $n{i}: String!, $x{i}: Int!, $s{i}: DateTime!, $a{i}: String")
-        fields = issue_fields(f"$s{i}", f"$a{i}", f"{ITEM_TYPES} TRANSFERRED_EVENT", further)
+        since, after_cursor = f"$s{i}", f"$a{i}"
+        fields = issue_fields(since, after_cursor, f"{ITEM_TYPES} TRANSFERRED_EVENT", of_issue)
         selected.append(
-            f"i{i}: repository(owner: $o{i}, name: $n{i}) {{ issue(number: $x{i}) {{{fields}}} }}"
+            f"""i{i}: repository(owner: $o{i}, name: $n{i}) {{
+                issue: issueOrPullRequest(number: $x{i}) {{
+                    ... on Issue {{{fields}}}
+                    ... on PullRequest {{{_pull_fields(since, after_cursor, of_pull)}}}
+                }}
+            }}"""
         )
         variables |= {
             f"o{i}": request.issue.owner,
@@ -182,28 +222,37 @@ def _issues_query(
 
 
 def state_of(fields: Mapping[str, Any]) -> IssueState:
-    """Return the state of an issue from its `issue_fields`."""
-    repository = fields["repository"]
-    # The schema lets the id be null, though every repository has one.
-    repo_id = repository["databaseId"] or 0
-    issue = Issue.of(repository["nameWithOwner"], fields["number"], repo_id=repo_id)
+    """Return the state of an issue from its `issue_fields`, or of a pull request."""
+    issue = replace(named_issue(fields), is_pull="closingIssuesReferences" in fields)
     assignees = (user["databaseId"] for user in nodes(fields["assignees"]))
     return IssueState(
         issue=replace(issue, title=fields["title"]),
-        is_closed=fields["state"] == "CLOSED",
+        is_closed=fields["closed"],
         assignees=frozenset(user_id for user_id in assignees if user_id),
         labels=frozenset(label["name"].lower() for label in nodes(fields["labels"])),
-        timeline=tuple(map(_timeline_event, nodes(fields["timelineItems"]))),
+        timeline=tuple(
+            _timeline_event(node)
+            for node in nodes(fields["timelineItems"])
+            # A review that is not submitted yet has no time.
+            if _time_of(node) is not None
+        ),
+        author=(fields.get("author") or {}).get("databaseId") or 0,
     )
+
+
+def _time_of(node: Mapping[str, Any]) -> str | None:
+    """Return the time of a timeline item; None of a review that is not submitted yet."""
+    time: str | None = node["submittedAt"] if "submittedAt" in node else node["createdAt"]
+    return time
 
 
 def _timeline_event(node: Mapping[str, Any]) -> TimelineEvent:
     return TimelineEvent(
         node_id=node["id"],
         kind=_KINDS[node["__typename"]],
-        at_ms=ms_of(node["createdAt"]),
-        # The query requests only the ids of users, so an assigned bot has no id here.
-        user=(node.get("assignee") or {}).get("databaseId"),
+        at_ms=ms_of(_time_of(node) or ""),
+        # The query requests only the ids of users, so an assigned bot or a requested team has no id here.
+        user=(node.get("assignee") or node.get("requestedReviewer") or {}).get("databaseId"),
         label=(node.get("label") or {}).get("name", ""),
         actor=(node.get("actor") or {}).get("databaseId") or 0,
     )

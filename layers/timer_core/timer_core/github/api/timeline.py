@@ -23,9 +23,11 @@ class TimelineEvent:
         The event's id in GitHub's GraphQL API.
     kind
         ``assigned``, ``unassigned``, ``closed``, ``reopened``, ``labeled``, ``unlabeled`` or
-        ``transferred``.
+        ``transferred``; of a pull request also ``review_requested``, ``review_request_removed``,
+        ``review_submitted``, ``ready_for_review`` or ``converted_to_draft``.
     user
-        The id of the user who was assigned or unassigned; None for a bot and for other kinds of events.
+        The id of the user who was assigned or unassigned, or whose review was requested; None for a bot, a
+        team and other kinds of events.
     label
         The name of the label that was added or removed.
     actor
@@ -54,6 +56,8 @@ class IssueState:
         The issue's events since the requested time, in order.
     seen
         The issue's details, if they were requested.
+    author
+        The id of the person who opened it; 0 of an issue, of a bot or a deleted account.
     """
 
     issue: Issue
@@ -62,6 +66,7 @@ class IssueState:
     labels: frozenset[str] = frozenset()
     timeline: tuple[TimelineEvent, ...] = ()
     seen: Seen = field(default_factory=dict)
+    author: int = 0
 
     def at(self, moment_ms: int) -> "IssueState":
         """Return the state at a moment that the timeline covers."""
@@ -147,6 +152,23 @@ def _users_concerned(
             return assignees
         case "unlabeled" if entry.label.lower() in triggers.start_labels:
             return () if state.labels & triggers.start_labels else assignees
+    return _users_of_pull(entry, state, assignees)
+
+
+def _users_of_pull(entry: TimelineEvent, state: IssueState, assignees: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the ids of the users that an entry of a pull request's timeline concerns."""
+    match entry.kind:
+        case "review_requested" if not state.is_closed and entry.user is not None:
+            return (entry.user,)
+        case "review_request_removed" if entry.user is not None:
+            return (entry.user,)
+        # Authors reply to comments on their pull requests, which GitHub shows as a review.
+        case "review_submitted" if entry.actor and entry.actor != state.author:
+            return (entry.actor,)
+        case "ready_for_review":
+            return assignees
+        case "converted_to_draft" if entry.actor:
+            return (entry.actor,)
     return ()
 
 

@@ -22,6 +22,7 @@ from timer_core.domain.addresses import OWNER
 from timer_core.domain.errors import InvalidInput
 from timer_core.domain.events import guid_ms, guid_time
 from timer_core.domain.issue_details import (
+    CLOSES,
     COMMAND_ESTIMATE,
     DELETED,
     FIELD_ESTIMATE,
@@ -35,7 +36,7 @@ from timer_core.domain.issue_details import (
     estimate_of_hours,
     issue_content,
 )
-from timer_core.domain.issues import Issue
+from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
 from timer_core.github.messages import (
     APP_HOOK,
     ESTIMATE,
@@ -67,6 +68,8 @@ _MAX_TITLE = 256
 _MAX_SUMMARY = 140
 _LOGIN = re.compile(OWNER)
 _HOOK_ID = re.compile(r"[0-9]{1,20}")
+# The number of an issue at the beginning of a branch's name, or of a part of it.
+_BRANCH = re.compile(r"(?:^|/)([0-9]{1,10})-")
 
 Payload: TypeAlias = Mapping[str, Any]
 IgnoredReason: TypeAlias = Literal[
@@ -74,10 +77,12 @@ IgnoredReason: TypeAlias = Literal[
     "ghost",
     "issue_closed",
     "no_assignees",
+    "no_issue_number",
     "no_lead_team",
     "no_login",
     "no_repository",
     "not_a_person",
+    "not_a_branch",
     "not_an_issue",
     "not_handled",
     "not_transferred",
@@ -85,7 +90,7 @@ IgnoredReason: TypeAlias = Literal[
     "other_field",
     "other_label",
     "other_server",
-    "pull_request",
+    "review_of_team",
     "start_label_left",
 ]
 
@@ -152,7 +157,9 @@ def read(
     MalformedDelivery
         If the payload differs from GitHub's documentation.
     """
-    reader = READERS.get(f"{name}.{payload.get('action')}")
+    action = payload.get("action")
+    # A delivery of `create` has no action.
+    reader = READERS.get(name if action is None else f"{name}.{action}")
     if reader is None:
         return Ignored("not_handled")
     return reader(payload, _Delivery(delivery, received_ms, triggers))
@@ -176,7 +183,7 @@ def _details(payload: Payload, delivery: _Delivery, reason: IgnoredReason) -> tu
     return (_details_event(_issue(payload), _seen(payload["issue"], delivery), delivery, reason),)
 
 
-def _details_event(issue: Issue, seen: Seen, delivery: _Delivery, reason: IgnoredReason) -> DetailsEvent:
+def _details_event(issue: Issue, seen: Seen, delivery: _Delivery, reason: str) -> DetailsEvent:
     return DetailsEvent(delivery.guid, issue.repo_id, issue.full_name, issue.number, seen, reason)
 
 
@@ -269,8 +276,8 @@ def server_of(headers: Mapping[str, str]) -> str | None:
 
 def not_timed(payload: Payload) -> list[str]:
     """Return the reason and the id of each account in a delivery that is never timed, for the log."""
-    issue, comment = payload.get("issue"), payload.get("comment")
-    users: list[Any] = [payload.get("assignee")]
+    issue, comment = payload.get("issue") or payload.get("pull_request"), payload.get("comment")
+    users: list[Any] = [payload.get("assignee"), payload.get("requested_reviewer")]
     if isinstance(issue, dict) and isinstance(issue.get("assignees"), list):
         users += issue["assignees"]
     if isinstance(comment, dict):
@@ -343,6 +350,9 @@ def _parse_time(text: str) -> int:
         raise MalformedDelivery(f"Not a time: {text!r}.") from error
 
 
+# ---------------------------------------------------------------------- issues
+
+
 def _assigned(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
     if _is_closed(payload):
         return Ignored("issue_closed")
@@ -413,8 +423,6 @@ def _for_assignees(kind: str, payload: Payload, delivery: _Delivery) -> tuple[Qu
 
 
 def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
-    if _at(payload, ("issue", "pull_request")):
-        return Ignored("pull_request")
     author = _person(_at(payload, ("comment", "user")))
     if isinstance(author, Ignored):
         return author
@@ -499,6 +507,125 @@ def _move(delivery: _Delivery, origin: Issue, target: Issue, moved: Any) -> Move
         repo_ids=(origin.repo_id, target.repo_id),
         seen=_seen(moved, delivery),
     )
+
+
+# ---------------------------------------------------------------------- pull requests
+
+
+def _of_pull(reader: "_Reader") -> "_Reader":
+    """Return the reader of an event of a pull request, given that of the same event of an issue.
+
+    The members of a pull request that events of issues have, such as its assignees, have the same names. Its
+    details come first, so that timers that the events start are known to be on a pull request.
+    """
+
+    def read_pull(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+        of_issue = {**payload, "issue": payload.get("pull_request")}
+        events = reader(of_issue, delivery)
+        if isinstance(events, Ignored):
+            return events
+        changes = [replace(event, seen={}) for event in events if isinstance(event, IssueEvent)]
+        reason = next((event.reason for event in events if isinstance(event, DetailsEvent)), "only_details")
+        seen = _seen_of_pull(of_issue, delivery)
+        return (_details_event(_issue(of_issue), seen, delivery, reason), *changes)
+
+    return read_pull
+
+
+def _seen_of_pull(payload: Payload, delivery: _Delivery) -> Seen:
+    """Return the details of a pull request, with the issues that it closes."""
+    seen = _seen(payload["issue"], delivery)
+    changes = payload.get("changes") or {}
+    has_other_links = payload["action"] == "opened" or any(
+        _at(changes, (name,)) is not None for name in ("body", "base")
+    )
+    # A delivery does not show the issues that were linked by hand. So one that changes no link counts only if
+    # nothing else is known.
+    now = [delivery.version_of(_changed_at(payload)), delivery.order]
+    closes = [issue_content(issue) for issue in _closes(payload, _issue(payload))]
+    observed = now if has_other_links else [0, 0]
+    return seen | {IS_PULL_REQUEST: [*now, True], CLOSES: [*observed, closes]}
+
+
+def _closes(payload: Payload, pull: Issue) -> tuple[Issue, ...]:
+    """Return the issues that a pull request closes; none if its base is not the default branch."""
+    base = _at(_at(payload, ("issue", "base")) or {}, ("ref",))
+    body = _optional_text(payload, "issue", "body")
+    if not body or base != _at(payload, ("repository", "default_branch")):
+        return ()
+    # Import on first use, because most deliveries are not of pull requests.
+    from timer_core.github.webhooks.closing import closed_by
+
+    page = _optional_text(payload, "repository", "html_url") or ""
+    return closed_by(body, pull, page.removesuffix(f"/{pull.full_name}"))
+
+
+def _pull_opened(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
+    """Read a new pull request. If it closes one issue, its author works on that, too."""
+    author = _person(_at(payload, ("issue", "user")))
+    if isinstance(author, Ignored):
+        return ()
+    opened = _optional_text(payload, "issue", "created_at")
+    event = replace(_event("opened", payload, delivery, opened, (author,)), actor=author)
+    closes = _closes(payload, _issue(payload))
+    if len(closes) != 1 or not closes[0].repo_id:
+        return (event,)
+    return event, replace(event, delivery=_numbered(delivery.guid, 1), number=closes[0].number, title="")
+
+
+def _ready_for_review(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    return _for_assignees("ready_for_review", payload, delivery)
+
+
+def _converted_to_draft(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    return _by_sender("converted_to_draft", payload, delivery, _changed_at(payload))
+
+
+def _by_sender(
+    kind: str, payload: Payload, delivery: _Delivery, happened: str | None
+) -> tuple[QueuedEvent, ...] | Ignored:
+    sender = _person(payload.get("sender"))
+    return sender if isinstance(sender, Ignored) else (_event(kind, payload, delivery, happened, (sender,)),)
+
+
+def _review_requested(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    return Ignored("issue_closed") if _is_closed(payload) else _of_reviewer(payload, delivery)
+
+
+def _of_reviewer(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    if payload.get("requested_team") is not None:
+        # Nobody knows which member reviews.
+        return Ignored("review_of_team")
+    reviewer = _person(payload.get("requested_reviewer"))
+    if isinstance(reviewer, Ignored):
+        return reviewer
+    kind = "review_requested" if payload["action"] == "review_requested" else "review_request_removed"
+    return (_event(kind, payload, delivery, _changed_at(payload), (reviewer,)),)
+
+
+def _review_submitted(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    reviewer = _person(_at(payload, ("review", "user")))
+    if isinstance(reviewer, Ignored):
+        return reviewer
+    # Authors reply to comments on their pull requests, which GitHub reports as a review.
+    is_author = _at(_at(payload, ("issue", "user")) or {}, ("id",)) == reviewer
+    submitted = _optional_text(payload, "review", "submitted_at")
+    kind = "commented" if is_author else "review_submitted"
+    return (replace(_event(kind, payload, delivery, submitted, (reviewer,)), actor=reviewer),)
+
+
+def _created(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    """Read a new branch whose name begins with the number of an issue: ``12-…``, ``fix/12-…``."""
+    if _text(payload, "ref_type") != "branch":
+        return Ignored("not_a_branch")
+    found = _BRANCH.search(_text(payload, "ref"))
+    if found is None or not 1 <= int(found[1]) <= MAX_ISSUE_NUMBER:
+        return Ignored("no_issue_number")
+    # Pass no time: the payload has only times of earlier changes.
+    return _by_sender("branch_created", {**payload, "issue": {"number": int(found[1])}}, delivery, None)
+
+
+# ---------------------------------------------------------------------- repositories and projects
 
 
 def _repository_event(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
@@ -706,6 +833,22 @@ READERS: dict[str, _Reader] = {
     "sub_issues.parent_issue_added": _parent_changed,
     "sub_issues.parent_issue_removed": _parent_changed,
     "issue_comment.created": _commented,
+    "pull_request.assigned": _of_pull(_assigned),
+    "pull_request.unassigned": _of_pull(_unassigned),
+    "pull_request.closed": _of_pull(_closed),
+    "pull_request.reopened": _of_pull(_or_details(_reopened)),
+    "pull_request.labeled": _of_pull(_or_details(_labeled)),
+    "pull_request.unlabeled": _of_pull(_or_details(_unlabeled)),
+    "pull_request.opened": _of_pull(_pull_opened),
+    "pull_request.edited": _of_pull(_only_details),
+    "pull_request.milestoned": _of_pull(_only_details),
+    "pull_request.demilestoned": _of_pull(_only_details),
+    "pull_request.ready_for_review": _of_pull(_ready_for_review),
+    "pull_request.converted_to_draft": _of_pull(_converted_to_draft),
+    "pull_request.review_requested": _of_pull(_review_requested),
+    "pull_request.review_request_removed": _of_pull(_of_reviewer),
+    "pull_request_review.submitted": _of_pull(_review_submitted),
+    "create": _created,
     "repository.renamed": _repository_event,
     "repository.transferred": _repository_event,
     "repository.archived": _repository_event,
