@@ -73,7 +73,8 @@ def read_details(parts: Iterable[TimerDay], *, now_ms: int) -> dict[str, IssueDe
 
 
 def _further(known: IssueDetails) -> Iterator[Issue]:
-    yield from known.closes[:1]
+    if known.counts_for:
+        yield known.counts_for
     if known.parent:
         yield known.parent
 

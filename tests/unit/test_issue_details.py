@@ -150,3 +150,9 @@ class TestProjects:
 )
 def test_a_number_of_hours_is_an_estimate(hours: float | None, estimate_ms: int | None) -> None:
     assert estimate_of_hours(hours) == estimate_ms
+
+
+def test_time_on_a_pull_request_that_closes_several_issues_counts_for_none_of_them() -> None:
+    one, other = Issue.of("octo-org/other", 3, repo_id=78), Issue.of("octo-org/other", 4, repo_id=78)
+    counted = [IssueDetails(ISSUE, closes=closes).counts_for for closes in ((), (one,), (one, other))]
+    assert counted == [None, one, None]

@@ -108,6 +108,14 @@ class IssueDetails:
     is_pull_request: bool = False
     closes: tuple[Issue, ...] = ()
 
+    @property
+    def counts_for(self) -> Issue | None:
+        """The issue for which the time of a pull request counts: the only one that it closes.
+
+        If it closes several, nobody knows how its time divides among them, so it counts for none.
+        """
+        return self.closes[0] if len(self.closes) == 1 else None
+
 
 def merged(*observed: Registers) -> dict[str, Register]:
     """Return the registers after some observations, in any order."""

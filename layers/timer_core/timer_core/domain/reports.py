@@ -4,7 +4,7 @@ A report adds up the same parts as totals do: the time of each timer on each day
 (`timer_core.domain.totals.timer_days`). So all groupings of the same time have the same total.
 
 Labels, milestone, type, projects, parent and estimate are those that the issue has now. Time on a pull
-request counts for the first issue that it closes.
+request counts for the issue that it closes, if it closes exactly one.
 """
 
 from collections import Counter, defaultdict
@@ -176,8 +176,8 @@ def counted_issue(issue: Issue | None, details: Mapping[str, IssueDetails]) -> I
     if issue is None:
         return None
     known = details.get(issue.key)
-    if known and known.closes:
-        issue = known.closes[0]
+    if known and known.counts_for:
+        issue = known.counts_for
         known = details.get(issue.key)
     return replace(known.issue, title=known.title or issue.title) if known else issue
 

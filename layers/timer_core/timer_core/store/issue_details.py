@@ -109,10 +109,9 @@ class IssueDetailsStore:
 
 
 class ClosedIssues:
-    """Finds the issue for which the time of a pull request counts: the only one that it closes.
+    """Finds the issues for which the time of pull requests counts, see `IssueDetails.counts_for`.
 
-    If a pull request closes several issues, nobody knows how its time divides among them, so it counts for
-    none. What was read is cached, and only pull requests are read.
+    What was read is cached, and only pull requests are read.
 
     Parameters
     ----------
@@ -123,8 +122,8 @@ class ClosedIssues:
     def __init__(self, details: IssueDetailsStore, names: PresentNames) -> None:
         self._details = details
         self._names = names
-        # The issues that pull requests close, by the keys of these.
-        self._cache: dict[str, tuple[Issue, ...]] = {}
+        # The issues by the keys of pull requests; None if the time of one counts for no other issue.
+        self._cache: dict[str, Issue | None] = {}
         self._expires_ms = 0
 
     def of(self, timers: Sequence[Timer], *, now_ms: int) -> Mapping[str, Issue]:
@@ -137,7 +136,7 @@ class ClosedIssues:
         """
         pulls = {timer.issue.key: timer.issue for timer in timers if timer.issue and timer.issue.is_pull}
         self._read(pulls, now_ms)
-        found = {key: closes[0] for key in pulls if len(closes := self._cache[key]) == 1}
+        found = {key: issue for key in pulls if (issue := self._cache[key]) is not None}
         return dict(zip(found, self._names.issues([*found.values()], now_ms=now_ms), strict=True))
 
     def _read(self, pulls: Mapping[str, Issue], now_ms: int) -> None:
@@ -148,4 +147,4 @@ class ClosedIssues:
         if missing:
             found = self._details.read(missing)
             for pull in missing:
-                self._cache[pull.key] = found[pull.key].closes if pull.key in found else ()
+                self._cache[pull.key] = found[pull.key].counts_for if pull.key in found else None
