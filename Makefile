@@ -195,10 +195,10 @@ tests-need  = $(venv) $(node) $(if $(filter tests tests/unit,$(paths)),unit-js) 
 	$(call if-in,e2e,$(lambda)) \
 	$(call if-in,unit integration e2e browser,github-schema) \
 	$(call if-in,browser,chromium)
-# Use one worker more than the machine has cores, because e2e and browser tests mostly wait. A single file
-# runs without workers.
+# Use a worker for each core: the emulator, its functions and Chromium need the cores too, and with more workers they
+# get too slow for the tests' timeouts. A single file runs without workers.
 workers     = $(if $(and $(findstring .py,$(paths)),$(filter 1,$(words $(paths)))),0,$$(.venv/bin/python -c \
-	'import os; print(min(4, (os.cpu_count() or 1) + 1))') --dist loadgroup --no-loadscope-reorder)
+	'import os; print(max(2, min(4, os.cpu_count() or 1)))') --dist loadgroup --no-loadscope-reorder)
 
 .PHONY: test unit integration e2e browser coverage
 test: $(tests-need) ## Run all tests, or some: [ONLY='tests/unit/test_ids.py ...'] [EXAMPLES=dev|ci|nightly]

@@ -131,11 +131,17 @@ class Removal:
         for day in _confirmed_days(items, ours):
             self._timesheets.reopen(person.id, day, lambda _: None, now_ms=now_ms)
         self._remove_choices(person, now_ms=now_ms)
+        self._remove_audit_entries(pk, items)
         self._delete(item for sk, item in timers.items() if name_of(sk) in ours)
         # Without a request to delete the account, events from before it count again in the next recording.
         forgotten = [ProfileItem.events_ignored_until_ms.remove(), Path(_RECORDED).remove()]
         self._table.write(Write("Update", pk, PROFILE_SK, actions=forgotten))
         self._timesheets.rebuild(person.id, now_ms=now_ms)
+
+    def _remove_audit_entries(self, pk: str, before: Mapping[str, RawItem]) -> None:
+        """Delete the entries about changes by the demo, and about those that the removal has just made."""
+        entries = [item for item in self._table.query_all(pk) if kind_of(item["sk"]["S"]) == "audit"]
+        self._delete(item for item in entries if is_marked(item) or item["sk"]["S"] not in before)
 
     def _remove_choices(self, person: Person, *, now_ms: int) -> None:
         """Delete the working hours and days off that the demo chose, and reopen the days that they concern.

@@ -38,7 +38,7 @@ ADMIN = "boss"
 LEAD_TEAM = "octocoders/github"
 _WIDGET_PAGE = Path(__file__).with_name("widget_page.html")
 # Cold starts are slow when several functions start at once on few cores.
-_TIMEOUT_MS = 30_000
+_TIMEOUT_MS = 60_000
 
 
 class OtherSites(PageServer):

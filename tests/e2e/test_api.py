@@ -134,7 +134,7 @@ def test_the_webhooks_address_describes_itself(site: Site) -> None:
 _ISSUE = {"github_repo": "octocat/bad", "github_issue_number": 1}
 _NO_ISSUE_URLS = [
     "https://gitlab.com/o/r/issues/1",
-    "https://github.com/o/r/pull/1",
+    "https://github.com/o/r/discussions/1",
     "x",
 ]
 

@@ -114,9 +114,9 @@ TABLE = {
     "pull_request.review_requested": Row("accepted", ASSIGNED, UNTOUCHED),
     "pull_request.review_request_removed": Row("accepted", ASSIGNED, UNTOUCHED),
     "pull_request_review.submitted": Row("accepted", ASSIGNED, UNTOUCHED),
-    # An act on a timer that does not run, and a tag.
+    # Acts, which start no timer.
     "pull_request.opened": Row("accepted", ASSIGNED, UNTOUCHED),
-    "create": Row("not_a_branch", ASSIGNED, UNTOUCHED),
+    "create": Row("accepted", ASSIGNED, UNTOUCHED),
     # Details of an issue, which change no timer.
     "issues.demilestoned": Row("accepted", ASSIGNED, UNTOUCHED),
     "issues.edited": Row("accepted", ASSIGNED, UNTOUCHED),

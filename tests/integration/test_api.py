@@ -347,6 +347,7 @@ class TestStart:
                 "at": time_of(clock.ms),
                 "timer": None,
             },
+            "counts_for": None,
         }
 
     def test_the_response_has_the_location_of_the_new_timer(self, api: Api) -> None:
@@ -399,7 +400,7 @@ class TestStart:
             ({"github_issue_number": 7}, "github_repo"),
             ({"github_issue_url": ISSUE.format(7), "github_issue_number": 8}, "github_issue_number"),
             ({"github_issue_url": ISSUE.format(7), "github_repo": "octocat/other"}, "github_repo"),
-            ({"github_issue_url": "https://github.com/octocat/Hello-World/pull/7"}, "github_issue_url"),
+            ({"github_issue_url": "https://github.com/octocat/Hello-World/labels/7"}, "github_issue_url"),
             ({"github_issue_url": "https://gitlab.com/octocat/Hello-World/issues/7"}, "github_issue_url"),
             ({"github_issue_url": ISSUE.format(0)}, "github_issue_url"),
             ({"github_issue_url": ISSUE.format(10**12)}, "github_issue_url"),

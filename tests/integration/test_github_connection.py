@@ -136,7 +136,8 @@ class TestDeliveries:
         assert reason
         assert "no GitHub credential" in reason
         (today,) = connection(admin)["deliveries"]
-        assert (today["ignored"], today["failed"]) == (1, 0)
+        # The new card could not be read either.
+        assert (today["ignored"], today["failed"]) == (2, 0)
 
     def test_a_delivery_that_the_receiver_ignores_is_shown_and_not_counted(
         self, admin: Client, team: Team
