@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-from timer_core.api.models import Seconds
+from timer_core.api.models import IssueShown, Seconds
 from timer_core.domain.reports import Grouping
 
 _RARE = ConfigDict(defer_build=True)
@@ -19,17 +19,6 @@ class PersonOfReport(BaseModel):
     id: Annotated[int, Field(description="The numeric id of the GitHub account.")]
     login: str
     name: str
-
-
-class IssueOfReport(BaseModel):
-    """An issue on GitHub."""
-
-    model_config = _RARE
-
-    github_issue_url: str
-    github_issue_number: int
-    github_repo: Annotated[str, Field(examples=["octocat/hello-world"])]
-    github_issue_title: str | None
 
 
 _Estimate = Annotated[
@@ -69,7 +58,7 @@ class ReportRow(BaseModel):
 
     person: PersonOfReport | None = None
     repository: Annotated[str | None, Field(examples=["octocat/hello-world"])] = None
-    issue: IssueOfReport | None = None
+    issue: IssueShown | None = None
     label: str | None = None
     milestone: str | None = None
     type: str | None = None

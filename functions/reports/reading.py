@@ -82,5 +82,5 @@ def _further(known: IssueDetails) -> Iterator[Issue]:
 def _read(user_id: int, period: Period, now_ms: int) -> PersonTime:
     worked = timesheets.worked(user_id, period, now_ms=now_ms)
     found, complete = timers.in_period(user_id, Filters(period=period), worked.only_confirmed)
-    confirmed = [Span(one.since_ms, one.until_ms) for one in worked.days.own.confirmed]
+    confirmed = [one.span for one in worked.days.own.confirmed]
     return PersonTime(found, worked.slices, confirmed, complete)

@@ -16,10 +16,10 @@ from pydantic import BaseModel
 
 from schedule import models, own_schedule
 from schedule.shared import calendars, logger, table
-from timer_core.api.resolver import Resolver, as_response
+from timer_core.api.resolver import ReasonParameter, Resolver, as_response
 from timer_core.api.responses import responses
 from timer_core.api.times import parse_date
-from timer_core.domain.audit import MAX_REASON, ORGANIZATION
+from timer_core.domain.audit import ORGANIZATION
 from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 from timer_core.domain.own_calendar import OwnCalendar, changed_from_ms, confirmed_conflicts, differing_days
 from timer_core.domain.schedule import DAY_MS, DayException, ScheduleVersion, local_date
@@ -278,9 +278,7 @@ def put_lock(request: Annotated[models.LockRequest, Body()]) -> Response[models.
     responses=responses(200, 400, 401, 403),
     tags=["operation"],
 )
-def delete_lock(
-    reason: Annotated[str, Query(description="Why; the audit log has it.", max_length=MAX_REASON)] = "",
-) -> Response[models.LockShown]:
+def delete_lock(reason: ReasonParameter = "") -> Response[models.LockShown]:
     """Open all days that are locked. The next hourly sweep derives their time again."""
     app.refuse_unknown_parameters(delete_lock)
     return _locked(None, reason)

@@ -1,7 +1,7 @@
 // The list of the changes of an entry: who changed it, when, from what to what, and why.
 
 import { content, h, isolate } from "../widget/dom.js";
-import { get } from "./api.js";
+import { pages } from "./api.js";
 import { formats, text } from "./language.js";
 
 /** @import { AuditEntry, ChangedMembers, Timer } from "./types.d.ts" */
@@ -34,11 +34,7 @@ const KINDS = /** @type {const} */ ({
 export async function loadChanges({ id }) {
   /** @type {AuditEntry[]} */
   const entries = [];
-  for (let next = `/api/timelogs/changes/?timer=${id}`; next; ) {
-    const page = await get(next);
-    entries.push(...page.results);
-    next = page.next;
-  }
+  for await (const page of pages(`/api/timelogs/changes/?timer=${id}`)) entries.push(...page.results);
   return entries.map((entry) => changeItem(entry, id));
 }
 

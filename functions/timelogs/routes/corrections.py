@@ -7,9 +7,8 @@ from http import HTTPStatus
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body, Query
+from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.event_handler.openapi.params import Path as ApiPath
-from pydantic import AfterValidator
 
 from timelogs.routes.app import IdempotencyKey, app, content_of, current_request
 from timelogs.shared import (
@@ -34,13 +33,11 @@ from timer_core.api.models import (
     SplitTimeLog,
     TimeLog,
     UndoRequest,
-    printable,
 )
 from timer_core.api.problems import HttpError
-from timer_core.api.resolver import as_response
+from timer_core.api.resolver import ReasonParameter, as_response
 from timer_core.api.responses import responses
 from timer_core.api.times import to_ms
-from timer_core.domain.audit import MAX_REASON
 from timer_core.domain.corrections import Correction, with_changed_pause, with_pause, without_pause
 from timer_core.domain.errors import NotFound
 from timer_core.domain.ids import new_ulid
@@ -48,11 +45,6 @@ from timer_core.domain.schedule import Span, joined
 from timer_core.domain.timers import MAX_OF_EACH_KIND, Period, Timer, check_span, finished, past_ms, without
 from timer_core.store.writes import Idempotency, Patch
 
-_Reason = Annotated[
-    str,
-    Query(description="Why; the audit log has it.", max_length=MAX_REASON),
-    AfterValidator(printable),
-]
 _PauseNumber = Annotated[int, ApiPath(ge=0, lt=MAX_OF_EACH_KIND * 2)]
 
 
@@ -152,7 +144,7 @@ def change_pause(
     tags=["timers"],
 )
 def remove_pause(
-    timer_id: str, number: _PauseNumber, reason: _Reason = "", idempotency_key: IdempotencyKey = None
+    timer_id: str, number: _PauseNumber, reason: ReasonParameter = "", idempotency_key: IdempotencyKey = None
 ) -> Response[TimeLog]:
     """Remove a pause, so that its time counts. If it is the present pause, the timer runs again.
 
@@ -247,7 +239,7 @@ def patch_timer(
     tags=["timers"],
 )
 def delete_timer(
-    timer_id: str, reason: _Reason = "", idempotency_key: IdempotencyKey = None
+    timer_id: str, reason: ReasonParameter = "", idempotency_key: IdempotencyKey = None
 ) -> Response[str]:
     """Delete a timer, open or stopped.
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from timelogs import timesheets
 from timelogs.routes.app import IfNoneMatch, app, current_request
 from timelogs.timesheets import DayState
-from timer_core.api.models import DateIn, Seconds, Time
+from timer_core.api.models import DateIn, IssueShown, Seconds, Time
 from timer_core.api.resolver import as_response
 from timer_core.api.responses import responses
 
@@ -35,23 +35,12 @@ _Match = Annotated[
 _Date = Annotated[DateIn, ApiPath(examples=["2026-11-23"])]
 
 
-class IssueOfRow(BaseModel):
-    """An issue on GitHub."""
-
-    model_config = _RARE
-
-    github_issue_url: str
-    github_issue_number: int
-    github_repo: Annotated[str, Field(examples=["octocat/hello-world"])]
-    github_issue_title: str | None
-
-
 class RowShown(BaseModel):
     """The time on an issue, or without an issue and with the same description."""
 
     model_config = _RARE
 
-    issue: IssueOfRow | None
+    issue: IssueShown | None
     description: Annotated[
         str, Field(description="The description of the timers if they have no issue; else empty.")
     ]

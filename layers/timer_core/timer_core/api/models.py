@@ -166,7 +166,7 @@ class IssueShown(BaseModel):
 
     github_issue_url: str
     github_issue_number: int
-    github_repo: str
+    github_repo: Annotated[str, Field(examples=["octocat/hello-world"])]
     github_issue_title: str | None
 
 

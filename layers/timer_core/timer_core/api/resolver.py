@@ -6,20 +6,23 @@ Import this module on first use, because it imports pydantic (see `timer_core.ap
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from inspect import signature
-from typing import Any
+from typing import Annotated, Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Query
+from pydantic import AfterValidator
 from pydantic_core import from_json
 
 from timer_core.api.conditional import NotModified
 from timer_core.api.errors import InvalidRequest, error_response
+from timer_core.api.models import printable
 from timer_core.api.problems import HttpError
 from timer_core.api.replies import Reply, to_json
 from timer_core.api.requests import Request
+from timer_core.domain.audit import MAX_REASON
 from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 
 # The codes of pydantic's types of errors (pydantic's documentation, "Validation Errors"). Our own validators
@@ -33,6 +36,13 @@ _CODES = {
     "less_than_equal": ErrorCode.OUT_OF_RANGE,
     **{code.value: code for code in ErrorCode},
 }
+
+# The reason of a change by a DELETE request, which has no body.
+ReasonParameter = Annotated[
+    str,
+    Query(description="Why; the audit log has it.", max_length=MAX_REASON),
+    AfterValidator(printable),
+]
 
 
 class Resolver(APIGatewayHttpResolver):

@@ -119,11 +119,16 @@ def first_locked(locked_until: date | None, spans: Iterable[Span], schedule: Sch
     return min(schedule.day_of(first_ms), locked_until)
 
 
+def lifted_from(one: ConfirmedRange, locked_until: date | None) -> date | None:
+    """Return the first date of a range that a lock has frozen and no longer locks; None if there is none."""
+    if not one.locked or (locked_until is not None and one.last <= locked_until):
+        return None
+    return one.first if locked_until is None else max(one.first, locked_until + DAY)
+
+
 def without_lifted(ranges: Iterable[ConfirmedRange], locked_until: date | None) -> Iterator[ConfirmedRange]:
-    """Yield ranges without the days that a former lock has frozen, and that the present one leaves open."""
-    for one in ranges:
-        if not one.locked or (locked_until is not None and one.last <= locked_until):
-            yield one
+    """Yield ranges without those of which the present lock leaves days open that a former one has frozen."""
+    return (one for one in ranges if lifted_from(one, locked_until) is None)
 
 
 def first_confirmed(

@@ -159,7 +159,7 @@ class Calendars:
             self._table.write(Write("Update", *SETTINGS_KEY, unchanged, actions))
             return policies
 
-        self._policies = ()
+        self.forget_organization()
         return retry_on_conflict(attempt, "Other requests kept changing the settings; nothing was changed.")
 
     def lock(self, until: date | None, *, by: int, reason: str, now_ms: int) -> date | None:

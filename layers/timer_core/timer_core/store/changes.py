@@ -118,7 +118,7 @@ class Changes:
             If it concerns a locked day.
         """
         schedule, locked_until = self._schedule(own), self._calendars.locked_until()
-        frozen = (Span(one.since_ms, one.until_ms) for one in own.confirmed)
+        frozen = (one.span for one in own.confirmed)
         locked = first_locked(locked_until, [*touched, *without(moved, frozen)], schedule)
         if locked is not None:
             self._calendars.refuse_locked(locked)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import groupby
 
-from timer_core.domain.confirmed import ConfirmedDay, ConfirmedRange, with_range, without_range
+from timer_core.domain.confirmed import ConfirmedDay, ConfirmedRange, lifted_from, with_range, without_range
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.schedule import DAY, Span, local_date
 from timer_core.domain.timeline import Carry, Slice, Timeline
@@ -56,10 +56,10 @@ class ConfirmedDays:
         locked_until
             The last date that is still locked; None if none is.
         """
-        lifted = next((one for one in reversed(own.confirmed) if _lifted_from(one, locked_until)), None)
+        lifted = next((one for one in reversed(own.confirmed) if lifted_from(one, locked_until)), None)
         if lifted is None:
             return []
-        first = max(_lifted_from(lifted, locked_until) or lifted.first, lifted.last - MOST_DAYS * DAY + DAY)
+        first = max(lifted_from(lifted, locked_until) or lifted.first, lifted.last - MOST_DAYS * DAY + DAY)
         items = list(self._items(user_id, first, lifted.last))
         since_ms = min((int(item["since_ms"]["N"]) for item in items), default=lifted.since_ms)
         removed = lifted._replace(first=first, since_ms=since_ms)
@@ -79,13 +79,6 @@ class ConfirmedDays:
             confirmed_sk(first.isoformat()), f"{confirmed_sk(last.isoformat())}~"
         )
         return self._table.query_all(user_pk(user_id), keys)
-
-
-def _lifted_from(one: ConfirmedRange, locked_until: date | None) -> date | None:
-    """Return the first date of a range that a lock has frozen and no longer locks; None if there is none."""
-    if not one.locked or (locked_until is not None and one.last <= locked_until):
-        return None
-    return one.first if locked_until is None else max(one.first, locked_until + DAY)
 
 
 def to_confirmed_day(parts: list[RawItem]) -> ConfirmedDay:
