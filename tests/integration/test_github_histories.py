@@ -538,8 +538,15 @@ class Delivered:
             # The product fetches a card's issue from GitHub's API, which returns the present identity.
             is_card = event.kind.startswith("card")
             identity = self.present_identity(event.issue) if is_card else event.identity
-            if not is_card or identity.repository not in self._deleted():
+            if not is_card or self._is_found(event, identity):
                 self.identities.setdefault(event, identity)
+
+    def _is_found(self, event: Event, present: Identity) -> bool:
+        """Whether GitHub's API returns the issue of a card: by the card, or by the id that the issue had."""
+        is_card_deleted = any(delivery.action == "deleted" for delivery in event.deliveries)
+        return present.repository not in self._deleted() and not (
+            is_card_deleted and present != event.identity
+        )
 
     def present_identity(self, issue: int) -> Identity:
         return [event.new_identity for event in self.history if event.issue == issue][-1]
@@ -976,6 +983,7 @@ SHORT_HISTORIES: dict[str, list[tuple[str, int] | tuple[str, int, int]]] = {
     "name taken over": [("assignment", 0), ("name", 2), ("name", 1), ("state", 0)],
     "transferred, then deleted": [("assignment", 0), ("transfer", 0), ("state", 0), ("repository", 2)],
     "transferred twice": [("assignment", 0), ("transfer", 0), ("transfer", 1), ("label", 0)],
+    "card removed, then transferred": [("assignment", 0), ("replace", 0), ("transfer", 0)],
     "archived, then transferred": [("assignment", 0), ("repository", 0), ("repository", 0), ("transfer", 0)],
     "transferred from what is archived then": [("assignment", 0), ("transfer", 0), ("repository", 0, 1)],
 }
