@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from fake_github.model import Account
 
-# The login of the stack's admin.
-ADMIN = "boss"
+# The logins of the stack's admins, one for each test that needs an admin.
+_ADMINS = [f"boss-{number}" for number in range(60)]
 LEAD_TEAM = "octocoders/github"
 _WIDGET_PAGE = Path(__file__).with_name("widget_page.html")
 # Cold starts are slow when several functions start at once on few cores.
@@ -81,7 +81,7 @@ def site(
         "GitHubUrl": github.url,
         "GitHubApiUrl": github.url,
         "AllowedOrigins": other_sites.wiki,
-        "AdminLogins": ADMIN,
+        "AdminLogins": ",".join(_ADMINS),
         "LeadTeams": LEAD_TEAM,
     }
     with LocalStack(free_port(), tmp_path_factory.mktemp("stack"), parameters=parameters) as stack:
@@ -294,6 +294,12 @@ def sign_in_with_buttons(github: FakeGitHub) -> SignIn:
 def ann(github: FakeGitHub) -> Account:
     """A new user."""
     return github.new_user(f"ann-{len(github.accounts)}")
+
+
+@pytest.fixture
+def admin(github: FakeGitHub) -> Account:
+    """A new user who is an admin."""
+    return github.new_user(next(login for login in _ADMINS if login not in github.accounts))
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from playwright.sync_api import expect
 
 from deployed_stack.deliveries import WEBHOOK_PATH
 from deployed_stack.http_client import request
-from tests.browser.conftest import ADMIN
 from tests.support.axe import violations
 from timer_core.github.webhooks.signature import sign
 
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
     from fake_github.model import Account
     from tests.browser.conftest import BrowserErrors, OpenAs, OpenPage
     from tests.e2e.conftest import Site
-
-
-@pytest.fixture
-def admin(github: FakeGitHub) -> Account:
-    return github.accounts.get(ADMIN) or github.new_user(ADMIN)
 
 
 def deliver(site: Site, event: str, payload: dict[str, Any], *, secret: str | None = None) -> int:

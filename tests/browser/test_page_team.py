@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ADMIN
 from tests.browser.seed import days_ago, finished_timer, put_timers
 from tests.support.axe import violations
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page, Route
 
-    from fake_github import FakeGitHub
     from fake_github.model import Account
     from tests.browser.conftest import BrowserErrors, OpenAs, OpenPage
     from tests.e2e.conftest import Site
@@ -109,8 +107,7 @@ def test_a_person_leads_to_their_days_and_issues(open_as: OpenAs, worked: Accoun
     assert violations(page) == []
 
 
-def test_a_filter_selects_people(open_as: OpenAs, site: Site, github: FakeGitHub) -> None:
-    admin = github.accounts.get(ADMIN) or github.new_user(ADMIN)
+def test_a_filter_selects_people(open_as: OpenAs, site: Site, admin: Account) -> None:
     put_timers(site, [finished_timer(admin, 1, "09:00", 45, 7)])
     page = open_as(admin, f"/team.html?group_by=person&person={admin.login}")
     assert [row[1:] for row in rows(page)] == [["45m", "1"]]

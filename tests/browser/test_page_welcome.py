@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ADMIN
 from tests.browser.seed import finished_timer, put_timers
 from tests.support.axe import violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-    from fake_github import FakeGitHub
     from fake_github.model import Account
     from tests.browser.conftest import OpenAs, OpenPage
     from tests.e2e.conftest import Site
@@ -141,10 +139,8 @@ class TestAnEmptyHistory:
         page = open_as(ann, locale="de-DE")
         expect(page.locator("#first-steps").get_by_role("heading")).to_have_text("Noch nichts hier")
 
-    def test_it_leads_an_admin_to_the_connection(
-        self, open_as: OpenAs, github: FakeGitHub, site: Site
-    ) -> None:
-        page = open_as(github.accounts.get(ADMIN) or github.new_user(ADMIN))
+    def test_it_leads_an_admin_to_the_connection(self, open_as: OpenAs, admin: Account, site: Site) -> None:
+        page = open_as(admin)
         steps = page.locator("#first-steps")
         expect(steps).to_contain_text(re.compile("since yesterday"))
         if json_rate(site) is None:

@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ADMIN, OpenAs
 from tests.browser.seed import ZONE, finished_timer, put_timers
 from tests.browser.widget import noon_zone
 from tests.support.axe import violations
@@ -22,9 +21,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Page
 
-    from fake_github import FakeGitHub
     from fake_github.model import Account
-    from tests.browser.conftest import BrowserErrors
+    from tests.browser.conftest import BrowserErrors, OpenAs
     from tests.e2e.conftest import Site
     from timer_core.domain.timers import Timer
 
@@ -632,10 +630,9 @@ def test_only_admins_see_the_rules_of_the_organization(account: AccountPage) -> 
 
 
 @pytest.fixture
-def boss(open_as: OpenAs, github: FakeGitHub) -> Iterator[AccountPage]:
-    """The Account page of the admin. The rules are restored, and the lock is lifted, after the test."""
-    known = github.accounts.get(ADMIN)
-    account = AccountPage(open_as(known or github.new_user(ADMIN))).open()
+def boss(open_as: OpenAs, admin: Account) -> Iterator[AccountPage]:
+    """The Account page of an admin. The rules are restored, and the lock is lifted, after the test."""
+    account = AccountPage(open_as(admin)).open()
     yield account
     account.put(DEFAULT_RULES, "admin/settings/")
     account.page.evaluate("() => fetch('/api/admin/lock/', {method: 'DELETE'})")
