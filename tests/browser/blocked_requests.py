@@ -29,6 +29,11 @@ class BlockedRequests:
             self._page.wait_for_timeout(20)
         return self._routes[0]
 
+    def release_first(self) -> None:
+        """Wait until a request is blocked, and send the first blocked request."""
+        self.first()
+        self._routes.pop(0).continue_()
+
     def release(self) -> None:
         """Send all blocked requests, and block no further requests."""
         self._is_released = True

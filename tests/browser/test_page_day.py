@@ -237,7 +237,8 @@ def test_a_border_moves_by_keys_and_back_by_undo(day: Day) -> None:
     day.expect_blocks("hello-world#7 09:00-10:25", SECOND)
 
 
-def test_a_border_is_dragged(day: Day) -> None:
+def drag_end_to_three(day: Day) -> None:
+    """Drag the end of the second entry from 14:20 to 15:00."""
     day.select("#8")
     handle = day.card.get_by_role("slider", name="End of")
     box = handle.bounding_box()
@@ -251,6 +252,23 @@ def test_a_border_is_dragged(day: Day) -> None:
     day.page.mouse.move(x + 2 * block["width"], y, steps=4)
     expect(handle).to_have_attribute("aria-valuetext", "15:00")
     day.page.mouse.up()
+
+
+def test_the_effect_of_a_correction_is_told_if_the_day_is_loaded_again_meanwhile(day: Day) -> None:
+    timelines = BlockedRequests(day.page, "**/api/timeline/?*")
+    with day.page.expect_response(lambda response: response.request.method == "PATCH"):
+        drag_end_to_three(day)
+    url = timelines.first().request.url
+    with day.page.expect_request(url):
+        day.card.get_by_label("Day", exact=True).dispatch_event("change")
+    with day.page.expect_response(url):
+        timelines.release_first()
+    timelines.release()
+    expect(day.page.locator("#status")).to_have_text(re.compile("^Changed to 14:00.15:00\\.$"))
+
+
+def test_a_border_is_dragged(day: Day) -> None:
+    drag_end_to_three(day)
     day.expect_blocks(FIRST, "hello-world#8 14:00-15:00")
     expect(day.page.locator("#status")).to_have_text(re.compile("^Changed to 14:00.15:00\\.$"))
     day.undo()

@@ -207,7 +207,7 @@ def test_a_page_of_the_previous_filter_is_not_added_to_the_entries_of_the_next(
     sheet.choose("All time", Issue_number="3")
     assert sheet.issues() == [f"{REPO}#3"]
     with sheet.page.expect_response("**/api/timelogs/?*cursor=*"):
-        blocked.first().continue_()
+        blocked.release_first()
     sheet.page.wait_for_timeout(500)
     assert sheet.issues() == [f"{REPO}#3"]
 

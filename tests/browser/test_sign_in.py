@@ -225,7 +225,7 @@ def test_a_tab_that_slept_does_not_disturb_another_user(ann_widget: Widget, gith
     # Request the list and today's seconds, as after a correction.
     ann_widget.page.evaluate("document.querySelector('issue-timer').manager.expectChange()")
     with ann_widget.page.expect_response("**/api/auth/me/"):
-        blocked.first().continue_()
+        blocked.release_first()
     page.wait_for_timeout(1000)
     expect(page.get_by_role("dialog").get_by_label("Description")).to_have_value("Half of it")
     expect(page.get_by_text(f"Signed in as {bob.login}")).to_be_visible()

@@ -225,7 +225,7 @@ def test_a_button_shows_its_effect_before_the_server_responds(ann_widget: Widget
     )
     assert "Paused" in ann_widget.timers.inner_text()
     ann_widget.page.wait_for_timeout(100)
-    blocked.first().continue_()
+    blocked.release_first()
     ann_widget.expect_sent()
     ann_widget.expect_state("Paused")
 

@@ -44,7 +44,7 @@ def test_two_tabs_agree_immediately(ann_widget: Widget, browser_errors: BrowserE
     ann_widget.button("Pause").click()
     other.expect_state("Paused")
     assert "Paused" in ann_widget.timers.inner_text()
-    blocked.first().continue_()
+    blocked.release_first()
     ann_widget.expect_sent()
     other.expect_sent()
     assert other.seconds() == ann_widget.seconds()

@@ -34,6 +34,8 @@ export class DayView {
   /** @type {Block | null} */
   #selected = null;
   #requests = 0;
+  /** The last request. @type {Promise<void>} */
+  #loading = Promise.resolve();
   #bar;
   #now;
   #counting;
@@ -176,6 +178,7 @@ export class DayView {
   clear() {
     // Ignore the responses to requests in progress.
     this.#requests++;
+    this.#loading = Promise.resolve();
     this.#undos.clear();
     this.#selected = null;
     if (!this.#loaded) return;
@@ -183,14 +186,26 @@ export class DayView {
     this.render();
   }
 
-  /** @param {SheetDay[] | null} [loaded] the timesheets of the week, if they need not be loaded */
-  async #load(loaded = null) {
-    const number = ++this.#requests;
+  /**
+   * Load the day that was chosen last, and show it.
+   *
+   * @param {SheetDay[] | null} [loaded] the timesheets of the week, if they need not be loaded
+   */
+  #load(loaded = null) {
+    this.#loading = this.#loadAs(++this.#requests, loaded);
+    return this.#loading;
+  }
+
+  /**
+   * @param {number} number
+   * @param {SheetDay[] | null} loaded
+   */
+  async #loadAs(number, loaded) {
     const day = this.#chosen;
     for (const card of ["day", "week"]) byId(`${card}-date`, HTMLInputElement).value = day;
     const shown = await loadDay(day, loaded, this.#now);
-    // Another day may have been chosen during the requests.
-    if (number !== this.#requests) return;
+    // Another day may have been chosen during the requests, or a change was announced. Wait for what it shows.
+    if (number !== this.#requests) return this.#loading;
     this.#loaded = shown;
     this.render();
   }
