@@ -289,11 +289,17 @@ class LocalStack(DeployedStack):
                 base_url=demo_url, state_file=self.emulator.state_dir / "demo-github.json"
             )
             self._parameters |= {"GitHubUrl": demo_url, "GitHubApiUrl": demo_url}
+            # Somebody of the demo sees the pages for admins and the time of the team.
+            self._parameters.setdefault("AdminLogins", DEMO_LOGIN)
             if kept := self.demo_github.github.set_aside:
                 self._report(
                     f"The demo GitHub starts anew; its former state, which is not usable, is in {kept}"
                 )
             return
+        was_demo = self._parameters.get("GitHubUrl", "").endswith(_DEMO_PATH)
+        if was_demo and self._parameters.get("AdminLogins") == DEMO_LOGIN:
+            # At GitHub, this is somebody else's login.
+            self._parameters["AdminLogins"] = ""
         for name in left_by_demo:
             self.aws.client("ssm").delete_parameter(Name=f"/{_NAME}/{name}")
         self._parameters |= _REAL_GITHUB
@@ -338,6 +344,8 @@ class LocalStack(DeployedStack):
             self._report(_LOST)
             self.emulator.reset()
         self._forget_description()
+        if (deployed := self.recall("deployed")) is not None:
+            self._parameters = json.loads(deployed)["parameters"] | self._parameters
         if self._with_demo_github:
             self._choose_github()
         self._deploy_changes()
@@ -360,13 +368,10 @@ class LocalStack(DeployedStack):
             self.__dict__.pop(name, None)
 
     def _deploy_changes(self) -> None:
-        deployed = self.recall("deployed")
         self._parameters["ConnectionsUrl"] = f"{self.endpoint_url}/_aws/execute-api"
         self._parameters["LocalPort"] = str(self.port)
-        if deployed is not None:
-            self._parameters = json.loads(deployed)["parameters"] | self._parameters
         wanted = json.dumps({"sources": sources_digest(), "parameters": self._parameters}, sort_keys=True)
-        if wanted != deployed:
+        if wanted != self.recall("deployed"):
             self._report("Building the functions and their layer (sam build)")
             template = build()
             self._report("Deploying template.yaml to the emulator (sam deploy)")

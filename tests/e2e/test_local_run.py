@@ -19,6 +19,7 @@ from deployed_stack.http_client import Response, request
 from deployed_stack.sign_in import CALLBACK_PATH, LOGIN_PATH
 from local_stack import LocalStack, free_port
 from local_stack.front_door import cookie_name
+from local_stack.stack import DEMO_LOGIN
 from tests.e2e.conftest import ANN, eventually, payload, restart
 from timer_core.api.sessions import SESSION_COOKIE
 
@@ -375,6 +376,12 @@ def test_the_demo_keeps_its_address_after_a_restart(machine: Machine) -> None:
     # Sessions survive the restart.
     assert browser.me()["login"] == "octocat"
     assert browser.sign_in("Codertocat").status == 302
+
+
+def test_an_admin_of_the_demo_is_none_at_github(machine: Machine) -> None:
+    assert machine.stack.parameters["AdminLogins"] == DEMO_LOGIN
+    machine.store(oauth={"client_id": "Ov23liAAAAAAAAAAAAAA", "client_secret": "secret"})
+    assert machine.restart().parameters["AdminLogins"] == ""
 
 
 def test_signing_in_is_unavailable_if_only_a_token_for_the_api_is_stored(machine: Machine) -> None:
