@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 from urllib.parse import urlencode
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from fake_github import FakeGitHub
@@ -53,6 +55,7 @@ def test_offline_actions_are_sent_in_order_even_after_the_page_was_closed(
     browser_errors.allow(OFFLINE)
     context = ann_widget.page.context
     context.set_offline(True)
+    began = monotonic()
     ann_widget.start(f"{REPO}#7")
     ann_widget.page.wait_for_timeout(1500)
     ann_widget.button("Pause").click()
@@ -61,6 +64,7 @@ def test_offline_actions_are_sent_in_order_even_after_the_page_was_closed(
     ann_widget.page.wait_for_timeout(1500)
     ann_widget.button("Stop").click()
     expect(ann_widget.timers).to_have_count(0)
+    seconds = monotonic() - began
     ann_widget.page.close()
     context.set_offline(False)
     again = Widget(context.new_page())
@@ -69,8 +73,8 @@ def test_offline_actions_are_sent_in_order_even_after_the_page_was_closed(
     again.expect_sent()
     timer = only_timer(site, ann)
     assert timer["status"] == "stopped"
-    assert 2.5 <= timer["duration"] < 5
-    assert 1 <= timer["paused_duration"] < 3
+    assert 2.5 <= timer["duration"] <= seconds
+    assert 1 <= timer["paused_duration"] <= seconds - timer["duration"]
 
 
 def test_the_page_keeps_values_that_a_full_storage_rejects(ann_widget: Widget) -> None:
@@ -93,6 +97,8 @@ def test_signing_out_needs_a_connection(ann_widget: Widget, browser_errors: Brow
     expect(ann_widget.notice).to_have_text("That did not work: No connection.")
 
 
+# A hint of the start would let the widget find the session expired before the action.
+@pytest.mark.usefixtures("without_hints")
 def test_an_action_in_an_expired_session_is_sent_after_signing_in(
     ann_widget: Widget, site: Site, github: FakeGitHub, ann: Account, browser_errors: BrowserErrors
 ) -> None:
