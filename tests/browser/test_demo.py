@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
 from demo_github import team
 from tests.browser.present import Present
@@ -49,12 +49,16 @@ def signed_in(demo_stack: LocalStack, browser: Browser) -> Iterator[BrowserConte
 def page(signed_in: BrowserContext) -> Iterator[Page]:
     page = signed_in.new_page()
     errors: list[str] = []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("console", lambda message: errors.append(described(message)) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto("/demo/")
     yield page
     page.close()
     assert errors == []
+
+
+def described(message: ConsoleMessage) -> str:
+    return f"{message.text} {message.location['url']}"
 
 
 def card(page: Page, issue: str) -> Locator:

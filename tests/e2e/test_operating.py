@@ -34,7 +34,8 @@ def test_the_delivery_id_is_in_the_logs_and_in_the_timers_history(site: Site) ->
     (processed,) = eventually(lambda: log_of(site, "WebhookProcess", guid))
     (timer,) = site.timers("octo-org/traced", 1)
     assert processed["timers"] == [timer["id"]]
-    (item,) = [one for one in site.items(f"user#{ANN[0]}") if timer["id"].endswith(one["sk"]["S"][6:])]
+    timers = [one for one in site.items(f"user#{ANN[0]}") if one["sk"]["S"].startswith("timer#")]
+    (item,) = [one for one in timers if timer["id"].endswith(one["sk"]["S"].removeprefix("timer#"))]
     assert guid in json.dumps(item["causes"])
 
 
