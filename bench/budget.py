@@ -18,7 +18,7 @@ from bench.cold_start import BASE, programs
 from bench.fresh_process import Part, counts_instructions
 
 _FILE = Path(__file__).with_suffix(".json")
-_FUNCTIONS = ("timelogs.api", "auth.api", "webhook.receive")
+_FUNCTIONS = ("timelogs.api", "auth.api", "reports.api", "webhook.receive")
 # Of auth, only loading: its requests have the guard and the stores in common with those of timelogs.
 _NOT_LIMITED = {"auth.api with the first page"}
 _TOLERANCE = 0.03

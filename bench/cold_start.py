@@ -46,6 +46,7 @@ LOADS = {
     "timelogs.api": ("TimelogsFunction", _CLIENT_OF_API),
     "auth.api": ("AuthFunction", _CLIENT_OF_API),
     "schedule.api": ("ScheduleFunction", _CLIENT_OF_API),
+    "reports.api": ("ReportsFunction", _CLIENT_OF_API),
     "webhook.receive": ("WebhookReceiveFunction", "handler.sqs"),
     "webhook.process": ("WebhookProcessFunction", _CLIENT),
     "timesheets.refresh": ("TimesheetsFunction", _CLIENT),

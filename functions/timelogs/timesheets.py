@@ -58,21 +58,21 @@ def get_timesheets(request: Request, from_: date | None, to: date | None, if_non
     return Reply(HTTPStatus.OK, shown, {"ETag": tag})
 
 
-def confirm_day(request: Request, date: date, if_match: str | None) -> Reply:
+def confirm_day(request: Request, date: date, if_match: str | None, reason: str) -> Reply:
     """Freeze the time of a day that has been over for a minute, until it is reopened."""
     seen, user_id, now = required(if_match), request.caller.user_id, request.now_ms
     expect = partial(_expect, user_id=user_id, seen=seen, now=now)
-    return _sheet_reply(timesheets.confirm(user_id, date, expect, now_ms=now), user_id, now)
+    return _sheet_reply(timesheets.confirm(user_id, date, expect, now_ms=now, reason=reason), user_id, now)
 
 
-def reopen_day(request: Request, date: date, if_match: str | None) -> Reply:
+def reopen_day(request: Request, date: date, if_match: str | None, reason: str) -> Reply:
     """Derive the time of a confirmed day from the timers again."""
     seen, user_id, now = required(if_match), request.caller.user_id, request.now_ms
 
     def expect(sheet: Sheet) -> None:
         require_match(_present_tag(sheet, user_id, now), seen)
 
-    return _sheet_reply(timesheets.reopen(user_id, date, expect, now_ms=now), user_id, now)
+    return _sheet_reply(timesheets.reopen(user_id, date, expect, now_ms=now, reason=reason), user_id, now)
 
 
 def _monday(day: date) -> date:

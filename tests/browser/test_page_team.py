@@ -228,6 +228,52 @@ def test_a_narrow_screen_shows_everything(open_as: OpenAs, worked: Account, loca
     assert violations(page) == []
 
 
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+def test_a_narrow_screen_shows_the_figures_without_scrolling(
+    open_as: OpenAs, ann: Account, locale: str
+) -> None:
+    page = open_as(ann, "/embed.html", viewport={"width": 360, "height": 800}, locale=locale)
+    issue = {
+        "github_repo": "octo-org/a-repository-with-a-long-name",
+        "github_issue_number": 1234,
+        "github_issue_url": "https://github.com/octo-org/a-repository-with-a-long-name/issues/1234",
+        "github_issue_title": "Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz",
+    }
+    person = {"id": 1, "login": "octocat", "name": "Mona Lisa Octocat"}
+    found = [
+        {"issue": issue, **figures(123_400, working_duration_with_sub_issues=223_400)},
+        {"issue": issue, "person": person, **figures(123_400)},
+    ]
+    for group_by, row in zip((["issue"], ["person", "issue"]), found, strict=True):
+        page.unroute_all()
+        answer_with(page, group_by, [row], totals=figures(123_400))
+        page.goto(f"/team.html?group_by={','.join(group_by)}")
+        wait_for_report(page)
+        table = page.locator("#report-table")
+        assert table.evaluate("element => element.scrollWidth <= element.clientWidth"), group_by
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE", "ar"])
+def test_the_labels_of_the_chart_lie_in_the_chart(open_as: OpenAs, worked: Account, locale: str) -> None:
+    page = open_as(worked, "/team.html?group_by=day", viewport={"width": 360, "height": 800}, locale=locale)
+    wait_for_report(page)
+    chart = page.locator(".chart")
+    expect(chart).to_be_visible()
+    outside = chart.evaluate("""chart => {
+        const { left, right } = chart.getBoundingClientRect();
+        return [...chart.querySelectorAll(".axis text")].filter((label) => {
+            const box = label.getBoundingClientRect();
+            return box.left < left - 1 || box.right > right + 1;
+        }).map((label) => label.textContent);
+    }""")
+    assert outside == []
+    labels = chart.locator(".axis text").all()
+    widest = max(label.bounding_box()["width"] for label in labels)  # type: ignore[index]
+    axis = chart.locator(".axis").bounding_box()
+    assert axis
+    assert axis["width"] <= widest + 12
+
+
 def test_many_rows_are_shown_on_request(open_as: OpenAs, ann: Account) -> None:
     page = open_as(ann, "/embed.html")
     answer_with(page, ["label"], [{"label": f"label {number}", **figures(60)} for number in range(201)])

@@ -229,6 +229,19 @@ def test_a_day_is_confirmed_and_reopened_by_keyboard(week: Week) -> None:
     expect(week.page.locator("#undo")).to_be_hidden()
 
 
+def test_a_day_is_reopened_with_a_reason(week: Week) -> None:
+    week.day_state.get_by_role("button", name="Confirm").click()
+    expect(week.day_state.get_by_role("button", name="Reopen")).to_be_visible()
+    why = week.page.locator("#day-state-why")
+    why.get_by_text("Reason (optional)").click()
+    why.get_by_role("textbox").fill("Forgot a meeting & more")
+    week.day_state.get_by_role("button", name="Reopen").click()
+    expect(week.day_state.get_by_role("button", name="Confirm")).to_be_visible()
+    expect(why.get_by_role("textbox")).to_be_hidden()
+    changes = week.page.evaluate("fetch('/api/timelogs/changes/').then((answer) => answer.json())")
+    assert [change["reason"] for change in changes["results"][:2]] == ["Forgot a meeting & more", ""]
+
+
 def test_all_open_days_of_a_week_are_confirmed_at_once(week: Week) -> None:
     confirm(week, MONDAY)
     week.card.get_by_role("button", name="Confirm 6 days").click()

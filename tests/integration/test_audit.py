@@ -223,13 +223,17 @@ def test_confirming_and_reopening_a_day_have_entries(app: App, ann: Client) -> N
     add(ann)
     app.clock.advance(86_400)
     path = "/api/timesheets/2026-11-30/confirm/"
-    for method in ("POST", "DELETE"):
+    for method, query, body in (
+        ("POST", "", {"reason": "As agreed"}),
+        ("DELETE", "?reason=Forgot+one", None),
+    ):
         week = ann("GET", "/api/timesheets/?from=2026-11-30&to=2026-11-30").json()
-        answer = ann(method, path, if_match=week["days"][0]["etag"])
+        answer = ann(method, path + query, body, if_match=week["days"][0]["etag"])
         assert answer.status == 200, answer
     reopened, confirmed, _ = changes(ann)
     over, frozen = {"state": "over"}, {"state": "confirmed", "working_duration": 3600.0}
     assert (confirmed["kind"], reopened["kind"]) == ("confirmed", "reopened")
+    assert (confirmed["reason"], reopened["reason"]) == ("As agreed", "Forgot one")
     assert confirmed["differences"] == [{"timer": None, "date": "2026-11-30", "from": over, "to": frozen}]
     assert reopened["differences"] == [{"timer": None, "date": "2026-11-30", "from": frozen, "to": over}]
 

@@ -13,6 +13,7 @@ from local_stack.http_api import routes_of
 from release.openapi_document import openapi_document
 from tests.integration.conftest import Api
 from tests.support.template import translated
+from timer_core.api.requests import BODY_PATHS
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.json"
 
@@ -114,6 +115,18 @@ def test_every_operation_has_a_route() -> None:
     described.remove("GET /api/github-timer-webhook")
     others.add("ANY /api/github-timer-webhook")
     assert {_unnamed(key) for key in _routes()} == described | others | for_slashes
+
+
+def test_every_body_in_the_document_is_read() -> None:
+    """The body of a POST request to other paths is ignored."""
+    operations = json.loads(openapi_document())["paths"].items()
+    unread = [
+        path
+        for path, methods in operations
+        if "requestBody" in methods.get("post", {})
+        and not path.endswith((*BODY_PATHS, "/api/github-timer-webhook/"))
+    ]
+    assert unread == []
 
 
 def test_no_route_ends_in_a_slash() -> None:

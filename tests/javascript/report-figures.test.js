@@ -5,7 +5,7 @@ import { setLocale } from "./support/locale.js";
 /** @import { Grouping, Report, ReportRow } from "../../web/page/types.d.ts" */
 
 setLocale(["en-GB"]);
-const { barsOf, workingFigures } = await import("../../web/page/report-figures.js");
+const { barsOf, figureBeside, workingFigures } = await import("../../web/page/report-figures.js");
 
 beforeEach(() => {
   process.env.TZ = "Europe/Berlin";
@@ -72,6 +72,37 @@ test("overlapping rows are rounded each by itself", () => {
     figures.map(({ shown }) => shown),
     [60, 60],
   );
+});
+
+test("time with sub-issues is never shown as less than the own time of its row", () => {
+  const rows = report("issue", [
+    ["a", 90],
+    ["b", 90],
+    ["c", 60],
+  ]);
+  const figures = workingFigures(rows);
+  const rounded = rows.rows.map(({ working_duration }, index) =>
+    figureBeside(working_duration, figures[index]),
+  );
+  assert.deepEqual(
+    rounded.map(({ shown }) => shown),
+    figures.map(({ shown }) => shown),
+  );
+  assert.equal(figures[0].shown, 120);
+  assert.equal(figureBeside(95, figures[0]).shown, 120);
+  assert.equal(figureBeside(200, figures[0]).shown, 180);
+});
+
+test("a part of a row's time is never shown as more than the row's time", () => {
+  const [first, second] = workingFigures(
+    report("repository", [
+      ["a", 50],
+      ["b", 70],
+    ]),
+  );
+  assert.deepEqual([first.shown, second.shown], [60, 60]);
+  assert.equal(figureBeside(49, first).shown, 0);
+  assert.equal(figureBeside(69, second).shown, 60);
 });
 
 test("weeks without time have bars between those with time", () => {

@@ -149,6 +149,18 @@ test("days are confirmed one after the other, each as the user has seen it", asy
   ]);
 });
 
+test("a reason is sent with each day", async () => {
+  /** @type {string[]} */
+  const reasons = [];
+  /** @type {import("../../web/page/sheets.js").SendDay} */
+  const send = async (_method, _path, _etag, reason) => {
+    reasons.push(reason);
+    return sheet(MONDAY);
+  };
+  await setConfirmed(send, "DELETE", [sheet(MONDAY), sheet(TUESDAY)], "Forgot one");
+  assert.deepEqual(reasons, ["Forgot one", "Forgot one"]);
+});
+
 test("a day that has changed is passed over, and a failure ends the confirmation", async () => {
   const days = [MONDAY, TUESDAY, WEDNESDAY, "2026-11-26"].map((date) => sheet(date));
   const { done, changed, failed } = await setConfirmed(

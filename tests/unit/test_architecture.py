@@ -107,6 +107,14 @@ def test_every_identifier_in_contributing_is_defined_in_the_module_named_after_i
         assert name in definitions(path_of(path)), f"{name} in {path}"
 
 
+def test_a_module_defines_each_name_once() -> None:
+    """Linters report a second function or class of a name, but not a second constant."""
+    for folder in ("layers", "functions", "scripts", "bench", "github_action", "tests"):
+        for path in (ROOT / folder).rglob("*.py"):
+            repeated = {name for name, count in Counter(definitions(path)).items() if count > 1}
+            assert not repeated, path
+
+
 def definitions(path: Path) -> Iterator[str]:
     """Yield the names that a module defines."""
     for node in ast.parse(path.read_text()).body:

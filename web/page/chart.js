@@ -38,7 +38,9 @@ export function chart(of) {
   /** @param {number} seconds */
   const y = (seconds) => ABOVE + HEIGHT * (1 - seconds / top);
 
-  const axis = svg("svg", { class: "axis", width: 44, height: TOTAL_HEIGHT, "aria-hidden": "true" });
+  const scale = svg("svg", { width: "100%", height: TOTAL_HEIGHT, "aria-hidden": "true" });
+  /** @type {string[]} */
+  const labelTexts = [];
   const plot = svg("svg", {
     class: "plot",
     width: "100%",
@@ -48,10 +50,15 @@ export function chart(of) {
   });
   for (let seconds = 0; seconds <= top; seconds += step) {
     const label = seconds ? formats.duration(seconds) : "0";
-    axis.append(svg("text", { x: isMirrored ? 8 : 36, y: y(seconds) + 4, "text-anchor": "end" }, label));
+    labelTexts.push(label);
+    scale.append(svg("text", { x: isMirrored ? 0 : "100%", y: y(seconds) + 4, "text-anchor": "end" }, label));
     const line = { x1: 0, x2: "100%", y1: y(seconds), y2: y(seconds) };
     plot.append(svg("line", { class: seconds ? "grid" : "base", ...line }));
   }
+
+  // The invisible labels make the axis as wide as the longest of them is in each language.
+  const widths = labelTexts.map((label) => h("span", {}, label));
+  const axis = h("div", { className: "axis", ariaHidden: "true" }, ...widths, scale);
 
   const reading = h("p", { className: "reading", ariaHidden: "true" });
   const showAverage = () => (reading.textContent = average(of));

@@ -35,9 +35,10 @@ export class Confirmation {
    * Confirm days.
    *
    * @param {SheetDay[]} days
+   * @param {string} [reason] for the list of changes
    */
-  async confirm(days) {
-    const { done, changed, failed } = await setConfirmed(send, "POST", days);
+  async confirm(days, reason) {
+    const { done, changed, failed } = await setConfirmed(send, "POST", days, reason);
     if (failed && !done.length && !changed.length) throw failed.error;
     await this.#load(changed);
     if (done.length) this.#offerUndo(done);
@@ -61,9 +62,10 @@ export class Confirmation {
    * Reopen a day.
    *
    * @param {SheetDay} day
+   * @param {string} [reason] for the list of changes
    */
-  async reopen(day) {
-    const { changed, failed } = await setConfirmed(send, "DELETE", [day]);
+  async reopen(day, reason) {
+    const { changed, failed } = await setConfirmed(send, "DELETE", [day], reason);
     if (failed) throw failed.error;
     await this.#load(changed);
     if (changed.length) return warn(this.#changedText(day));
@@ -144,6 +146,8 @@ function confirmedText(first, count, all) {
 }
 
 /** @type {import("./sheets.js").SendDay} */
-async function send(method, path, etag) {
-  return (await request(method, path, undefined, { headers: { "If-Match": etag } })).body;
+async function send(method, path, etag, reason) {
+  const query = method === "DELETE" && reason ? `?${new URLSearchParams({ reason })}` : "";
+  const body = method === "POST" && reason ? { reason } : undefined;
+  return (await request(method, path + query, body, { headers: { "If-Match": etag } })).body;
 }

@@ -95,8 +95,9 @@ export class DayView {
     }
     onAction("click", byId("day-state-button"), async () => {
       const sheet = this.#sheet;
-      if (sheet?.state === "over") await this.#confirmation.confirm([sheet]);
-      else if (sheet) await this.#confirmation.reopen(sheet);
+      const reason = byId("day-state-reason", HTMLInputElement).value.trim();
+      if (sheet?.state === "over") await this.#confirmation.confirm([sheet], reason);
+      else if (sheet) await this.#confirmation.reopen(sheet, reason);
     });
   }
 
@@ -262,6 +263,15 @@ export class DayView {
     if (action) setText(button, text(action));
     if (!action && document.activeElement === button) byId("day-title").focus();
     button.hidden = !action;
+    const why = byId("day-state-why", HTMLDetailsElement);
+    why.hidden = !action;
+    // A reason belongs to one change of one day.
+    const subject = `${sheet?.date} ${action}`;
+    if (why.dataset.subject !== subject) {
+      why.dataset.subject = subject;
+      why.open = false;
+      byId("day-state-reason", HTMLInputElement).value = "";
+    }
     byId("day-state").hidden = !state && !action;
   }
 

@@ -20,6 +20,18 @@ export function workingFigures({ rows, totals, overlapping }) {
 }
 
 /**
+ * Round a time that contains the working time of a row, or is a part of it, so that both show which one is longer.
+ *
+ * @param {number} seconds
+ * @param {Figure} working the working time of the row, rounded together with the other rows
+ * @returns {Figure}
+ */
+export function figureBeside(seconds, working) {
+  const figure = figureOf(seconds, working.unit);
+  return seconds < working.exact ? figure : { ...figure, shown: Math.max(figure.shown, working.shown) };
+}
+
+/**
  * Return the bars of a report that is grouped by a period; null if it is not, has no time, or its rows overlap.
  *
  * @param {Report} report

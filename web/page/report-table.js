@@ -6,6 +6,7 @@ import { byId, svg } from "./elements.js";
 import { figureOf } from "./figures.js";
 import { issueLink } from "./issue.js";
 import { formats, text } from "./language.js";
+import { figureBeside } from "./report-figures.js";
 import { writeReport } from "./report-query.js";
 
 /** @import { Figure, Grouping, Report, ReportFigures, ReportRow, ReportState, TimedIssue } from "./types.d.ts" */
@@ -103,13 +104,14 @@ function headings({ subIssues, estimate, confirmed }) {
  */
 function figureCells(row, working, has) {
   const { working_duration_with_sub_issues: below, estimate, left } = row;
-  const cell = (/** @type {?number | undefined} */ seconds) =>
-    h("td", {}, seconds == null ? "" : formats.figure(figureOf(seconds)));
+  const besides = (/** @type {number} */ seconds) =>
+    h("td", {}, formats.figure(figureBeside(seconds, working)));
+  const estimated = estimate === null ? "" : formats.figure(figureOf(estimate));
   return [
     h("td", {}, formats.figure(working)),
-    ...(has.subIssues ? [cell(below)] : []),
-    ...(has.estimate ? [cell(estimate), leftCell(estimate, left)] : []),
-    ...(has.confirmed ? [cell(row.confirmed_duration)] : []),
+    ...(has.subIssues ? [below === undefined ? h("td", {}) : besides(below)] : []),
+    ...(has.estimate ? [h("td", {}, estimated), leftCell(estimate, left)] : []),
+    ...(has.confirmed ? [besides(row.confirmed_duration)] : []),
     h("td", {}, String(row.entries)),
   ];
 }

@@ -23,7 +23,7 @@ import { cut } from "./timeline.js";
 /**
  * Sends a request for a day, with the day's version as `If-Match`, and returns the body of the response.
  *
- * @typedef {(method: "POST" | "DELETE", path: string, etag: string) => Promise<SheetDay>} SendDay
+ * @typedef {(method: "POST" | "DELETE", path: string, etag: string, reason: string) => Promise<SheetDay>} SendDay
  */
 
 const SHEETS = "/api/timesheets/";
@@ -165,18 +165,19 @@ export function haveOtherClocks(days) {
  * @param {SendDay} send
  * @param {"POST" | "DELETE"} method POST confirms, DELETE reopens
  * @param {SheetDay[]} days
+ * @param {string} [reason] for the list of changes
  * @returns {Promise<{done: SheetDay[], changed: SheetDay[], failed: {day: SheetDay, error: unknown} | null}>} the days
  *   as they were; `changed` are days that differ from what the user has seen. After a failure, later days were not
  *   tried.
  */
-export async function setConfirmed(send, method, days) {
+export async function setConfirmed(send, method, days, reason = "") {
   /** @type {SheetDay[]} */
   const done = [];
   /** @type {SheetDay[]} */
   const changed = [];
   for (const day of days) {
     try {
-      await send(method, `${SHEETS}${day.date}/confirm/`, day.etag);
+      await send(method, `${SHEETS}${day.date}/confirm/`, day.etag, reason);
       done.push(day);
     } catch (error) {
       const status = error instanceof ApiError ? error.status : 0;

@@ -4,15 +4,15 @@ from datetime import date
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Header, Query
+from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
 from aws_lambda_powertools.event_handler.openapi.params import Path as ApiPath
 from pydantic import BaseModel, ConfigDict, Field
 
 from timelogs import timesheets
 from timelogs.routes.app import IfNoneMatch, app, current_request
 from timelogs.timesheets import DayState
-from timer_core.api.models import DateIn, IssueShown, Seconds, Time
-from timer_core.api.resolver import as_response
+from timer_core.api.models import ConfirmRequest, DateIn, IssueShown, Seconds, Time
+from timer_core.api.resolver import ReasonParameter, as_response
 from timer_core.api.responses import responses
 
 _RARE = ConfigDict(defer_build=True)
@@ -138,16 +138,20 @@ def get_timesheets(
     "/api/timesheets/<date>/confirm/",
     summary="Confirm a day",
     operation_id="confirm_day",
-    responses=responses(200, 400, 401, 403, 404, 409, 412, 428),
+    responses=responses(200, 400, 401, 403, 404, 409, 412, 413, 415, 428),
     tags=["working time"],
 )
-def confirm_day(date: _Date, if_match: _Match = None) -> Response[TimesheetShown]:
+def confirm_day(
+    date: _Date, request: Annotated[ConfirmRequest | None, Body()] = None, if_match: _Match = None
+) -> Response[TimesheetShown]:
     """Freeze the time of a day that has been over for a minute, until it is reopened.
 
     Changes by hand that would alter the day are refused with 409. Events on GitHub still change the timers;
     then the day has `changed_since`. Confirming a confirmed day again changes nothing.
     """
-    return as_response(timesheets.confirm_day(current_request(), date, if_match))
+    return as_response(
+        timesheets.confirm_day(current_request(), date, if_match, request.reason if request else "")
+    )
 
 
 @app.delete(
@@ -157,6 +161,8 @@ def confirm_day(date: _Date, if_match: _Match = None) -> Response[TimesheetShown
     responses=responses(200, 400, 401, 403, 404, 409, 412, 428),
     tags=["working time"],
 )
-def reopen_day(date: _Date, if_match: _Match = None) -> Response[TimesheetShown]:
+def reopen_day(
+    date: _Date, reason: ReasonParameter = "", if_match: _Match = None
+) -> Response[TimesheetShown]:
     """Derive the time of a confirmed day from the timers again."""
-    return as_response(timesheets.reopen_day(current_request(), date, if_match))
+    return as_response(timesheets.reopen_day(current_request(), date, if_match, reason))

@@ -424,6 +424,10 @@ class UndoRequest(_ReasonedRequest):
 
 
 class AddRequest(_OnIssue, _ReasonedRequest):
+class ConfirmRequest(_ReasonedRequest):
+    """The reason to confirm a day."""
+
+
     """A stopped timer to add: its start, and either its end or its duration (active time in seconds)."""
 
     start_time: Annotated[TimeIn, _Past]

@@ -18,7 +18,7 @@ ApiHandler: TypeAlias = Callable[[dict[str, Any], LambdaContext], dict[str, Any]
 
 MAX_BODY_BYTES = 64 * 1024
 # Only these paths accept a body in a POST request.
-_BODY_PATHS = (
+BODY_PATHS = (
     "/timelogs/",
     "/start/",
     "/pause/",
@@ -28,6 +28,7 @@ _BODY_PATHS = (
     "/undo/",
     "/pauses/",
     "/split/",
+    "/confirm/",
     "/lock/",
     "/tokens/",
     "/logout/",
@@ -139,7 +140,7 @@ def _accepts_body(event: dict[str, Any]) -> bool:
     """Whether the request's route reads the body; the other routes ignore the body."""
     method: str = event["requestContext"]["http"]["method"]
     path: str = event["rawPath"]
-    return method in {"PATCH", "PUT"} or (method == "POST" and path.endswith(_BODY_PATHS))
+    return method in {"PATCH", "PUT"} or (method == "POST" and path.endswith(BODY_PATHS))
 
 
 def _body(event: dict[str, Any]) -> bytes:

@@ -94,7 +94,9 @@ class AuditEntry:
         return cls(new_ulid(now_ms), kind, by, reason, found) if found else None
 
     @classmethod
-    def of_day(cls, kind: AuditKind, day: date, working_ms: int, *, by: int, now_ms: int) -> "AuditEntry":
+    def of_day(
+        cls, kind: AuditKind, day: date, working_ms: int, *, by: int, now_ms: int, reason: str
+    ) -> "AuditEntry":
         """Return the entry of a day that its person confirms or reopens.
 
         Parameters
@@ -104,7 +106,7 @@ class AuditEntry:
         """
         states = {"state": "over"}, {"state": "confirmed", "working_duration": working_ms}
         before, after = states if kind is AuditKind.CONFIRMED else states[::-1]
-        return cls(new_ulid(now_ms), kind, by, "", [Difference(day.isoformat(), before, after)])
+        return cls(new_ulid(now_ms), kind, by, reason, [Difference(day.isoformat(), before, after)])
 
     @classmethod
     def of_lock(

@@ -329,7 +329,7 @@ class Timesheets:
         """Return a person's sheets of adjacent dates."""
         return self._sheets(user_id, self.state(user_id, now_ms=now_ms), dates, now_ms)[0]
 
-    def confirm(self, user_id: int, day: date, expected: Expected, *, now_ms: int) -> Sheet:
+    def confirm(self, user_id: int, day: date, expected: Expected, *, now_ms: int, reason: str = "") -> Sheet:
         """Freeze a day that is over, and return its sheet. A confirmed day stays as it is.
 
         A concurrent change by hand of the day makes this method read the day again. An event that arrives
@@ -343,6 +343,8 @@ class Timesheets:
         Raises
         ------
         InvalidInput
+        reason
+            The reason, for the audit log.
             If the day is not over for a minute, or the date does not exist in its time zone.
         TooMuchContention
             If other requests kept changing the day. Nothing was written.
@@ -369,7 +371,9 @@ class Timesheets:
                 # An interval of confirmed time that is too long does no harm.
                 self._table.transact(marks[:MOST_WRITES])
                 marks = marks[MOST_WRITES:]
-            entry = AuditEntry.of_day(AuditKind.CONFIRMED, day, sheet.working_ms, by=user_id, now_ms=now_ms)
+            entry = AuditEntry.of_day(
+                AuditKind.CONFIRMED, day, sheet.working_ms, by=user_id, now_ms=now_ms, reason=reason
+            )
             frozen = [confirmation(user_id, state, confirmed.range), *puts(user_id, confirmed)]
             writes = [*frozen, *marks, *put_entry(user_id, entry)]
             self._calendars.transact(writes, self._calendars.locked_until())
@@ -377,12 +381,12 @@ class Timesheets:
 
         return retry_on_conflict(attempt, "The day could not be confirmed: other requests kept changing it.")
 
-    def reopen(self, user_id: int, day: date, expected: Expected, *, now_ms: int) -> Sheet:
+    def reopen(self, user_id: int, day: date, expected: Expected, *, now_ms: int, reason: str = "") -> Sheet:
         """Derive a confirmed day from the timers again, and return its sheet.
 
         Parameters
         ----------
-        expected
+        expected, reason
             As in `confirm`.
 
         Raises
@@ -403,7 +407,9 @@ class Timesheets:
             removed = ConfirmedRange(day, day, sheet.since_ms, sheet.until_ms)
             actions = set_confirmed(without_range(state.own.confirmed, removed), reopened_ms=sheet.since_ms)
             update = update_calendar(user_id, actions, as_confirmed(state.own))
-            entry = AuditEntry.of_day(AuditKind.REOPENED, day, sheet.working_ms, by=user_id, now_ms=now_ms)
+            entry = AuditEntry.of_day(
+                AuditKind.REOPENED, day, sheet.working_ms, by=user_id, now_ms=now_ms, reason=reason
+            )
             deletes = self._confirmed.deletes(user_id, day)
             writes = [update, *deletes, *put_entry(user_id, entry)]
             self._calendars.transact(writes, self._calendars.locked_until())
