@@ -239,6 +239,9 @@ class CalendarExported(BaseModel):
     exceptions: list[ExceptionExported]
     assignment_starts: list[ChoiceExported]
     chosen: bool
+    details_deleted_until: Annotated[
+        Time | None, Field(description="Details of earlier time are deleted; null if none are.")
+    ]
     version: Annotated[int, Field(description="The number of changes.")]
 
     @classmethod
@@ -264,6 +267,7 @@ class CalendarExported(BaseModel):
                 for from_ms, choice in own.assignment_starts
             ],
             chosen=own.chosen,
+            details_deleted_until=to_time(own.details_from_ms) if own.details_from_ms else None,
             version=own.version,
         )
 

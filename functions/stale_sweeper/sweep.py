@@ -35,6 +35,7 @@ from timer_core.store.lead_teams import LeadTeamStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.progress import Progress, ProgressStore
 from timer_core.store.repositories import Repositories
+from timer_core.store.retention import Retention
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 from timer_core.store.timesheets import Timesheets
@@ -66,7 +67,14 @@ redeliverer = Redeliverer(github, HookStore(table), logger)
 calendars = Calendars(table)
 timesheets = Timesheets(table, timers, calendars)
 lead_teams = LeadTeams(github, LeadTeamStore(table), settings().triggers.lead_teams, logger)
-stale_timer_stopper = StaleTimerStopper(timers, issue_timers, timesheets, logger)
+stale_timer_stopper = StaleTimerStopper(
+    timers,
+    issue_timers,
+    timesheets,
+    Retention(table, calendars),
+    settings().retention_days,
+    logger,
+)
 reconciler = Reconciler(
     github,
     timers,
@@ -95,7 +103,8 @@ class Options:
     dry_run
         Whether to only count, without changing anything.
     stop_stale
-        Whether to stop stale timers, store the days that are behind, and freeze locked days.
+        Whether to stop stale timers, store the days that are behind, freeze locked days, and delete the
+        details of confirmed time.
     stop_closed
         Whether to compare open timers with the state of their issues on GitHub, and to list the members of
         all lead teams. The members of lead teams that are new are listed by every run.

@@ -152,6 +152,7 @@ def _timesheet(sheet: Sheet, user_id: int, now_ms: int) -> dict[str, Any]:
             "working_duration": changed_ms / 1000,
             "difference_duration": (changed_ms - sheet.working_ms) / 1000,
         },
+        "details_deleted": not sheet.has_details,
         "etag": _tag(sheet, user_id, now_ms),
         "issues": [_row(row, user_id) for row in sheet.rows],
     }
@@ -186,6 +187,7 @@ def _tag(sheet: Sheet, user_id: int, now_ms: int) -> str:
     content = (
         (sheet.date.isoformat(), sheet.since_ms, sheet.until_ms, sheet.zone),
         (str(_state(sheet, now_ms)), sheet.confirmed_ms, sheet.scheduled_ms, sheet.derived_ms),
+        sheet.has_details,
         [_shown(row) for row in fixed.rows],
         balance_ms and balance_ms // MINUTE_MS,
         counting,

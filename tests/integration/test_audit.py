@@ -20,6 +20,7 @@ from timer_core.services.issue_timers import IssueTimers
 from timer_core.services.stale_timers import StaleTimerStopper
 from timer_core.store.audit import AuditLog
 from timer_core.store.calendars import Calendars
+from timer_core.store.retention import Retention
 from timer_core.store.timers import TimerStore
 from timer_core.store.timesheets import Timesheets
 
@@ -254,8 +255,9 @@ def test_the_stop_of_a_stale_timer_and_its_undoing_have_entries(app: App, ann: C
     app.clock.ms -= 3 * DAY_MS
     timers, log = TimerStore(app.table), AuditLog(app.table)
     issues = IssueTimers(app.table, timers)
-    timesheets = Timesheets(app.table, timers, Calendars(app.table))
-    stopper = StaleTimerStopper(timers, issues, timesheets, make_logger("test"))
+    calendars = Calendars(app.table)
+    timesheets, retention = Timesheets(app.table, timers, calendars), Retention(app.table, calendars)
+    stopper = StaleTimerStopper(timers, issues, timesheets, retention, 0, make_logger("test"))
     issue = identified(Issue("octo-org", "stale", app.clock.ms % 1000 + 1))
     named = {"github_repo": issue.full_name, "github_issue_number": issue.number}
     timer = ann("POST", f"{TIMERS}start/", named).json()

@@ -43,6 +43,7 @@ from timer_core.store.calendars import Calendars
 from timer_core.store.items import timer_item
 from timer_core.store.people import Person
 from timer_core.store.queries import Filters
+from timer_core.store.retention import Retention
 from timer_core.store.stored_days import outdated
 from timer_core.store.table import Table, Write
 from timer_core.store.timers import TimerStore
@@ -305,7 +306,12 @@ def test_a_stale_shared_timer_is_stopped_once(owner: ConfirmingOwner) -> None:
         )
     )
     sweeper = StaleTimerStopper(
-        store, IssueTimers(owner.table, store), owner.timesheets, make_logger("stale-sweeper")
+        store,
+        IssueTimers(owner.table, store),
+        owner.timesheets,
+        Retention(owner.table, owner.calendars),
+        0,
+        make_logger("stale-sweeper"),
     )
     versions = []
     for number in range(2, 7):

@@ -69,6 +69,7 @@ class TestBody:
                     "overtime_duration": 0,
                     "balance_duration": -HOUR,
                     "changed_since": None,
+                    "details_deleted": False,
                     "etag": get_day(api, today)["etag"],
                     "issues": [
                         {

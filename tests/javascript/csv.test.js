@@ -47,6 +47,18 @@ test("a timer is one line with all columns", () => {
   );
 });
 
+test("a timer without details has dates and sums, and no times", () => {
+  const timer = stoppedTimer({
+    start_time: "2026-11-24T11:59:00.250Z",
+    end_time: "2026-11-24T12:01:30.500Z",
+    working_duration: 150.25,
+    paused_duration: 0,
+    details_deleted: true,
+  });
+  const [, line] = toCsv([timer]).split("\r\n");
+  assert.ok(line.includes(",manual,,,2026-11-24,2026-11-24,150.25,"), line);
+});
+
 test("missing values are empty", () => {
   const timer = stoppedTimer({
     organization: null,

@@ -37,6 +37,7 @@ const sheet = (date, fields = {}) => ({
   overtime_duration: 0,
   balance_duration: 0,
   changed_since: null,
+  details_deleted: false,
   etag: `"${date}"`,
   issues: [],
   ...fields,
@@ -106,6 +107,10 @@ test("only days that are over and not confirmed are open", () => {
   const states = /** @type {const} */ (["confirmed", "over", "running", "upcoming"]);
   const days = states.map((state) => sheet(MONDAY, { state }));
   assert.deepEqual(openDays(days), [days[1]]);
+});
+
+test("a day whose details are deleted cannot be confirmed", () => {
+  assert.deepEqual(openDays([sheet(MONDAY, { state: "over", details_deleted: true })]), []);
 });
 
 test("a time is fixed by the confirmed day that it overlaps", () => {

@@ -81,6 +81,7 @@ class TestTimerFacts:
             "stopped_by": None,
             "last_sign_at": "2025-11-23T12:13:20.123Z",
             "created": "2025-11-23T12:13:20.124Z",
+            "details_deleted": False,
         }
 
     @on_each_server

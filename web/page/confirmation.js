@@ -119,15 +119,18 @@ export class Confirmation {
  * @returns {{state: string, at: string, note: string, action: "confirmDay" | "reopenDay" | null}} texts, "" if there is
  *   nothing to say; and what the user can do
  */
-export function describeState({ state, confirmed_at, changed_since }) {
-  if (!isFrozen({ state }))
-    return { state: "", at: "", note: "", action: state === "over" ? "confirmDay" : null };
+export function describeState({ state, confirmed_at, changed_since, details_deleted }) {
+  if (!isFrozen({ state })) {
+    const note = details_deleted ? text("detailsDeleted") : "";
+    return { state: "", at: "", note, action: state === "over" && !details_deleted ? "confirmDay" : null };
+  }
   const seconds = changed_since?.difference_duration ?? 0;
   const change = seconds > 0 ? "changedMore" : seconds < 0 ? "changedLess" : "changedOtherwise";
-  const note = changed_since ? text(change, { duration: formats.duration(Math.abs(seconds)) }) : "";
+  const difference = changed_since ? text(change, { duration: formats.duration(Math.abs(seconds)) }) : "";
+  const note = [difference, details_deleted ? text("detailsDeleted") : ""].filter(Boolean).join(" · ");
   const at = confirmed_at ? formats.date("moment", new Date(confirmed_at)) : "";
   if (state === "locked") return { state: text("locked"), at, note, action: null };
-  return { state: text("confirmed"), at, note, action: "reopenDay" };
+  return { state: text("confirmed"), at, note, action: details_deleted ? null : "reopenDay" };
 }
 
 /** @param {Pick<SheetDay, "date">} day */

@@ -15,10 +15,10 @@ const COLUMNS = {
   issue_url: (timer) => timer.github_issue_url,
   description: (timer) => timer.description,
   source: (timer) => timer.source,
-  start_utc: (timer) => timer.start_time,
-  end_utc: (timer) => timer.end_time,
-  start_local: (timer) => localTime(timer.start_time),
-  end_local: (timer) => localTime(timer.end_time),
+  start_utc: (timer) => (timer.details_deleted ? null : timer.start_time),
+  end_utc: (timer) => (timer.details_deleted ? null : timer.end_time),
+  start_local: (timer) => localTime(timer.start_time, timer),
+  end_local: (timer) => localTime(timer.end_time, timer),
   working_seconds: (timer) => timer.working_duration,
   working_time: (timer) => hoursMinutesSeconds(timer.working_duration),
   part_working_seconds: (timer) => timer.part_working_duration,
@@ -78,12 +78,15 @@ function field(value, separator) {
 }
 
 /**
- * Format a time in the browser's time zone. Spreadsheets in all languages read this format as a time.
+ * Format a time in the browser's time zone, or its date if the details of the timer are deleted. Spreadsheets in all
+ * languages read these formats.
  *
  * @param {string | null} time
+ * @param {Timer} timer
  */
-function localTime(time) {
-  return time && toInputValue(new Date(time)).replace("T", " ");
+function localTime(time, { details_deleted }) {
+  const local = time && toInputValue(new Date(time)).replace("T", " ");
+  return local && details_deleted ? local.slice(0, "2026-11-30".length) : local;
 }
 
 /** @param {number} seconds */

@@ -245,6 +245,11 @@ export class DayView {
     this.#showState();
     showSums(loaded, blocks);
     this.#showTable(loaded, blocks);
+    // Of a day without details, only the sums are true.
+    const hasDetails = !this.#sheet?.details_deleted;
+    byId("day-bar").hidden = !hasDetails;
+    byId("day-legend").hidden = !hasDetails;
+    byId("day-table").hidden ||= !hasDetails;
     this.corrections.show(this.#selected);
     this.#undos.show();
     this.#shown(day, sheets);

@@ -239,7 +239,7 @@ export class EntryList {
       h(
         "div",
         { className: "when" },
-        timeRange(timer),
+        timer.details_deleted ? text("detailsDeleted") : timeRange(timer),
         timer.status !== "stopped" && badge(timer),
         timer.stopped_by === "sweeper" && h("span", { className: "badge" }, text("endedBySweeper")),
         h("span", { className: "elsewhere", hidden: true }),
@@ -254,8 +254,8 @@ export class EntryList {
         "div",
         { className: "tools" },
         timer.status === "stopped" && continueButton,
-        editButton,
-        deleteButton,
+        !timer.details_deleted && editButton,
+        !timer.details_deleted && deleteButton,
       ),
     );
     return named(timer.id, entry);

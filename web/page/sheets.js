@@ -124,7 +124,7 @@ export function withGain(days, counting, seconds) {
  * @param {SheetDay[]} days
  */
 export function openDays(days) {
-  return days.filter(({ state }) => state === "over");
+  return days.filter(({ state, details_deleted }) => state === "over" && !details_deleted);
 }
 
 /**

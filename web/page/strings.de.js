@@ -182,6 +182,7 @@ export const german = {
   confirmation: "Bestätigung",
   confirmed: "Bestätigt",
   locked: "Gesperrt",
+  detailsDeleted: "Die Einzelheiten sind gelöscht, die Summen bleiben.",
   dayIsLocked: ({ day }) => `${day}, ist gesperrt: Deine Organisation hat die Tage bis dahin abgeschlossen.`,
   changedMore: ({ duration }) => `seitdem geändert: ${duration} mehr`,
   changedLess: ({ duration }) => `seitdem geändert: ${duration} weniger`,

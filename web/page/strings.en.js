@@ -128,6 +128,7 @@ export const english = {
   confirmation: "Confirmation",
   confirmed: "Confirmed",
   locked: "Locked",
+  detailsDeleted: "The details are deleted, the sums are kept.",
   dayIsLocked: ({ day }) => `${day} is locked: your organization has closed the days up to then.`,
   changedMore: ({ duration }) => `changed since: ${duration} more`,
   changedLess: ({ duration }) => `changed since: ${duration} less`,

@@ -49,6 +49,8 @@ export interface Timer extends Durations {
   stopped_by: string | null;
   /** The last act, comment or event that shows that somebody works on the issue. */
   last_sign_at: string;
+  /** Whether only the sums of the timer are kept: its times only say the dates, and it cannot be corrected. */
+  details_deleted: boolean;
 }
 
 /** A pause of a timer. The present pause has no end. */
@@ -137,6 +139,8 @@ export interface SheetDay {
   balance_duration: number | null;
   /** Of a confirmed day: what events have made of it since; null if nothing has changed. */
   changed_since: { working_duration: number; difference_duration: number } | null;
+  /** Whether only the sums of the day are kept. It can no longer be reopened. */
+  details_deleted: boolean;
   etag: string;
   issues: { issue: TimedIssue | null; description: string; timers: string[] }[];
 }

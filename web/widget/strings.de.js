@@ -103,6 +103,8 @@ export default {
     report_too_large:
       "Dieser Bericht ist zu groß. Wähle einen kürzeren Zeitraum, weniger Personen oder gröbere Gruppen.",
     unknown_person: "Die Zeit dieser Person kannst du nicht sehen.",
+    details_deleted:
+      "Die Einzelheiten dieses Tages sind gelöscht. Seine Summen bleiben und ändern sich nicht mehr.",
     day_locked: "Dieser Tag ist gesperrt. Deine Organisation hat ihn abgeschlossen.",
     invalid_value: "Dieser Wert ist ungültig.",
     unknown_field: "Dieses Feld kennt der Server nicht.",

@@ -81,6 +81,9 @@ class TimesheetShown(BaseModel):
             description="The change by events since the day was confirmed or locked; null if there is none."
         ),
     ]
+    details_deleted: Annotated[
+        bool, Field(description="Whether only the sums of the day are kept. It can no longer be reopened.")
+    ]
     etag: Annotated[str, Field(description="The value of If-Match to confirm or reopen the day.")]
     issues: Annotated[list[RowShown], Field(description="Longest time first.")]
 

@@ -45,6 +45,8 @@ class Settings:
         The web sites that sessions may be issued to.
     delivery_queue_url
         The queue of deliveries.
+    retention_days
+        The number of days after which the details of confirmed time are deleted; 0 if they are kept.
     timesheet_queue_url
         The queue of people whose days could not be stored.
     live_endpoint
@@ -72,6 +74,7 @@ class Settings:
     allowed_orgs: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     delivery_queue_url: str
+    retention_days: int
     timesheet_queue_url: str
     live_endpoint: str
     max_receives: int
@@ -119,6 +122,7 @@ class Settings:
             allowed_orgs=_names("ALLOWED_ORGS"),
             allowed_origins=_names("ALLOWED_ORIGINS"),
             delivery_queue_url=os.environ.get("DELIVERY_QUEUE_URL", ""),
+            retention_days=int(os.environ.get("RETENTION_DAYS") or 0),
             timesheet_queue_url=os.environ.get("TIMESHEET_QUEUE_URL", ""),
             live_endpoint=os.environ.get("LIVE_ENDPOINT", ""),
             max_receives=int(os.environ.get("MAX_RECEIVES", "10")),

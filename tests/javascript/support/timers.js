@@ -32,6 +32,7 @@ export function stoppedTimer(fields = {}) {
     source: "manual",
     stopped_by: "manual",
     last_sign_at: "2026-11-24T10:00:00.000Z",
+    details_deleted: false,
     ...fields,
   };
 }

@@ -45,6 +45,9 @@ ERRORS = {
     ErrorCode.OTHER_TIMER_OPEN: "Für dieses Issue ist schon ein anderer Timer offen.",
     ErrorCode.TOO_MANY_TOKENS: "Du hast zu viele Token. Widerrufe zuerst eins.",
     ErrorCode.DAY_CONFIRMED: "Dieser Tag ist bestätigt. Öffne ihn wieder, um ihn zu ändern.",
+    ErrorCode.DETAILS_DELETED: (
+        "Die Einzelheiten dieses Tages sind gelöscht. Seine Summen bleiben und ändern sich nicht mehr."
+    ),
     ErrorCode.DAY_LOCKED: "Dieser Tag ist gesperrt. Deine Organisation hat ihn abgeschlossen.",
     ErrorCode.REPORT_TOO_LARGE: (
         "Dieser Bericht ist zu groß. Wähle einen kürzeren Zeitraum, weniger Personen oder gröbere Gruppen."

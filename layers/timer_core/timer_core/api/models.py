@@ -139,6 +139,13 @@ class TimerFacts(BaseModel):
         Field(description="The last act, comment or event that shows that somebody works on the issue."),
     ]
     created: Time
+    details_deleted: Annotated[
+        bool,
+        Field(
+            description="Whether the details of this confirmed time are deleted. Then the timer has another"
+            " id, no pauses and no description. Its times only say the dates; its durations are unchanged."
+        ),
+    ]
 
 
 class Why(BaseModel):
@@ -417,6 +424,10 @@ class SplitTimeLog(BaseModel):
     second: TimeLog
 
 
+class ConfirmRequest(_ReasonedRequest):
+    """The reason to confirm a day."""
+
+
 class UndoRequest(_ReasonedRequest):
     """The Idempotency-Key of the correction to undo."""
 
@@ -424,10 +435,6 @@ class UndoRequest(_ReasonedRequest):
 
 
 class AddRequest(_OnIssue, _ReasonedRequest):
-class ConfirmRequest(_ReasonedRequest):
-    """The reason to confirm a day."""
-
-
     """A stopped timer to add: its start, and either its end or its duration (active time in seconds)."""
 
     start_time: Annotated[TimeIn, _Past]

@@ -35,10 +35,11 @@ def timer_facts(timer: Timer, now_ms: int) -> dict[str, Any]:
         "duration": None if timer.is_open else active,
         "active_duration": active,
         "is_paused": timer.status is Status.PAUSED,
-        "paused_duration": timer.paused_ms / 1000,
+        "paused_duration": 0.0 if timer.is_reduced else timer.paused_ms / 1000,
         "last_pause_time": _time(timer.last_pause_ms),
         "pauses": [
-            {"start": format_ms(pause.since_ms), "end": _time(pause.until_ms)} for pause in pauses(timer)
+            {"start": format_ms(pause.since_ms), "end": _time(pause.until_ms)}
+            for pause in ([] if timer.is_reduced else pauses(timer))
         ],
         **issue_members(timer.issue),
         "description": timer.description,
@@ -46,6 +47,7 @@ def timer_facts(timer: Timer, now_ms: int) -> dict[str, Any]:
         "stopped_by": timer.stopped_by and _shown(timer.stopped_by),
         "last_sign_at": format_ms(timer.last_sign_ms),
         "created": format_ms(timer.created_ms),
+        "details_deleted": timer.is_reduced,
     }
 
 

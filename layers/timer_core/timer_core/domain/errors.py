@@ -29,6 +29,7 @@ class ErrorCode(StrEnum):
     TOO_MANY_TOKENS = "too_many_tokens"
     DAY_CONFIRMED = "day_confirmed"
     DAY_LOCKED = "day_locked"
+    DETAILS_DELETED = "details_deleted"
     # Reports
     REPORT_TOO_LARGE = "report_too_large"
     UNKNOWN_PERSON = "unknown_person"
@@ -221,6 +222,25 @@ class DayLocked(DayConfirmed):
 
     def __init__(self, day: date) -> None:
         IssueTimerError.__init__(self, f"{day.isoformat()} is locked. Ask an admin of your organization.")
+        self.date = day
+
+
+class DetailsDeleted(DayConfirmed):
+    """The change concerns a day whose details are deleted.
+
+    Parameters
+    ----------
+    day
+        The first such date that it concerns.
+    """
+
+    code = ErrorCode.DETAILS_DELETED
+
+    def __init__(self, day: date) -> None:
+        IssueTimerError.__init__(
+            self,
+            f"The details of {day.isoformat()} are deleted. Only its sums are kept, which cannot change.",
+        )
         self.date = day
 
 

@@ -41,6 +41,8 @@ class OwnCalendar:
         The number of changes.
     confirmed
         The confirmed days, sorted. They are not changed together with the rest.
+    details_from_ms
+        The UTC midnight before which details are deleted (`timer_core.domain.retention`); 0 if none are.
     """
 
     versions: tuple[ScheduleVersion, ...] = ()
@@ -49,6 +51,7 @@ class OwnCalendar:
     chosen: bool = False
     version: int = 0
     confirmed: tuple[ConfirmedRange, ...] = ()
+    details_from_ms: int = 0
 
     def calendar(self, policies: tuple[Policy, ...]) -> Calendar:
         """Return the person's calendar under the organization's settings."""

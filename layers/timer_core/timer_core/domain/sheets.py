@@ -70,6 +70,8 @@ class Sheet:
         The time at which its person confirmed the day; None if it is not confirmed.
     locked
         Whether the organization has locked the day.
+    has_details
+        Whether the details of the day, such as when its timers ran, are kept.
     derived
         The slices that follow from the timers now, if the day is frozen and they are different; else None.
     """
@@ -84,6 +86,7 @@ class Sheet:
     labels: Mapping[str, Label] = field(default_factory=dict)
     confirmed_ms: int | None = None
     locked: bool = False
+    has_details: bool = True
     derived: tuple[Slice, ...] | None = None
 
     @property

@@ -83,6 +83,8 @@ class Timer:
         reopened; None if there are none. It keeps them, wherever events move the timer.
     absorbed
         The ULIDs of timers with slices on confirmed days that have become part of this timer.
+    is_reduced
+        Whether the details of the timer are deleted (`timer_core.domain.retention`). Only its sums are true.
     version
         The number of writes to the timer.
     unknown_attributes
@@ -113,6 +115,7 @@ class Timer:
     signs: tuple[int, ...] = field(default=(), repr=False)
     confirmed_span: Span | None = None
     absorbed: tuple[str, ...] = ()
+    is_reduced: bool = False
     version: int = 1
     unknown_attributes: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     is_projection: bool = field(default=False, repr=False, compare=False)

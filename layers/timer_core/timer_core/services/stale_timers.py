@@ -1,4 +1,4 @@
-"""Stop stale timers, store days, and freeze locked days, person by person.
+"""Stop stale timers, store days, freeze locked days, and delete details, person by person.
 
 A stop is derived from everything that is known when it is written. If something else has become known since,
 the stop is undone, and written again at another instant if the timer is stale nevertheless.
@@ -11,14 +11,18 @@ from dataclasses import dataclass
 
 from aws_lambda_powertools import Logger
 
+from timer_core.domain.schedule import DAY_MS
 from timer_core.domain.timers import end_of_date
 from timer_core.services.issue_timers import IssueTimers
+from timer_core.store.retention import Retention
 from timer_core.store.timers import TimerStore
 from timer_core.store.timesheets import Timesheets
 
 _THREADS = 8
 # The number of people after which the remaining time is checked.
 _BATCH = 8
+# The months of a person whose details one run deletes.
+_MOST_MONTHS = 12
 
 
 @dataclass(slots=True)
@@ -46,11 +50,19 @@ class StaleTimers:
 
 @dataclass(frozen=True, slots=True)
 class StaleTimerStopper:
-    """Stops the timers that their owner's timeline says are stale, at the moment at which they became so."""
+    """Stops the timers that their owner's timeline says are stale, at the moment at which they became so.
+
+    Attributes
+    ----------
+    retention_days
+        The number of days after which the details of confirmed time are deleted; 0 if they are kept.
+    """
 
     timers: TimerStore
     issue_timers: IssueTimers
     timesheets: Timesheets
+    retention: Retention
+    retention_days: int
     logger: Logger
 
     def run(
@@ -102,10 +114,18 @@ class StaleTimerStopper:
                 stopped += expired is not None
             self.timesheets.refresh(user_id, now_ms=now_ms)
             self.timesheets.apply_lock(user_id, now_ms=now_ms)
+            if self.retention_days:
+                self._delete_details(user_id, now_ms)
         except Exception:
             self.logger.exception("A stale timer could not be stopped, or days could not be stored")
             return found, stopped, True
         return found, stopped, False
+
+    def _delete_details(self, user_id: int, now_ms: int) -> None:
+        before_ms = now_ms - self.retention_days * DAY_MS
+        for _ in range(_MOST_MONTHS):
+            if not self.retention.reduce(user_id, before_ms=before_ms, now_ms=now_ms):
+                break
 
     def _reopen(self, user_id: int, now_ms: int) -> bool:
         """Undo the stops of a person's timers that were not stale; return whether there were any."""

@@ -3,7 +3,7 @@
 import json
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -310,8 +310,8 @@ def lower_dirty(user_id: int, from_ms: int) -> Write:
 
 
 def as_confirmed(own: OwnCalendar) -> Condition:
-    """Return the condition that no day was confirmed or reopened since a calendar was read."""
-    return as_read(CalendarItem.confirmed, _encode_ranges(own.confirmed))
+    """Return the condition that no day was confirmed, reopened or reduced since a calendar was read."""
+    return as_read(CalendarItem.confirmed, _encode_confirmed(own))
 
 
 def guarded(user_id: int, own: OwnCalendar, from_ms: int | None) -> Write:
@@ -330,16 +330,18 @@ def guarded(user_id: int, own: OwnCalendar, from_ms: int | None) -> Write:
     return update_calendar(user_id, actions, as_confirmed(own))
 
 
-def set_confirmed(ranges: Sequence[ConfirmedRange], *, reopened_ms: int | None = None) -> list[Action]:
-    """Return the update actions of other confirmed days.
+def set_confirmed(own: OwnCalendar, *, reopened_ms: int | None = None) -> list[Action]:
+    """Return the update actions of other confirmed days, or of other days whose details are deleted.
 
     Parameters
     ----------
+    own
+        The calendar with the days that are confirmed from now on.
     reopened_ms
         The beginning of a day that was reopened, from which stored days are outdated.
     """
     changed = [CalendarItem.dirty_changes.add(1)] if reopened_ms is None else _mark_dirty(reopened_ms)
-    return [set_or_remove(CalendarItem.confirmed, _encode_ranges(ranges)), *changed]
+    return [set_or_remove(CalendarItem.confirmed, _encode_confirmed(own)), *changed]
 
 
 def dirty_of(item: RawItem | None) -> Dirty:
@@ -378,13 +380,15 @@ def to_own(item: RawItem | None) -> OwnCalendar:
     if not item:
         return OwnCalendar()
     about = json.loads(item["about"]["S"]) if "about" in item else {}
+    confirmed = list(_decode_confirmed(item["confirmed"]["B"] if "confirmed" in item else b""))
     return OwnCalendar(
         versions=tuple(_decode_version(entry) for entry in about.get("versions", ())),
         exceptions=dict(_decode_exception(entry) for entry in about.get("exceptions", ())),
         assignment_starts=tuple(_decode_choice(entry) for entry in about.get("assignment_starts", ())),
         chosen=about.get("chosen", False),
         version=int(item["version"]["N"]) if "version" in item else 0,
-        confirmed=_decode_ranges(item["confirmed"]["B"] if "confirmed" in item else b""),
+        confirmed=tuple(one for one in confirmed if isinstance(one, ConfirmedRange)),
+        details_from_ms=next((one for one in confirmed if isinstance(one, int)), 0),
     )
 
 
@@ -463,16 +467,24 @@ def _decode_exception(entry: str) -> tuple[date, DayException]:
     return date.fromisoformat(day), DayException(_decode_intervals(intervals), reason)
 
 
-def _encode_ranges(ranges: Sequence[ConfirmedRange]) -> bytes | None:
-    packed = (_RANGE.pack(one.first.toordinal(), (one.last - one.first).days + 1, *one[2:]) for one in ranges)
+def _encode_confirmed(own: OwnCalendar) -> bytes | None:
+    """Return the stored form of the confirmed days. A range without dates says whose details are deleted."""
+    packed = [
+        _RANGE.pack(one.first.toordinal(), (one.last - one.first).days + 1, *one[2:]) for one in own.confirmed
+    ]
+    if own.details_from_ms:
+        packed.append(_RANGE.pack(0, 0, 0, own.details_from_ms, False))
     return b"".join(packed) or None
 
 
-def _decode_ranges(content: bytes) -> tuple[ConfirmedRange, ...]:
-    return tuple(
-        ConfirmedRange(first := date.fromordinal(ordinal), first + (days - 1) * DAY, *rest)
-        for ordinal, days, *rest in _RANGE.iter_unpack(content)
-    )
+def _decode_confirmed(content: bytes) -> Iterator[ConfirmedRange | int]:
+    """Yield the ranges of confirmed days, and the end of those whose details are deleted."""
+    for ordinal, days, since_ms, until_ms, locked in _RANGE.iter_unpack(content):
+        if days:
+            first = date.fromordinal(ordinal)
+            yield ConfirmedRange(first, first + (days - 1) * DAY, since_ms, until_ms, locked)
+        else:
+            yield until_ms
 
 
 def _encode_intervals(intervals: Sequence[Interval]) -> str:

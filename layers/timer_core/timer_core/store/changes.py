@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from timer_core.domain.confirmed import OVER_AFTER_MS, first_confirmed, first_locked, without_lifted
-from timer_core.domain.errors import DayConfirmed
+from timer_core.domain.errors import DayConfirmed, DetailsDeleted
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.schedule import Schedule, Span
 from timer_core.domain.timers import LATEST_MS, without
@@ -116,8 +116,13 @@ class Changes:
             If the change concerns a confirmed day.
         DayLocked
             If it concerns a locked day.
+        DetailsDeleted
+            If it concerns a day whose details are deleted.
         """
         schedule, locked_until = self._schedule(own), self._calendars.locked_until()
+        first_ms = min((span.since_ms for span in (*touched, *moved)), default=LATEST_MS)
+        if first_ms < own.details_from_ms:
+            raise DetailsDeleted(schedule.day_of(first_ms))
         frozen = (one.span for one in own.confirmed)
         locked = first_locked(locked_until, [*touched, *without(moved, frozen)], schedule)
         if locked is not None:

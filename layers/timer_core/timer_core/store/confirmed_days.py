@@ -1,6 +1,7 @@
 """People's confirmed days: reading them, and the writes that add and delete one."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from itertools import groupby
 
@@ -12,7 +13,7 @@ from timer_core.domain.timers import Timer
 from timer_core.store.calendars import as_confirmed, set_confirmed, update_calendar
 from timer_core.store.items import CalendarItem, ConfirmedDayItem, TimerItem, as_read, encode_span, raw
 from timer_core.store.keys import confirmed_sk, day_of, timer_sk, user_pk
-from timer_core.store.stored_days import StoredState, decode_day, encode_day, parts_of
+from timer_core.store.stored_days import StoredState, date_of, decode_day, encode_day, parts_of
 from timer_core.store.table import RawItem, Table, Write
 
 # The number of days that one transaction freezes, or derives again. It has at most 100 writes (AWS, "DynamoDB
@@ -56,6 +57,10 @@ class ConfirmedDays:
         locked_until
             The last date that is still locked; None if none is.
         """
+        if own.details_from_ms:
+            # Days without details stay frozen, because nothing else has their sums.
+            kept = date.fromisoformat(date_of(own.details_from_ms)) + DAY
+            locked_until = max(locked_until or kept, kept)
         lifted = next((one for one in reversed(own.confirmed) if lifted_from(one, locked_until)), None)
         if lifted is None:
             return []
@@ -63,7 +68,9 @@ class ConfirmedDays:
         items = list(self._items(user_id, first, lifted.last))
         since_ms = min((int(item["since_ms"]["N"]) for item in items), default=lifted.since_ms)
         removed = lifted._replace(first=first, since_ms=since_ms)
-        actions = set_confirmed(without_range(own.confirmed, removed), reopened_ms=since_ms)
+        actions = set_confirmed(
+            replace(own, confirmed=without_range(own.confirmed, removed)), reopened_ms=since_ms
+        )
         deletes = [Write("Delete", item["pk"]["S"], item["sk"]["S"]) for item in items]
         return [update_calendar(user_id, actions, as_confirmed(own)), *deletes]
 
@@ -118,7 +125,7 @@ def confirmation(user_id: int, state: StoredState, added: ConfirmedRange) -> Wri
         & as_read(CalendarItem.dirty_changes, state.changes or None)
         & as_read(CalendarItem.version, own.version or None)
     )
-    actions = set_confirmed(with_range(own.confirmed, added))
+    actions = set_confirmed(replace(own, confirmed=with_range(own.confirmed, added)))
     return update_calendar(user_id, actions, unchanged)
 
 

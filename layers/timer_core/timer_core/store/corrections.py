@@ -10,10 +10,10 @@ from dataclasses import replace
 from timer_core.domain.audit import AuditEntry, AuditKind
 from timer_core.domain.changes import touched_spans
 from timer_core.domain.corrections import Correction, Halves, divided, time_of, with_times
-from timer_core.domain.errors import ChangedSince, NotFound, OtherTimerOpen
+from timer_core.domain.errors import ChangedSince, DetailsDeleted, NotFound, OtherTimerOpen
 from timer_core.domain.ids import new_ulid, timer_id
 from timer_core.domain.issues import Issue
-from timer_core.domain.schedule import Span
+from timer_core.domain.schedule import Span, local_date
 from timer_core.domain.timeline import lasting
 from timer_core.domain.timers import LATEST_MS, Timer
 from timer_core.store.audit import put_entry
@@ -93,7 +93,7 @@ class TimerCorrections(TimerQueries):
         def attempt() -> Timer:
             if response := idempotency and self.responses.stored(user_id, idempotency, now_ms=now_ms):
                 return response[0]
-            timer = self.get(user_id, ulid)
+            timer = _correctable(self.get(user_id, ulid))
             identified = self._identified(patch)
             correction = Correction(timer, LATEST_MS, 0)
             if patch.corrects_time:
@@ -164,7 +164,7 @@ class TimerCorrections(TimerQueries):
         def attempt() -> Timer:
             if response := idempotency and self.responses.stored(user_id, idempotency, now_ms=now_ms):
                 return response[0]
-            timer = self.get(user_id, ulid)
+            timer = _correctable(self.get(user_id, ulid))
             correction = _without_other_time(correct(timer), timer, counted)
             slots = self._lock(timer, correction)
             touched = touched_spans(timer, correction.timer, now_ms)
@@ -209,7 +209,7 @@ class TimerCorrections(TimerQueries):
         def attempt() -> Halves:
             if response := idempotency and self.responses.stored(user_id, idempotency, now_ms=now_ms):
                 return Halves(self.responses.still_existing(user_id, ulid), response[0])
-            timer = self.get(user_id, ulid)
+            timer = _correctable(self.get(user_id, ulid))
             first, second = divided(timer, at_ms, ulid=second_ulid, now_ms=now_ms)
             slots = change_slots(_if_open(timer), _if_open(second), now_ms)
             # The confirmed time belongs to the first timer.
@@ -327,7 +327,7 @@ class TimerCorrections(TimerQueries):
             if item and item.get("deleted_ms") == {"N": str(now_ms)}:
                 # An earlier attempt has deleted the timer, and the response of the database was lost.
                 return
-            timer = existing(item)
+            timer = _correctable(existing(item))
             locked_until_ms = now_ms if timer.is_open else locked_until(item or {})
             spans = time_of(timer, now_ms) if counted is None else counted(timer)
             gaps = (Span(*claim[:2]) for claim in timer.claims if not claim.counts)
@@ -411,6 +411,19 @@ class TimerCorrections(TimerQueries):
         return retry_on_conflict(
             attempt, "The correction could not be undone: others kept changing the timer."
         )
+
+
+def _correctable(timer: Timer) -> Timer:
+    """Return a timer that can be corrected.
+
+    Raises
+    ------
+    DetailsDeleted
+        If the details of the timer are deleted.
+    """
+    if timer.is_reduced:
+        raise DetailsDeleted(local_date("UTC", timer.start_ms))
+    return timer
 
 
 def _if_open(timer: Timer) -> Timer | None:

@@ -251,8 +251,9 @@ class CalendarItem(Model):
     ``has_moved_starts`` is set by each write of a timer that has a ``start_key``.
     ``dirty_days`` contains the beginnings of the UTC days from which on stored days may be outdated, and
     ``dirty_changes`` the number of times that days were added, or that a day which was over was changed by
-    hand. ``confirmed`` contains the confirmed days, as ranges of dates with their instants. In the index
-    ``by-end``, ``end_key`` puts the item behind the open timers, so that one query reads both.
+    hand. ``confirmed`` contains the confirmed days, as ranges of dates with their instants, and the time up
+    to which details are deleted (`timer_core.store.retention`). In the index ``by-end``, ``end_key``
+    puts the item behind the open timers, so that one query reads both.
     """
 
     pk = UnicodeAttribute(hash_key=True)
@@ -266,6 +267,19 @@ class CalendarItem(Model):
     confirmed = BinaryAttribute(null=True, legacy_encoding=False)
     has_moved_starts = BooleanAttribute(null=True)
     end_key = UnicodeAttribute(null=True)
+
+
+class RetentionItem(Model):
+    """``user#<id>`` / ``retention``: the progress of deleting the details of a person's time.
+
+    The timers that ended before ``reduced_until_ms`` have lost theirs. ``version`` is the number of
+    transactions that deleted some.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    reduced_until_ms = NumberAttribute(null=True)
+    version = NumberAttribute()
 
 
 class StoredDayItem(Model):
@@ -591,6 +605,7 @@ def to_timer(item: RawItem) -> Timer:
         signs=tuple(about.get("signs", ())),
         confirmed_span=decode_span(item["confirmed_span"]["S"]) if "confirmed_span" in item else None,
         absorbed=tuple(about.get("absorbed", ())),
+        is_reduced=about.get("is_reduced", False),
         version=int(item["version"]["N"]),
         unknown_attributes=unknown,
         is_projection="causes" not in item,
@@ -855,6 +870,7 @@ _ABOUT = frozenset(
         "claims",
         "signs",
         "absorbed",
+        "is_reduced",
     }
 )
 
@@ -873,6 +889,7 @@ def _encode_about(timer: Timer) -> str | None:
         "claims": ([_encode_claim(claim) for claim in timer.claims], []),
         "signs": ([*timer.signs], []),
         "absorbed": ([*timer.absorbed], []),
+        "is_reduced": (timer.is_reduced, False),
     }
     known = {key: value for key, (value, default) in values.items() if value != default}
     about = {**timer.unknown_attributes.get("about", {}), **known}

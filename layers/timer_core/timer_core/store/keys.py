@@ -26,6 +26,7 @@ _LATEST_MS = 10**15 - 1
 PROFILE_SK = "profile"
 CALENDAR_SK = "calendar"
 CONNECTIONS_SK = "live"
+RETENTION_SK = "retention"
 TOKEN_SK = "token"  # noqa: S105 - a key, not a secret
 STATE_SK = "used"
 PENDING_DELETIONS_PK = "pending-deletions"

@@ -59,10 +59,14 @@ class StoredState:
         return self.valid_until_ms == self.stored_until_ms
 
     def valid_until(self, at_ms: int) -> "StoredState":
-        """Return the state without the day of an instant, and the later days."""
+        """Return the state without the day of an instant, and the later days.
+
+        Days whose details are deleted stay valid, because nothing else has their sums.
+        """
         if at_ms >= self.valid_until_ms:
             return self
-        return replace(self, valid_until_ms=max(midnight(at_ms), 0), carry=None)
+        valid_ms = max(midnight(at_ms), self.own.details_from_ms)
+        return self if valid_ms == self.valid_until_ms else replace(self, valid_until_ms=valid_ms, carry=None)
 
 
 def outdated(user_id: int, from_ms: int, *, now_ms: int) -> list[Write]:
@@ -152,11 +156,12 @@ def to_state(item: RawItem) -> StoredState:
     """Return which days are stored, given a `CalendarItem`, or an empty item."""
     dirty = dirty_of(item)
     stored_ms = int(item["stored_until_ms"]["N"]) if "stored_until_ms" in item else 0
-    valid_ms = stored_ms if dirty.from_ms is None else max(0, min(stored_ms, dirty.from_ms))
+    own = to_own(item)
+    valid_ms = stored_ms if dirty.from_ms is None else max(own.details_from_ms, min(stored_ms, dirty.from_ms))
     carry = None
     if valid_ms == stored_ms and "carry" in item:
         carry = decode_carry(item["carry"]["B"])
-    return StoredState(to_own(item), stored_ms, valid_ms, carry, dirty.changes, "has_moved_starts" in item)
+    return StoredState(own, stored_ms, valid_ms, carry, dirty.changes, "has_moved_starts" in item)
 
 
 def day_items(user_id: int, at_ms: int, day: Timeline) -> Iterator[tuple[str, RawItem]]:

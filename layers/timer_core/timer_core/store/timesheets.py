@@ -26,7 +26,7 @@ from timer_core.domain.confirmed import (
     overlaps,
     without_range,
 )
-from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
+from timer_core.domain.errors import DetailsDeleted, ErrorCode, InvalidInput, NotFound
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.schedule import DAY, Span, midnight
 from timer_core.domain.sheets import Label, Sheet, sheets
@@ -204,7 +204,7 @@ class Timesheets:
         since_ms, carry = state.valid_until_ms, self._carry(user_id, state)
         signed_ms = min(timer.last_sign_until(timer.changed_ms) for timer in expired.values())
         if signed_ms < since_ms:
-            since_ms = midnight(signed_ms)
+            since_ms = max(midnight(signed_ms), state.own.details_from_ms)
             carry = self._carry_at(user_id, since_ms)
         timers = [
             timer.unexpired() if timer.ulid in expired else timer
@@ -223,8 +223,12 @@ class Timesheets:
         Before the period, the calendar has to have the same working hours as the stored one.
         """
         state = self.state(user_id, now_ms=now_ms)
-        since_ms = min(midnight(period.since_ms), state.valid_until_ms)
+        # No calendar changes what is left of deleted details.
+        first_ms = max(midnight(period.since_ms), state.own.details_from_ms)
+        since_ms = min(first_ms, state.valid_until_ms)
         until_ms = min(period.until_ms, now_ms)
+        stored = self._days.between(user_id, period.since_ms, min(since_ms, until_ms))
+        slices = [piece for day in stored for piece in day.slices]
         if since_ms == state.valid_until_ms:
             carry = self._carry(user_id, state)
         else:
@@ -232,7 +236,7 @@ class Timesheets:
         timers, confirmed = self._read(user_id, state, Period(since_ms, until_ms))
         calendar = own.calendar(self._calendars.organization())
         derived = confirmed_timeline(timers, calendar, until_ms, carry, confirmed)
-        return clipped(derived.slices, period.since_ms, until_ms)
+        return clipped([*slices, *derived.slices], period.since_ms, until_ms)
 
     def _read_present(self, user_id: int, now_ms: int) -> tuple[list[RawItem], StoredState]:
         """Return the items of the timers that reach into the days that are not stored, and which are stored.
@@ -339,13 +343,15 @@ class Timesheets:
         ----------
         expected
             A function that raises an error if the sheet is not the one that the person has seen.
+        reason
+            The reason, for the audit log.
 
         Raises
         ------
         InvalidInput
-        reason
-            The reason, for the audit log.
             If the day is not over for a minute, or the date does not exist in its time zone.
+        DetailsDeleted
+            If the details of the day are deleted.
         TooMuchContention
             If other requests kept changing the day. Nothing was written.
         """
@@ -363,6 +369,7 @@ class Timesheets:
             expected(sheet)
             if sheet.confirmed_ms is not None:
                 return sheet
+            _refuse_deleted(sheet, state.own)
             if self._lift(user_id, state):
                 raise Conflict
             confirmed = ConfirmedDay(day, sheet.since_ms, sheet.until_ms, now_ms, sheet.slices)
@@ -393,6 +400,8 @@ class Timesheets:
         ------
         NotFound
             If the day is not confirmed.
+        DetailsDeleted
+            If the details of the day are deleted.
         TooMuchContention
             If other requests kept changing the confirmed days. Nothing was written.
         """
@@ -403,9 +412,11 @@ class Timesheets:
             self._refuse_locked(sheet)
             if sheet.confirmed_ms is None:
                 raise NotFound(f"{day.isoformat()} is not confirmed.")
+            _refuse_deleted(sheet, state.own)
             expected(sheet)
             removed = ConfirmedRange(day, day, sheet.since_ms, sheet.until_ms)
-            actions = set_confirmed(without_range(state.own.confirmed, removed), reopened_ms=sheet.since_ms)
+            remaining = replace(state.own, confirmed=without_range(state.own.confirmed, removed))
+            actions = set_confirmed(remaining, reopened_ms=sheet.since_ms)
             update = update_calendar(user_id, actions, as_confirmed(state.own))
             entry = AuditEntry.of_day(
                 AuditKind.REOPENED, day, sheet.working_ms, by=user_id, now_ms=now_ms, reason=reason
@@ -474,6 +485,8 @@ class Timesheets:
             # A late event may change time before the first stored day.
             stored = self._days.first_date(user_id)
             day = min(stored or locked_until, locked_until - EVENT_DAYS * DAY) - DAY
+        # Nothing can change an earlier day.
+        day = max(day, date.fromisoformat(date_of(own.details_from_ms)))
         dates: list[date] = []
         while day <= locked_until and len(dates) < MOST_DAYS:
             if not is_confirmed(own.confirmed, day):
@@ -520,7 +533,8 @@ class Timesheets:
                 confirmed_ms = None if day.locked else day.confirmed_ms
                 labelled = replace(labelled, confirmed_ms=confirmed_ms, derived=changed)
             is_locked = locked_until is not None and sheet.date <= locked_until
-            found.append(replace(labelled, locked=is_locked))
+            has_details = sheet.since_ms >= state.own.details_from_ms
+            found.append(replace(labelled, locked=is_locked, has_details=has_details))
         return found, worked
 
     def _confirmed_on(
@@ -626,3 +640,15 @@ class Timesheets:
             self._table.transact([*advance(user_id, state, chunk), *chunk.writes])
             state = replace(state, stored_until_ms=chunk.until_ms)
         return True
+
+
+def _refuse_deleted(sheet: Sheet, own: OwnCalendar) -> None:
+    """Refuse to confirm or to reopen a day whose details are deleted.
+
+    Raises
+    ------
+    DetailsDeleted
+        If the details of the day, or of a part of it, are deleted.
+    """
+    if sheet.since_ms < own.details_from_ms:
+        raise DetailsDeleted(sheet.date)
