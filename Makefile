@@ -366,7 +366,8 @@ endef
 .venv/.requirements: requirements/dev.txt
 	$(call install-venv,.venv,the packages of the project,$<)
 
-.venv/.installed: .venv/.requirements pyproject.toml layers/timer_core/pyproject.toml
+# The installation lists the packages, so a new one needs another.
+.venv/.installed: .venv/.requirements pyproject.toml layers/timer_core/pyproject.toml $(wildcard functions/*/__init__.py)
 	@.venv/bin/uv pip install --python .venv/bin/python --quiet --no-deps --no-build-isolation --offline \
 		--editable . --editable layers/timer_core
 	@touch $@

@@ -45,13 +45,14 @@ _ANSWERS = {
 _NOT_FORWARDED = {"connection", "content-length", "date", "host", "server", "transfer-encoding"}
 
 
-def make_certificates(root: Path, server: Path) -> None:
+def make_certificates(root: Path, server: Path, name: str = f"*.{REGION}.amazonaws.com") -> None:
     """Write the certificate of an authority, and a server's key and certificates, as AWS's services have.
 
-    Both files are in the PEM format. The server's certificate is valid for all services of the region.
+    Both files are in the PEM format. The server's certificate is valid for a host name; by default for all
+    services of the region.
     """
     root_key, root_certificate = _issue("Bench Root", None)
-    names = x509.SubjectAlternativeName([x509.DNSName(f"*.{REGION}.amazonaws.com")])
+    names = x509.SubjectAlternativeName([x509.DNSName(name)])
     key, certificate = _issue("Bench", (root_key, root_certificate), names)
     root.write_bytes(root_certificate.public_bytes(serialization.Encoding.PEM))
     private = key.private_bytes(

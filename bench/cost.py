@@ -150,8 +150,8 @@ _STORING_GB = 1
 _STORING = (STORE_NOTHING, STORE_A_DAY)
 # On an idle queue, Lambda repeats long polls of 20 seconds each: five in parallel, or two if the queue has no
 # maximum concurrency (AWS, "Configuring scaling behavior for SQS event source mappings"). The queue of the
-# deliveries has one, that of the timesheets has none.
-_IDLE_POLLS = (5 + 2) * 3 * 60 * _HOURS
+# deliveries has one, those of the timesheets and of the notifications have none.
+_IDLE_POLLS = (5 + 2 + 2) * 3 * 60 * _HOURS
 # The requests for each message: one to send, one to receive and one to delete the message.
 _QUEUE_REQUESTS = 3
 _RECEIVE_MS = 15

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field
 
@@ -14,6 +14,7 @@ from timer_core.api.representations import audit_entry, timer_facts
 from timer_core.api.times import to_time
 from timer_core.domain.confirmed import ConfirmedDay
 from timer_core.domain.ids import timer_id
+from timer_core.domain.notifications import Happening
 from timer_core.domain.own_calendar import OwnCalendar
 from timer_core.domain.timers import Claim, Timer
 from timer_core.domain.tokens import Token
@@ -21,6 +22,7 @@ from timer_core.domain.visibility import Visibility
 from timer_core.domain.weeks import format_intervals, format_week
 from timer_core.store.account_export import ExportPage
 from timer_core.store.connections import Connection
+from timer_core.store.outgoing_webhooks import Notification
 from timer_core.store.people import Profile
 
 
@@ -338,6 +340,25 @@ class LiveConnectionExported(BaseModel):
         )
 
 
+class NotificationExported(BaseModel):
+    """What was sent to outgoing webhooks about the person, or what the person has sent to test one."""
+
+    id: str
+    event: Happening
+    body: Annotated[dict[str, Any], Field(description="What was sent.")]
+    kept_until: Time
+
+    @classmethod
+    def of(cls, notification: Notification, kept_until_s: int) -> Self:
+        """Return the representation of a notification."""
+        return cls(
+            id=notification.id,
+            event=notification.happening,
+            body=dict(notification.body),
+            kept_until=to_time(kept_until_s * 1000),
+        )
+
+
 class Export(BaseModel):
     """Everything that is stored about a person, in pages."""
 
@@ -354,6 +375,9 @@ class Export(BaseModel):
     confirmed_days: list[ConfirmedDayExported]
     live_connections: list[LiveConnectionExported]
     audit: Annotated[list[AuditEntryShown], Field(description="The changes of one's time.")]
+    notifications: Annotated[
+        list[NotificationExported], Field(description="What outgoing webhooks were told in 30 days.")
+    ]
     next: Annotated[str | None, Field(description="The URL of the next page.")]
 
     @classmethod
@@ -421,6 +445,7 @@ class Export(BaseModel):
             audit=[
                 AuditEntryShown.model_validate(audit_entry(entry, caller.user_id)) for entry in page.audit
             ],
+            notifications=[NotificationExported.of(*one) for one in page.notifications],
             next=following,
         )
 

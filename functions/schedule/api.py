@@ -27,6 +27,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def resolver() -> "Resolver":
     """Return all routes of the function."""
     # Import on first use, because most cold starts need only the direct routes (see `timer_core.api.direct`).
-    from schedule.routes import app
+    from schedule.webhook_routes import app
 
     return app

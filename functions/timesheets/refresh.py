@@ -1,5 +1,7 @@
 """Send hints to the open pages of people whose timers or calendars have changed, and store their days.
 
+Notifications for outgoing webhooks are made from the same records (`timesheets.notify`).
+
 The function reads the table's stream. A record is delivered at least once, and storing a day twice changes
 nothing. If a person's days cannot be stored, the person is queued, so that nobody else waits; if a record
 cannot be read, all days of its person are derived. The function also reads this queue, and SQS moves a
@@ -25,6 +27,7 @@ from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.timers import LATEST_MS, Timer
 from timer_core.observability import make_logger
 from timer_core.services.live import LiveConnections
+from timer_core.services.team import Team
 from timer_core.settings import settings
 from timer_core.store.calendars import Calendars
 from timer_core.store.connections import Connection, ConnectionStore, connections_of
@@ -34,6 +37,7 @@ from timer_core.store.queries import TimerQueries
 from timer_core.store.stored_days import StoredState, to_state
 from timer_core.store.table import RawItem, Table
 from timer_core.store.timesheets import Timesheets
+from timesheets.notify import Notifier
 
 # If less time remains, the rest of a batch is queued.
 _RESERVE_MS = 15_000
@@ -53,6 +57,24 @@ live = LiveConnections(ConnectionStore(table), partial(connections_client, setti
 @cache
 def _sqs() -> Any:
     return client("sqs")
+
+
+def _queue_notification(order: Mapping[str, Any]) -> None:
+    _sqs().send_message(QueueUrl=settings().hook_queue_url, MessageBody=json.dumps(order))
+
+
+notifier = Notifier(
+    table,
+    timesheets,
+    Team(
+        table,
+        lead_teams=settings().triggers.lead_teams,
+        admins=settings().admins,
+        default=settings().team_visibility,
+    ),
+    _queue_notification,
+    logger,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +123,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         for message_id, change in queued
         if not is_stored[change.user_id] or (change.is_hint and connections is None)
     ]
+    # Make notifications last: if this fails, Lambda repeats the batch, and all of the above changes nothing.
+    notifier.notify(images, now_ms=now_ms())
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 

@@ -17,6 +17,7 @@ from typing import Any
 _PACKAGES = {
     "timer_core",
     "auth",
+    "hooks",
     "reports",
     "schedule",
     "stale_sweeper",

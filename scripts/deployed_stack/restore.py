@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 from deployed_stack.errors import ToolError
 from deployed_stack.stack import DeployedStack
 from timer_core.store.items import has_requested_deletion
-from timer_core.store.keys import FULL_RESTORE_SK, PENDING_DELETIONS_PK, PROFILE_SK, RESTORE_PK, kind_of
+from timer_core.store.keys import (
+    FULL_RESTORE_SK,
+    OUTGOING_PK,
+    PENDING_DELETIONS_PK,
+    PROFILE_SK,
+    RESTORE_PK,
+    kind_of,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -38,6 +45,7 @@ INVOKED_FUNCTIONS = (
 EVENT_SOURCES = {
     "WebhookProcessFunction": ("WebhookProcessFunctionDeliveries",),
     "TimesheetsFunction": ("TimesheetsFunctionChanges", "TimesheetsFunctionRepeated"),
+    "HooksFunction": ("HooksFunctionNotifications",),
 }
 # The item that marks a table whose items are all being replaced, also those of people's access.
 _FULL_RESTORE: Key = (RESTORE_PK, FULL_RESTORE_SK)
@@ -288,7 +296,12 @@ def _digest(item: Item) -> bytes:
 
 
 def _is_access(pk: str, sk: str) -> bool:
-    return pk == PENDING_DELETIONS_PK or kind_of(pk) in {"token", "state"} or kind_of(sk) == "token"
+    """Whether an item gives access, or sends data to somebody, or records that this has ended."""
+    return (
+        pk in {PENDING_DELETIONS_PK, OUTGOING_PK}
+        or kind_of(pk) in {"token", "state"}
+        or kind_of(sk) == "token"
+    )
 
 
 def _people_of(key: Key) -> set[str]:

@@ -87,7 +87,7 @@ def openapi_document() -> str:
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     import auth.routes
     import reports.routes
-    import schedule.routes
+    import schedule.webhook_routes
     import timelogs.routes
 
     document = _describe(timelogs.routes.app)
@@ -95,7 +95,7 @@ def openapi_document() -> str:
     document["paths"] = {
         path: dict(sorted(operations.items())) for path, operations in sorted(document["paths"].items())
     }
-    for app in (auth.routes.app, schedule.routes.app, reports.routes.app):
+    for app in (auth.routes.app, schedule.webhook_routes.app, reports.routes.app):
         others = _describe(app)
         document["paths"] |= others["paths"]
         document["components"]["schemas"] |= others["components"]["schemas"]

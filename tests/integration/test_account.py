@@ -26,7 +26,7 @@ from auth.export import (
 )
 from auth.models import TokenShown
 from tests.support.account_deletion import delete_account
-from tests.support.app import ADMIN, DATES, EMBEDDER, ROUTES, WRITES, App, open_app
+from tests.support.app import ADMIN, EMBEDDER, NAMED, ROUTES, WRITES, App, open_app
 from tests.support.browser import ORIGIN
 from tests.support.gateway import Context
 from tests.support.live import add_connection
@@ -38,6 +38,7 @@ from timer_core.domain.errors import Forbidden, Unauthorized
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.issues import Issue
 from timer_core.domain.moves import Move
+from timer_core.domain.notifications import Happening
 from timer_core.domain.schedule import local_date
 from timer_core.domain.timers import finished
 from timer_core.domain.tokens import new_token
@@ -60,6 +61,7 @@ from timer_core.store.items import (
     WritesItem,
 )
 from timer_core.store.limits import WriteLimit
+from timer_core.store.outgoing_webhooks import Notification, Notifications
 from timer_core.store.people import PeopleStore, Person, registered
 from timer_core.store.timesheets import Timesheets
 from timer_core.store.tokens import TokenStore
@@ -400,7 +402,7 @@ class TestTokens:
         assert caller("GET", TIMERS).json()["results"][0]["id"] == timer
         before = app.items(str(ann.id), with_counts=True)
         token_id = app.tokens.of(ann.id)[0].token_id
-        answer = caller(method, path.format(timer_id=timer, token_id=token_id, number=0, **DATES))
+        answer = caller(method, path.format(timer_id=timer, token_id=token_id, number=0, **NAMED))
         assert (answer.status, answer.json()["detail"]) == (403, "This token is read-only.")
         assert app.items(str(ann.id), with_counts=True) == before
 
@@ -436,6 +438,7 @@ class TestExport:
             "confirmed_days": [],
             "live_connections": [],
             "audit": [],
+            "notifications": [],
             "calendar": None,
             "next": None,
         }
@@ -516,9 +519,12 @@ class TestExport:
             _confirm(app, ann, _date(app, 2))
             credential = session_credential(app.session(browser).session_id)
             add_connection(app.table, ann.id, now_ms=app.clock.ms, credential=credential)
+            ping = Notification(new_ulid(app.clock.ms), ann.id, Happening.PING, {"event": "ping"})
+            Notifications(app.table).put(ping, now_ms=app.clock.ms)
             kinds = {
                 "audit": "audit",
                 "live": "live_connections",
+                "notification": "notifications",
                 "confirmed": "confirmed_days",
                 "timer": "timers",
                 "key": "requests",
@@ -542,6 +548,7 @@ class TestExport:
         assert len(exported["timers"]) == 2
         assert [one["id"] for one in exported["deleted_timers"]] == timers[:1]
         assert sorted(one["timer"] for one in exported["requests"]) == sorted(timers)
+        assert [one["body"] for one in exported["notifications"]] == [ping.body]
         assert len(exported["tokens"]) == 1
         assert len(exported["confirmed_days"]) == 1
         assert sorted(one["kind"] for one in exported["audit"]) == ["confirmed", "deleted"]
@@ -911,7 +918,7 @@ class TestAccountDeletion:
             # The function that handled the deletion has cleared its cache already.
             app.cold_start()
         before = app.items(str(ann.id))
-        target = path.format(timer_id=f"{ann.id}-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a", number=0, **DATES)
+        target = path.format(timer_id=f"{ann.id}-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a", number=0, **NAMED)
         for _ in ("cold", "warm"):
             refused = browser(method, target, {"name": "one more"} if "tokens" in path else None)
             assert (refused.status, refused.json()["detail"][:30]) == (401, "Your account is being deleted.")

@@ -22,7 +22,7 @@ import urllib3
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.support.app import ADMIN, DATES, EMBEDDER, KEY, ROUTES, WRITES, App, open_app
+from tests.support.app import ADMIN, EMBEDDER, KEY, NAMED, ROUTES, WRITES, App, open_app
 from tests.support.browser import HOST, ORIGIN, Browser, redirect_target
 from tests.support.gateway import Client
 from tests.support.handlers import loaded
@@ -449,7 +449,7 @@ def test_another_site_cannot_make_a_browser_write(app: App, method: str, path: s
     browser, ann = app.signed_in()
     timer = browser("POST", START, {}).json()["id"]
     made = browser("POST", "/api/auth/tokens/", {"name": "kept"}).json()["id"]
-    target = path.format(timer_id=timer, token_id=made, number=0, **DATES)
+    target = path.format(timer_id=timer, token_id=made, number=0, **NAMED)
     before = app.items(str(ann.id))
     for name, headers in _FORGERIES.items():
         answer = browser(method, target, cookies=None, context=None, **headers)
@@ -532,7 +532,7 @@ def test_tokens_and_embedding_sites_cannot_manage_the_account(
         body = {"everywhere": True}
     if path == "/api/auth/me/visibility/":
         body = {"visibility": "everyone"}
-    answer = ask(method, path.format(token_id=made, number=0, **DATES), body)
+    answer = ask(method, path.format(token_id=made, number=0, **NAMED), body)
     may = path == "/api/auth/session/" and credentials == "embedded"
     assert answer.status == (200 if may else 403)
     assert made in {token.token_id for token in app.tokens.of(ann.id)}
@@ -766,7 +766,7 @@ def test_the_webhook_refuses_sessions_and_tokens(app: App, webhook: Client) -> N
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_the_api_refuses_signatures_of_webhooks(app: App, method: str, path: str) -> None:
-    target = path.format(timer_id="1-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a", number=0, **DATES)
+    target = path.format(timer_id="1-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a", number=0, **NAMED)
     signature = sign(WEBHOOK_SECRET, b"{}")
     for headers in (
         {"x_hub_signature_256": signature, "x_github_event": "ping", "x_github_delivery": "a"},
@@ -910,7 +910,7 @@ def _send_every_request(app: App) -> set[str]:
     browser("POST", START, {}, idempotency_key="a key")
     known.add(browser.cookies[SESSION_COOKIE])
     for method, path in ROUTES:
-        target = path.format(timer_id="1-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a", number=0, **DATES)
+        target = path.format(timer_id="1-01BX5ZZKBKACTAV9WEVGEMMVRZ", token_id="a", number=0, **NAMED)
         if (method, path) != ("DELETE", ME):
             browser(method, target, {})
             browser(method, target, {}, origin=EVIL)

@@ -163,6 +163,34 @@ def test_the_live_function_uses_items_of_people_and_tickets_only(key: str, allow
 
 
 @pytest.mark.parametrize(
+    ("action", "key", "allowed"),
+    [
+        ("BatchGetItem", "outgoing-webhooks", True),
+        ("BatchGetItem", "user#1", True),
+        ("BatchGetItem", "hook#1", True),
+        ("UpdateItem", "hook#1", True),
+        ("BatchGetItem", "token#a", False),
+        ("BatchGetItem", "settings", False),
+        ("UpdateItem", "user#1", False),
+        ("UpdateItem", "outgoing-webhooks", False),
+        ("PutItem", "hook#1", False),
+        ("Query", "user#1", False),
+    ],
+)
+def test_the_function_that_calls_outgoing_webhooks_has_access_to_nothing_else(
+    action: str, key: str, allowed: bool
+) -> None:
+    call = Call(f"dynamodb:{action}", TABLE, (key,))
+    assert is_allowed(call, statements_of("HooksFunction")) is allowed
+    others = {
+        granted.partition(":")[0]
+        for statement in statements_of("HooksFunction")
+        for granted in _listed(statement["Action"])
+    }
+    assert others == {"logs", "dynamodb", "sqs", "xray"}
+
+
+@pytest.mark.parametrize(
     ("stage", "readers"),
     [
         (
@@ -235,6 +263,11 @@ def test_the_api_uses_all_of_its_permissions(app: App) -> None:
     assert admin("PUT", "/api/schedule/?preview=true", past).status == 200
     assert admin("POST", "/api/admin/lock/", {"until": "2025-12-01"}).status == 200
     assert admin("DELETE", "/api/admin/lock/").status == 200
+    boto3.client("sqs").create_queue(QueueName="hooks")
+    hook = {"url": "https://example.com/", "events": ["timer.stopped"]}
+    path = f"/api/admin/hooks/{admin('POST', '/api/admin/hooks/', hook).json()['id']}/"
+    assert admin("POST", f"{path}test/").status == 202
+    assert admin("DELETE", path).status == 204
     assert unused("ScheduleFunction") == set()
     with_token = app.caller(app.token(admin))
     app.cold_start()

@@ -33,6 +33,7 @@ from tests.support.template import template, translated
 from timer_core.clock import now_ms
 from timer_core.domain.errors import Unauthorized
 from timer_core.store.account_deletion import AccountDeletionStore
+from timer_core.store.outgoing_webhooks import OutgoingWebhooks
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.sessions import SessionStore
 from timer_core.store.table import Table
@@ -114,6 +115,17 @@ def test_revoked_access_stays_revoked_and_new_access_stays(
     assert tokens.authenticate(valid, now_ms=now_ms()).user_id == ANN
     with pytest.raises(Unauthorized):
         sessions.person_of(ANN, "session", now_ms())
+
+
+def test_nothing_is_sent_to_an_outgoing_webhook_that_was_removed(
+    client: DynamoDBClient, table_name: str, restored: str
+) -> None:
+    PeopleStore(Table(table_name)).register(ANN, "ann", now_ms=now_ms())
+    put(client, table_name, "outgoing-webhooks", "hook#1")
+    back_up(client, table_name, restored)
+    client.delete_item(TableName=table_name, Key={"pk": {"S": "outgoing-webhooks"}, "sk": {"S": "hook#1"}})
+    replace_items(client, table_name, restored)
+    assert OutgoingWebhooks(Table(table_name)).all() == []
 
 
 def test_deleted_accounts_stay_deleted(client: DynamoDBClient, table_name: str, restored: str) -> None:

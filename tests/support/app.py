@@ -19,6 +19,7 @@ import urllib3
 from moto import mock_aws
 
 from tests.support.browser import ORIGIN, Browser, redirect_target
+from tests.support.connection import REGION
 from tests.support.gateway import Client
 from tests.support.handlers import Clock, loaded
 from timer_core import secrets
@@ -55,8 +56,8 @@ ROUTES = [
     for method, operation in operations.items()
     if operation.get("security") != []
 ]
-# The dates in the paths of these routes.
-DATES = {"valid_from": "2026-11-30", "date": "2026-12-24"}
+# The dates in the paths of these routes, and the ids of what does not exist.
+NAMED = {"valid_from": "2026-11-30", "date": "2026-12-24", "hook_id": "x", "delivery_id": "y"}
 WRITES = [(method, path) for method, path in ROUTES if method != "GET" and path != TICKET_PATH]
 _numbers = count(1)
 
@@ -123,6 +124,7 @@ class App:
                 "/api/schedule": schedule,
                 "/api/admin/settings": schedule,
                 "/api/admin/lock": schedule,
+                "/api/admin/hooks": schedule,
                 "": self.timelogs.handler,
             }
         )
@@ -226,7 +228,7 @@ class App:
             function = self.auth
         elif path.startswith("/api/reports"):
             function = self.reports
-        elif path.startswith(("/api/schedule", "/api/admin/settings", "/api/admin/lock")):
+        elif path.startswith(("/api/schedule", "/api/admin/settings", "/api/admin/lock", "/api/admin/hooks")):
             function = self.schedule
         answer: dict[str, Any] = function.handler(event, context)
         return answer
@@ -264,6 +266,7 @@ def open_app(table: Table, github: FakeGitHub, **variables: str) -> Iterator[App
             "ADMIN_LOGINS": ADMIN,
             # Nothing listens there, unless a test gives another address.
             "LIVE_ENDPOINT": "http://127.0.0.1:9/live",
+            "HOOK_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/123456789012/hooks",
         }
         # The fake answers at an address of its own, but names its pages in payloads as github.com does.
         pages = {

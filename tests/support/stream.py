@@ -20,14 +20,20 @@ def timer_record(before: Timer | None, after: Timer | None) -> dict[str, Any]:
     )
 
 
-def calendar_record(user_id: int, after: RawItem) -> dict[str, Any]:
+def calendar_record(user_id: int, after: RawItem, before: RawItem | None = None) -> dict[str, Any]:
     """Return the record of a change of a person's calendar."""
-    return _record(user_pk(user_id), CALENDAR_SK, {}, after)
+    return _record(user_pk(user_id), CALENDAR_SK, before or {}, after)
+
+
+def deletion_record(before: Timer, tombstone: RawItem) -> dict[str, Any]:
+    """Return the record of a timer's deletion by its owner."""
+    return _record(user_pk(before.user_id), timer_sk(before.ulid), timer_item(before), tombstone)
 
 
 def _record(pk: str, sk: str, before: RawItem | None, after: RawItem | None) -> dict[str, Any]:
     images: dict[str, Any] = {
         "Keys": {"pk": {"S": pk}, "sk": {"S": sk}},
+        "ApproximateCreationDateTime": 1_764_331_200,
         "StreamViewType": "NEW_AND_OLD_IMAGES",
     }
     if before is not None:

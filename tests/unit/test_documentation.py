@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 from posixpath import join, normpath
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from deployed_stack.api_viewer import viewer_files
 from deployed_stack.documentation import documentation, slug
 from deployed_stack.paths import ROOT
+from timer_core.github.webhooks.signature import sign
 
 FILES = documentation()
 PAGES = {key: body.decode() for key, body in FILES.items() if key.endswith(".html")}
@@ -100,6 +102,17 @@ def test_a_page_has_no_script_and_no_style_of_its_own(key: str) -> None:
 def test_a_link_to_a_file_outside_of_the_documentation_becomes_text() -> None:
     assert "samconfig.toml" in PAGES["docs/github.html"]
     assert not [link for link in PARSED["docs/github.html"].links if "samconfig" in link]
+
+
+def test_the_example_of_a_receiver_accepts_genuine_bodies_only() -> None:
+    example = re.findall(r"```python\n(.*?)```", (ROOT / "docs/webhooks.md").read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(example[0], names)  # noqa: S102 - the example itself is tested
+    body = '{"event":"ping","title":"ä"}'.encode()
+    assert names["is_genuine"]("secret", body, sign("secret", body))
+    assert not names["is_genuine"]("other", body, sign("secret", body))
+    assert not names["is_genuine"]("secret", body + b" ", sign("secret", body))
+    assert not names["is_genuine"]("secret", body, "ä")
 
 
 def test_headings_have_githubs_ids() -> None:

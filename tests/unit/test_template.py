@@ -87,7 +87,13 @@ def test_names_that_are_unique_in_an_account_contain_the_region() -> None:
         (
             "AWS::SQS::QueuePolicy",
             "Queues",
-            {"DeliveryQueue", "DeliveryDeadLetterQueue", "TimesheetQueue", "BackgroundDeadLetterQueue"},
+            {
+                "DeliveryQueue",
+                "DeliveryDeadLetterQueue",
+                "TimesheetQueue",
+                "HookQueue",
+                "BackgroundDeadLetterQueue",
+            },
         ),
         ("AWS::SNS::TopicPolicy", "Topics", {"AlarmTopic"}),
     ],
@@ -275,7 +281,7 @@ def test_versions_that_are_no_longer_called_are_deleted() -> None:
     source = translated()
     kinds = ("AWS::Lambda::Version", "AWS::Lambda::LayerVersion")
     versions = [one for one in source.resources.values() if one["Type"] in kinds]
-    assert len(versions) == 13
+    assert len(versions) == 14
     assert {one["DeletionPolicy"] for one in versions} == {"Delete"}
 
 

@@ -131,6 +131,7 @@ export default {
     not_an_issue: "Das ist kein Issue auf GitHub.",
     not_a_repository: "Das ist kein Repository: Schreibe owner/name.",
     not_an_organization: "Das ist keine Adresse einer Organisation.",
+    not_an_address: "Das ist keine HTTPS-Adresse eines öffentlichen Servers.",
     contradiction: "Diese Angabe widerspricht einer anderen.",
     invalid_cursor: "Die Liste hat sich geändert. Lade die Seite neu.",
   },

@@ -49,6 +49,8 @@ class Settings:
         The number of days after which the details of confirmed time are deleted; 0 if they are kept.
     timesheet_queue_url
         The queue of people whose days could not be stored.
+    hook_queue_url
+        The queue of notifications for outgoing webhooks.
     live_endpoint
         The URL of API Gateway's management API of the live connections.
     max_receives
@@ -76,6 +78,7 @@ class Settings:
     delivery_queue_url: str
     retention_days: int
     timesheet_queue_url: str
+    hook_queue_url: str
     live_endpoint: str
     max_receives: int
     apply_again_after_s: int
@@ -124,6 +127,7 @@ class Settings:
             delivery_queue_url=os.environ.get("DELIVERY_QUEUE_URL", ""),
             retention_days=int(os.environ.get("RETENTION_DAYS") or 0),
             timesheet_queue_url=os.environ.get("TIMESHEET_QUEUE_URL", ""),
+            hook_queue_url=os.environ.get("HOOK_QUEUE_URL", ""),
             live_endpoint=os.environ.get("LIVE_ENDPOINT", ""),
             max_receives=int(os.environ.get("MAX_RECEIVES", "10")),
             apply_again_after_s=int(os.environ.get("APPLY_AGAIN_AFTER_S", "60")),

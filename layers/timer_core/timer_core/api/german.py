@@ -78,6 +78,7 @@ ERRORS = {
     ErrorCode.NOT_AN_ISSUE: "Das ist kein Issue auf GitHub.",
     ErrorCode.NOT_A_REPOSITORY: "Das ist kein Repository: Schreibe owner/name.",
     ErrorCode.NOT_AN_ORGANIZATION: "Das ist keine Adresse einer Organisation.",
+    ErrorCode.NOT_AN_ADDRESS: "Das ist keine HTTPS-Adresse eines öffentlichen Servers.",
     ErrorCode.CONTRADICTION: "Diese Angabe widerspricht einer anderen.",
     ErrorCode.INVALID_CURSOR: "Die Liste hat sich geändert. Lade die Seite neu.",
 }

@@ -30,6 +30,7 @@ BODY_PATHS = (
     "/split/",
     "/confirm/",
     "/lock/",
+    "/hooks/",
     "/tokens/",
     "/logout/",
 )

@@ -59,6 +59,7 @@ class ErrorCode(StrEnum):
     NOT_AN_ISSUE = "not_an_issue"
     NOT_A_REPOSITORY = "not_a_repository"
     NOT_AN_ORGANIZATION = "not_an_organization"
+    NOT_AN_ADDRESS = "not_an_address"
     CONTRADICTION = "contradiction"
     INVALID_CURSOR = "invalid_cursor"
 
@@ -166,7 +167,7 @@ class TooManyTransitions(IssueTimerError):
 
 
 class NotFound(IssueTimerError):
-    """A timer or a token does not exist, or was deleted."""
+    """A timer, a token or something else with an id does not exist, or was deleted."""
 
     code = ErrorCode.NOT_FOUND
 

@@ -137,6 +137,15 @@ class Team:
             if why_visible(self._visibility(profiles[user_id]), is_own=False, is_lead=is_lead)
         }
 
+    def seen_by_leads(self, user_ids: Collection[int]) -> dict[int, Profile]:
+        """Return the profiles of those among some people whose time leads see."""
+        profiles = self._people.registered_profiles(user_ids) if user_ids else {}
+        return {
+            user_id: profile
+            for user_id, profile in profiles.items()
+            if why_visible(self._visibility(profile), is_own=False, is_lead=True)
+        }
+
     def audience(self, user_id: int) -> Audience:
         """Return who sees a person's time, without the person and without those who are not registered."""
         profiles = self._people.registered_profiles()

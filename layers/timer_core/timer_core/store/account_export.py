@@ -18,6 +18,7 @@ from timer_core.store.former_state import former_timers
 from timer_core.store.items import SlotItem, claims_of, history_of, is_tombstone, to_timer
 from timer_core.store.keys import kind_of, name_of, slot_key, user_pk
 from timer_core.store.limits import MINUTE_MS
+from timer_core.store.outgoing_webhooks import Notification, to_notification
 from timer_core.store.positions import ExportPosition
 from timer_core.store.repositories import Repositories
 from timer_core.store.table import RawItem, Table
@@ -101,6 +102,8 @@ class ExportPage:
         The confirmed days.
     audit
         The entries of the audit log.
+    notifications
+        What was sent to outgoing webhooks about the person, and when it expires (seconds since the epoch).
     connections
         The person's live connections, on the page that has them.
     next
@@ -115,6 +118,7 @@ class ExportPage:
     calendar: OwnCalendar | None = None
     confirmed_days: list[ConfirmedDay] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
+    notifications: list[tuple[Notification, int]] = field(default_factory=list)
     connections: list[Connection] = field(default_factory=list)
     next: ExportPosition | None = None
 
@@ -136,6 +140,8 @@ class ExportPage:
             self.calendar = to_own(item)
         elif kind == "audit":
             self.audit.append(to_entry(item))
+        elif kind == "notification":
+            self.notifications.append((to_notification(item), _number(item, "expires_at")))
         elif kind == "live":
             self.connections = connections_of(item)
         elif kind == "key":

@@ -35,6 +35,7 @@ LEADS_PK = "leads"
 DELIVERIES_PK = "deliveries"
 GITHUB_PK = "github"
 GITHUB_STATUS_SK = "status"
+OUTGOING_PK = "outgoing-webhooks"
 SWEEPER_PK = "sweeper"
 SWEEPER_PROGRESS_SK = "progress"
 REPOSITORY_SK = "repository"
@@ -51,6 +52,8 @@ DAYS = "day#"
 CONFIRMED_DAYS = "confirmed#"
 AUDIT = "audit#"
 HOOKS = "hook#"
+SENDINGS = "sending#"
+NOTIFICATIONS = "notification#"
 NAMES = "name#"
 TEAMS = "team#"
 NAMED_SLOTS = "slot#"
@@ -207,6 +210,21 @@ def day_of(sk: str) -> str:
 def hook_sk(path: str) -> str:
     """Return the sort key of a webhook, given its path in GitHub's REST API."""
     return f"{HOOKS}{path}"
+
+
+def outgoing_sk(webhook_id: str) -> str:
+    """Return the sort key of an outgoing webhook, which is also the partition key of its sendings."""
+    return f"{HOOKS}{webhook_id}"
+
+
+def sending_sk(notification_id: str) -> str:
+    """Return the sort key of the sending of a notification to an outgoing webhook."""
+    return f"{SENDINGS}{notification_id}"
+
+
+def notification_sk(notification_id: str) -> str:
+    """Return the sort key of a notification in the partition of the person whom it is about."""
+    return f"{NOTIFICATIONS}{notification_id}"
 
 
 def team_sk(team: str) -> str:
