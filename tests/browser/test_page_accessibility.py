@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.browser.timesheet import Timesheet
     from tests.e2e.conftest import Site
 
-PAGES = ["/", "/team.html", "/account.html", "/embed.html", "/github.html"]
+PAGES = ["/", "/team.html", "/account.html", "/embed.html", "/github.html", "/hooks.html"]
 
 
 @pytest.fixture

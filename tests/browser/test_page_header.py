@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ("/account.html", "Account"),
         ("/embed.html", "Embed"),
         ("/github.html", "GitHub"),
+        ("/hooks.html", "Webhooks"),
     ],
 )
 def test_the_header_does_not_wait_for_the_modules(open_page: OpenPage, address: str, current: str) -> None:
@@ -29,8 +30,9 @@ def test_the_header_does_not_wait_for_the_modules(open_page: OpenPage, address: 
     modules = BlockedRequests(page, re.compile(r"/(?!page-header)[^/]*\.js$"))
     page.goto(address, wait_until="commit")
     header = page.get_by_role("banner")
-    # Only admins see the link to the page for admins elsewhere.
-    links = ["Issue Timer", "Time", "Team", "Account", "Embed", *(["GitHub"] if current == "GitHub" else [])]
+    # Only admins see the links to the pages for admins elsewhere.
+    for_admins = [current] if current in {"GitHub", "Webhooks"} else []
+    links = ["Issue Timer", "Time", "Team", "Account", "Embed", *for_admins]
     expect(header.get_by_role("link")).to_have_text(links)
     expect(header.get_by_role("link", name=current, exact=True)).to_have_attribute("aria-current", "page")
     before = header.bounding_box()

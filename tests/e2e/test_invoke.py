@@ -59,6 +59,10 @@ def test_reports(site: Site) -> None:
     assert {person["id"] for person in body(report)["people"]} >= {DEMO_USER_ID}
 
 
+def test_hooks(site: Site) -> None:
+    assert invoke(site, "HooksFunction.json") == [{"batchItemFailures": []}]
+
+
 def test_webhook_receive(site: Site) -> None:
     ping, forged, assigned = invoke(
         site,

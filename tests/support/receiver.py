@@ -1,4 +1,4 @@
-"""A receiver of outgoing webhooks: an HTTPS server on this machine, with its own authority."""
+"""Receivers of outgoing webhooks on this machine: one with HTTPS and its own authority, and one without."""
 
 from __future__ import annotations
 
@@ -28,16 +28,47 @@ class Received:
     body: bytes
 
 
+class _Handler(BaseHTTPRequestHandler):
+    """Keeps the requests in the receiver of its server, and responds as that says."""
+
+    receiver: LocalReceiver
+
+    def do_POST(self) -> None:
+        """Keep a request, and respond."""
+        body = self.rfile.read(int(self.headers["content-length"]))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.receiver.requests.append(Received(self.path, headers, body))
+        if self.receiver.drip_s:
+            self._drip()
+            return
+        self.send_response(self.receiver.status)
+        if self.receiver.location:
+            self.send_header("location", self.receiver.location)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def _drip(self) -> None:
+        """Send a response that never ends."""
+        try:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nx-slow: ")
+            for _ in range(600):
+                self.wfile.write(b"a")
+                time.sleep(self.receiver.drip_s)
+        except OSError:
+            return
+
+    def log_message(self, *_: object) -> None:
+        """Write no log."""
+
+
 @dataclass
-class Receiver:
-    """An HTTPS server for the host name ``hooks.example.com``.
+class LocalReceiver:
+    """An HTTP server, to which notifications may be sent from the local stack.
 
     Attributes
     ----------
     requests
         The requests, in order.
-    names
-        The names for which clients asked in TLS (SNI).
     status
         The status of the next responses.
     location
@@ -47,63 +78,61 @@ class Receiver:
     """
 
     requests: list[Received] = field(default_factory=list)
-    names: list[str | None] = field(default_factory=list)
     status: int = 204
     location: str = ""
     drip_s: float = 0
 
     def __enter__(self) -> Self:
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                receiver.requests.append(Received(self.path, headers, body))
-                if receiver.drip_s:
-                    self._drip()
-                    return
-                self.send_response(receiver.status)
-                if receiver.location:
-                    self.send_header("location", receiver.location)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def _drip(self) -> None:
-                """Send a response that never ends."""
-                try:
-                    self.wfile.write(b"HTTP/1.1 200 OK\r\nx-slow: ")
-                    for _ in range(600):
-                        self.wfile.write(b"a")
-                        time.sleep(receiver.drip_s)
-                except OSError:
-                    return
-
-            def log_message(self, *_: object) -> None:
-                """Write no log."""
-
-        self._folder = tempfile.TemporaryDirectory()
-        self._root, server = Path(self._folder.name, "root.pem"), Path(self._folder.name, "server.pem")
-        make_certificates(self._root, server, NAME)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(server)
-        context.sni_callback = lambda _socket, name, _context: self.names.append(name)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        handler = type("Handler", (_Handler,), {"receiver": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self._prepare(self._server)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
+
+    def _prepare(self, server: ThreadingHTTPServer) -> None:
+        """Change the server before it begins to serve."""
 
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._folder.cleanup()
 
     @property
     def port(self) -> int:
         """The port, on 127.0.0.1."""
         port: int = self._server.server_address[1]
         return port
+
+    @property
+    def url(self) -> str:
+        """The address of the server."""
+        return f"http://localhost:{self.port}/told"
+
+
+@dataclass
+class Receiver(LocalReceiver):
+    """An HTTPS server for the host name ``hooks.example.com``.
+
+    Attributes
+    ----------
+    names
+        The names for which clients asked in TLS (SNI).
+    """
+
+    names: list[str | None] = field(default_factory=list)
+
+    def _prepare(self, server: ThreadingHTTPServer) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._root, certificates = Path(self._folder.name, "root.pem"), Path(self._folder.name, "server.pem")
+        make_certificates(self._root, certificates, NAME)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificates)
+        context.sni_callback = lambda _socket, name, _context: self.names.append(name)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        self._folder.cleanup()
 
     def trusted(self) -> ssl.SSLContext:
         """Return a client's TLS context that trusts the receiver's authority."""

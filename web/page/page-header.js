@@ -4,7 +4,7 @@
 
 /**
  * The header with the brand, the navigation and the signed-in user. The attribute `current` names the page.
- * The link to the page for admins is hidden until session.js shows it to an admin.
+ * The links to the pages for admins are hidden until session.js shows them to an admin.
  */
 class PageHeader extends HTMLElement {
   connectedCallback() {
@@ -16,7 +16,8 @@ class PageHeader extends HTMLElement {
           <a href="team.html" data-page="team" data-text="navTeam">Team</a>
           <a href="account.html" data-page="account" data-text="navAccount">Account</a>
           <a href="embed.html" data-page="embed" data-text="navEmbed">Embed</a>
-          <a href="github.html" data-page="github" data-text="navGitHub" hidden>GitHub</a>
+          <a href="github.html" data-page="github" data-text="navGitHub" data-admins hidden>GitHub</a>
+          <a href="hooks.html" data-page="hooks" data-text="navHooks" data-admins hidden>Webhooks</a>
         </nav>
         <div id="user" hidden>
           <p><span data-text="signedInAs">Signed in as</span> <strong></strong></p>

@@ -58,7 +58,9 @@ export async function openPage(start) {
     tabs.postMessage({ type: "here", user: userId });
     setText(find(byId("user"), "strong"), isolate(profile.name || profile.login));
     byId("user").hidden = byId("signed-in").hidden = false;
-    if (profile.is_admin) find(document, '[data-page="github"]').hidden = false;
+    for (const link of document.querySelectorAll("[data-admins]")) {
+      if (profile.is_admin) /** @type {HTMLElement} */ (link).hidden = false;
+    }
     await start(profile);
   } catch (error) {
     showError(error);

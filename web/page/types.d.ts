@@ -123,6 +123,44 @@ export interface Lock {
   changes: { at: string; user: number; reason: string; from: Day | null; to: Day | null }[];
 }
 
+/** What an outgoing webhook can be told about; a ping tests it. */
+export type HookEvent =
+  | "timer.started"
+  | "timer.paused"
+  | "timer.resumed"
+  | "timer.stopped"
+  | "timer.corrected"
+  | "timer.deleted"
+  | "timesheet.confirmed"
+  | "ping";
+
+/** `Hook` of the API: an outgoing webhook. */
+export interface Hook {
+  id: string;
+  url: string;
+  events: HookEvent[];
+  format: "json" | "slack";
+  is_signed: boolean;
+  created: string;
+}
+
+/** `HookAttempt` of the API: an attempt to send a notification. */
+export interface HookAttempt {
+  at: string;
+  duration: number;
+  /** Null without a response. */
+  status: number | null;
+  failure: string | null;
+}
+
+/** `HookDelivery` of the API: what became of sending a notification. */
+export interface HookDelivery {
+  id: string;
+  event: HookEvent;
+  state: "sent" | "waiting" | "given_up";
+  attempts: HookAttempt[];
+}
+
 /** `TimesheetShown` of the API: a day in the time zone of the working hours. */
 export interface SheetDay {
   date: Day;
