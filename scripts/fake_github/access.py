@@ -87,6 +87,35 @@ class Viewer:
                 extensions={"type": "INSUFFICIENT_SCOPES"},
             )
 
+    def check_write(self, permission: str) -> None:
+        """Check that an App may write; a person's token may, because people have write access.
+
+        Raises
+        ------
+        ApiError
+            403 if the App lacks the permission.
+        """
+        if self.app is not None and self.app.permissions.get(permission) != "write":
+            raise ApiError(403, "Resource not accessible by integration")
+
+    def check_projects_write(self) -> None:
+        """Check that the sender may change projects.
+
+        Raises
+        ------
+        GraphQLError
+            If the App lacks the permission, or the token the scope.
+        """
+        if self.app is not None and self.app.permissions.get("organization_projects") != "write":
+            raise GraphQLError("Resource not accessible by integration", extensions={"type": "FORBIDDEN"})
+        scopes = self.token.scopes if isinstance(self.token, Token) else None
+        if scopes is not None and "project" not in scopes:
+            raise GraphQLError(
+                "Your token has not been granted the required scopes to execute this query. The "
+                "'updateProjectV2ItemFieldValue' field requires one of the following scopes: ['project'].",
+                extensions={"type": "INSUFFICIENT_SCOPES"},
+            )
+
 
 class Access(Projects):
     """The credentials that GitHub accepts.

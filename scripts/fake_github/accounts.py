@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PERMISSIONS = {
     "contents": "read",
+    # The key of the organization's permission "Issue Fields" is a guess; GitHub documents only its name.
+    "issue_fields": "read",
     "issues": "write",
     "metadata": "read",
     "organization_projects": "read",

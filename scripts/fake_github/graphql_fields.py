@@ -157,6 +157,32 @@ def _owner(thing: Any) -> Account | None:
     return None
 
 
+# ---------------------------------------------------------------------- mutations
+
+
+@_field("Mutation.updateProjectV2ItemFieldValue")
+def _update_field_value(_source: None, context: Context, *, input: dict[str, Any]) -> dict[str, Any]:  # noqa: A002
+    context.viewer.check_projects_write()
+    card, field, project = (
+        _node(None, context, id=input[name]) for name in ("itemId", "fieldId", "projectId")
+    )
+    if not isinstance(field, NumberField) or not field.project is card.project is project:
+        raise GraphQLError("Did not receive a number field of the project", extensions={"type": "VALIDATION"})
+    if card.archived_at is not None:
+        raise GraphQLError(
+            "The item is archived and cannot be updated.", extensions={"type": "UNPROCESSABLE"}
+        )
+    number = input["value"].get("number")
+    context.github.set_card_number(card, number, field=field.name, by=context.viewer.account)
+    return {"projectV2Item": card}
+
+
+@_field("UpdateProjectV2ItemFieldValuePayload.projectV2Item")
+def _updated_item(payload: dict[str, Any], _: Context) -> Card:
+    card: Card = payload["projectV2Item"]
+    return card
+
+
 # ---------------------------------------------------------------------- issues
 
 
@@ -212,6 +238,16 @@ def _assignees(issue: Issue, _: Context, **arguments: Any) -> Page:
 @_field("Issue.labels", "PullRequest.labels")
 def _labels(issue: Issue, _: Context, **arguments: Any) -> Page:
     return page(issue.labels, **arguments)
+
+
+@_field("Issue.comments", "PullRequest.comments")
+def _comments(issue: Issue, _: Context, **arguments: Any) -> Page:
+    return page(issue.comments, **arguments)
+
+
+@_field("IssueComment.viewerDidAuthor")
+def _viewer_did_author(comment: Comment, context: Context) -> bool:
+    return comment.user is context.viewer.account
 
 
 @_field("Issue.parent")

@@ -337,6 +337,7 @@ class NumberField(Thing):
     node_id: str
     name: str
     project: Project
+    data_type: ClassVar = "number"
     typename: ClassVar = "ProjectV2Field"
 
 

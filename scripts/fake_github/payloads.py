@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Comment,
         Installation,
         Issue,
+        IssueField,
         IssueFieldValue,
         IssueType,
         Label,
@@ -254,6 +255,16 @@ def issue_type(what: IssueType) -> JSON:
         "created_at": time(what.created_at),
         "updated_at": time(what.created_at),
         "is_enabled": True,
+    }
+
+
+def issue_field(what: IssueField) -> JSON:
+    return {
+        "id": what.id,
+        "node_id": what.node_id,
+        "name": what.name,
+        "description": None,
+        "data_type": "number",
     }
 
 

@@ -93,10 +93,7 @@ class Projects(Repositories):
     ) -> None:
         """Set a number field of a card, which the project gets if it has none; None clears it."""
         with self.acting():
-            fields = card.project.number_fields
-            if field not in fields:
-                fields[field] = self.nodes.new(NumberField, name=field, project=card.project)
-            chosen, before = fields[field], card.numbers.pop(field, None)
+            chosen, before = self.new_number_field(card.project, field), card.numbers.pop(field, None)
             card.updated_at = self.now
             if number is not None:
                 card.numbers[field] = self.nodes.new(
@@ -111,6 +108,14 @@ class Projects(Repositories):
                 "to": number,
             }
             self._announce_card("edited", card, by, changes={"field_value": changed})
+
+    def new_number_field(self, project: Project, name: str) -> NumberField:
+        """Return the number field of a project; create it if the project has none of this name."""
+        with self.acting():
+            fields = project.number_fields
+            if name not in fields:
+                fields[name] = self.nodes.new(NumberField, name=name, project=project)
+            return fields[name]
 
     def set_field(self, card: Card, chosen: Field, option: Option | None) -> None:
         """Set a single-select field of a card without an event."""

@@ -382,16 +382,25 @@ class Repositories(Teams):
     ) -> None:
         """Set a number field of an issue; None clears it."""
         with self.acting():
-            fields = issue.repository.owner.issue_fields
-            if field not in fields:
-                fields[field] = self.nodes.new(IssueField, name=field)
+            known = self.new_issue_field(issue.repository.owner, field)
             before = issue.field_values.pop(field, None)
             issue.updated_at = self.now
+            changed: dict[str, Any] = {
+                "issue_field": {"id": known.id, "name": known.name, "field_type": "number"}
+            }
             if value is not None:
-                issue.field_values[field] = self.nodes.new(IssueFieldValue, field=fields[field], value=value)
-                self._announce_issue("field_added", issue, by)
+                issue.field_values[field] = self.nodes.new(IssueFieldValue, field=known, value=value)
+                self._announce_issue("field_added", issue, by, **changed)
             elif before is not None:
-                self._announce_issue("field_removed", issue, by)
+                self._announce_issue("field_removed", issue, by, **changed)
+
+    def new_issue_field(self, organization: Account, name: str) -> IssueField:
+        """Return the number field of an organization's issues; create it if there is none of this name."""
+        with self.acting():
+            fields = organization.issue_fields
+            if name not in fields:
+                fields[name] = self.nodes.new(IssueField, name=name)
+            return fields[name]
 
     def set_parent(self, issue: Issue, parent: Issue | None, *, by: Account | None = None) -> None:
         """Make an issue a sub-issue of another one; None makes it an issue of its own.
@@ -432,6 +441,25 @@ class Repositories(Teams):
                 "created", issue, user, event="issue_comment", comment=payloads.comment(comment)
             )
             return comment
+
+    def edit_comment(self, comment: Comment, body: str, *, by: Account | None = None) -> None:
+        with self.acting():
+            before, comment.body, comment.updated_at = comment.body, body, self.now
+            self._announce_issue(
+                "edited",
+                comment.issue,
+                by,
+                event="issue_comment",
+                comment=payloads.comment(comment),
+                changes={"body": {"from": before}},
+            )
+
+    def delete_comment(self, comment: Comment, *, by: Account | None = None) -> None:
+        with self.acting():
+            comment.issue.timeline.remove(comment)
+            self._announce_issue(
+                "deleted", comment.issue, by, event="issue_comment", comment=payloads.comment(comment)
+            )
 
     def react(self, comment: Comment, user: Account, content: str) -> tuple[Reaction, bool]:
         """React to a comment; return the user's reaction with this content, and whether it is new."""
