@@ -27,7 +27,7 @@ OPERATIONS = {
         "UpdateItem",
     },
     "secretsmanager": {"GetSecretValue"},
-    "sqs": {"ChangeMessageVisibility", "DeleteMessage", "SendMessage"},
+    "sqs": {"ChangeMessageVisibility", "DeleteMessage", "SendMessage", "SendMessageBatch"},
     "ssm": {"GetParameter"},
 }
 # The models that botocore reads to create a client. The others describe paginators, waiters and examples.

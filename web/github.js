@@ -28,6 +28,7 @@ const CANNOT = /** @type {const} */ ({
   redelivery: "cannotRedelivery",
   reconcile: "cannotReconcile",
   lead_teams: "cannotLeadTeams",
+  write_back: "cannotWriteBack",
 });
 
 /** The texts of the reasons for which deliveries are ignored. @type {Record<string, Parameters<typeof text>[0]>} */

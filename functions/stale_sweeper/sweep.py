@@ -7,6 +7,7 @@ the index of open timers. The progress of reconciliation is stored.
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Tracer
@@ -14,6 +15,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from timer_core import startup
+from timer_core.clients import client
 from timer_core.clock import now_ms
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.github.api.client import GitHub
@@ -26,6 +28,7 @@ from timer_core.services.lead_teams import LeadTeamRepair, LeadTeams
 from timer_core.services.reconciliation import Reconciler, Reconciliation
 from timer_core.services.redelivery import Redeliverer, Redelivery
 from timer_core.services.stale_timers import StaleTimerStopper
+from timer_core.services.write_back_queue import WriteBackQueue
 from timer_core.settings import settings
 from timer_core.store.account_deletion import AccountDeletionStore
 from timer_core.store.calendars import Calendars
@@ -85,6 +88,8 @@ reconciler = Reconciler(
     settings().triggers,
     logger,
 )
+
+write_back_queue = WriteBackQueue(partial(client, "sqs"), settings().write_back_queue_url)
 
 # The longest time that one step of a run takes.
 _RESERVE_MS = 15_000
@@ -199,10 +204,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     progress = progress_store.read()
     calendars.forget_organization()
     locked_until = calendars.locked_until()
+    is_daily = options.stop_stale and not options.dry_run
     options = options.resuming(progress, locked_until)
     summary = Summary(dry_run=options.dry_run)
 
     total_ms = context.get_remaining_time_in_millis()
+    if is_daily:
+        _queue_open_issues()
 
     def has_time(share: float = 1) -> bool:
         return context.get_remaining_time_in_millis() >= max(_RESERVE_MS, (1 - share) * total_ms)
@@ -223,6 +231,21 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     _publish_health()
     logger.info("Sweep done", extra=asdict(summary))
     return asdict(summary)
+
+
+def _queue_open_issues() -> None:
+    """Queue the issues of open timers, whose time has grown since yesterday.
+
+    The queue delays them until this run has repaired what it can.
+    """
+    if not write_back_queue.is_on:
+        return
+    try:
+        issues = [one.issue for segment in timers.open_timer_segments() for one in segment if one.issue]
+        write_back_queue.send(issues)
+    except Exception:
+        _count_failures(1)
+        logger.exception("The issues of open timers could not be queued")
 
 
 def _repair(

@@ -8,6 +8,10 @@ cannot be read, all days of its person are derived. The function also reads this
 message that keeps failing to the dead-letter queue. There, Lambda also reports batches of the stream that it
 has discarded, and failed sweeps. When the dead letters are moved back to the queue, such a report is only
 logged, because it names no people; the sweep stores their days.
+
+If the time of issues is written to GitHub, the function also queues the issues whose time a change may have
+altered: those of all stopped timers that reach beyond the instant of the change, since the focus, for
+example, passes from one timer to another. The time of open timers is queued by the daily sweep.
 """
 
 import json
@@ -24,14 +28,17 @@ from timer_core import startup
 from timer_core.clients import client, connections_client
 from timer_core.clock import now_ms
 from timer_core.domain.changes import changed_from_ms
+from timer_core.domain.issues import Issue
 from timer_core.domain.timers import LATEST_MS, Timer
 from timer_core.observability import make_logger
 from timer_core.services.live import LiveConnections
 from timer_core.services.team import Team
+from timer_core.services.write_back_queue import WriteBackQueue
 from timer_core.settings import settings
 from timer_core.store.calendars import Calendars
 from timer_core.store.connections import Connection, ConnectionStore, connections_of
-from timer_core.store.items import claims_of, is_tombstone, to_gaps, to_timer
+from timer_core.store.derived_days import stored_until
+from timer_core.store.items import claims_of, is_tombstone, to_gaps, to_issue, to_timer
 from timer_core.store.keys import CALENDAR_SK, CONNECTIONS_SK, user_id_of, user_pk
 from timer_core.store.queries import TimerQueries
 from timer_core.store.stored_days import StoredState, to_state
@@ -50,7 +57,8 @@ _OF_DAYS = {"stored_until_ms", "carry", "dirty_days", "dirty_changes", "has_move
 logger = make_logger("timesheets")
 
 table = Table(settings().table_name)
-timesheets = Timesheets(table, TimerQueries(table), Calendars(table))
+timers = TimerQueries(table)
+timesheets = Timesheets(table, timers, Calendars(table))
 live = LiveConnections(ConnectionStore(table), partial(connections_client, settings().live_endpoint), logger)
 
 
@@ -75,6 +83,7 @@ notifier = Notifier(
     _queue_notification,
     logger,
 )
+write_back_queue = WriteBackQueue(_sqs, settings().write_back_queue_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +134,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     ]
     # Make notifications last: if this fails, Lambda repeats the batch, and all of the above changes nothing.
     notifier.notify(images, now_ms=now_ms())
+    if write_back_queue.is_on:
+        # If SQS fails, the batch is repeated.
+        write_back_queue.send(_issues(images))
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
@@ -201,6 +213,43 @@ def _timer(item: RawItem | None) -> Timer | None:
     if is_tombstone(item):
         return to_gaps(item) if claims_of(item) else None
     return to_timer(item)
+
+
+def _issues(records: Iterable[Mapping[str, Any]]) -> Iterator[Issue]:
+    """Yield the issues whose time is different after the changes in records of the stream."""
+    reached: dict[int, int] = {}
+    for images in records:
+        # `_change` reports a record that cannot be read.
+        with suppress(KeyError, TypeError, ValueError):
+            yield from _left(images)
+            from_ms = _reached_ms(images)
+            if from_ms is not None:
+                user_id = user_id_of(images["Keys"]["pk"]["S"])
+                reached[user_id] = min(from_ms, reached.get(user_id, from_ms))
+    for user_id, from_ms in reached.items():
+        yield from timers.stopped_issues(user_id, from_ms)
+
+
+def _left(images: Mapping[str, Any]) -> list[Issue]:
+    """Return the issue from which a timer was deleted or moved, and the one that it was moved to."""
+    if images["Keys"]["sk"]["S"] == CALENDAR_SK:
+        return []
+    old, new = (images.get(name) or {} for name in ("OldImage", "NewImage"))
+    before, after = to_issue(old), to_issue(new)
+    if before is None or (after is not None and after.key == before.key):
+        return []
+    return [before] if after is None else [before, after]
+
+
+def _reached_ms(images: Mapping[str, Any]) -> int | None:
+    """Return the instant from which a change may have altered the timeline; None if it did not."""
+    if images["Keys"]["sk"]["S"] != CALENDAR_SK:
+        return changed_from_ms(_timer(images.get("OldImage")), _timer(images.get("NewImage")))
+    old, new = (images.get(name) or {} for name in ("OldImage", "NewImage"))
+    changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+    dirty = [int(ms) for ms in new["dirty_days"]["NS"]] if "dirty_days" in changed & new.keys() else []
+    # The days that are not stored are not marked.
+    return min([*dirty, stored_until(now_ms())]) if dirty or changed - _OF_DAYS else None
 
 
 def _people_to_hint(records: Iterable[Mapping[str, Any]]) -> set[int]:

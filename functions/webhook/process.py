@@ -1,7 +1,6 @@
 """Process the queued deliveries: handle their events, and retry what fails."""
 
 import math
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,13 +16,14 @@ from timer_core.clients import client
 from timer_core.clock import now_ms
 from timer_core.github.api.client import GitHub
 from timer_core.github.api.credentials import CredentialParameter
-from timer_core.github.api.errors import GitHubError, Unavailable
 from timer_core.github.messages import Message, QueuedEvent, ReplyEvent, from_json
 from timer_core.observability import make_logger
 from timer_core.services.event_handler import EventHandler
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.services.lead_teams import LeadTeams
+from timer_core.services.message_retries import retry_after, wait_s
 from timer_core.services.queued_events import Outcome, QueuedEventHandler
+from timer_core.services.write_back_queue import WriteBackQueue
 from timer_core.settings import settings
 from timer_core.store.health import DeliveryState, HealthStore, LastDelivery
 from timer_core.store.hooks import HookStore
@@ -33,12 +33,6 @@ from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
 from webhook.queue import send
 
-# The wait before a retry doubles each time, up to a maximum. After an error of GitHub's API the maximum is an
-# hour, because the primary rate limit ends within an hour. After other errors it is short, because the
-# issue's later messages may be waiting.
-_FIRST_WAIT_S = 15
-_MAX_WAIT_S = 120
-_MAX_WAIT_FOR_GITHUB_S = 3_600
 # The longest time of one request to GitHub; if less time remains, a message waits for the next batch.
 _RESERVE_MS = 8_000
 
@@ -61,6 +55,7 @@ issue_timers = IssueTimers(table, timers)
 health = HealthStore(table)
 hooks = HookStore(table)
 github = GitHub(CredentialParameter(settings().github_credential), api_url=settings().github_api_url)
+write_back_queue = WriteBackQueue(_sqs, settings().write_back_queue_url)
 lead_teams = LeadTeams(github, LeadTeamStore(table), settings().triggers.lead_teams, logger)
 queued_events = QueuedEventHandler(
     EventHandler(
@@ -76,6 +71,7 @@ queued_events = QueuedEventHandler(
     settings().triggers,
     health,
     queue_reply=_queue_reply,
+    queue_closed=lambda issue: write_back_queue.send([issue]),
     clock=now_ms,
     logger=logger,
 )
@@ -193,7 +189,7 @@ def _process(record: SQSRecord, lambda_context: LambdaContext, batch: BatchRepor
             "Delivery failed", extra={"message_id": record.message_id, "is_last_try": is_last_try}
         )
         if not is_last_try:
-            _retry_after(record, _wait_s(record, error))
+            _retry_after(record, wait_s(error, receives=_receive_count(record.raw_event)))
         raise
     again_ms = max((outcome.again_ms for outcome in outcomes), default=0)
     if again_ms and not is_last_try:
@@ -233,26 +229,8 @@ def _handle(event: QueuedEvent, message: Message) -> Outcome:
     return outcome
 
 
-def _wait_s(record: SQSRecord, error: Exception) -> int:
-    """Return the wait before the next attempt (seconds), which is at least the wait that GitHub requests."""
-    max_wait_s = _MAX_WAIT_FOR_GITHUB_S if isinstance(error, GitHubError) else _MAX_WAIT_S
-    backoff_s = min(max_wait_s, _FIRST_WAIT_S * 2 ** min(_receive_count(record.raw_event), 20))
-    wait_s = random.uniform(backoff_s / 2, backoff_s)  # noqa: S311 - not for secrets
-    if isinstance(error, Unavailable) and error.retry_after_s is not None:
-        wait_s = min(max_wait_s, max(wait_s, error.retry_after_s))
-    return round(wait_s)
-
-
-def _retry_after(record: SQSRecord, wait_s: int) -> None:
-    try:
-        _sqs().change_message_visibility(
-            QueueUrl=settings().delivery_queue_url,
-            ReceiptHandle=record.receipt_handle,
-            VisibilityTimeout=wait_s,
-        )
-    except Exception:
-        # The message is retried after the queue's own visibility timeout.
-        logger.exception("The retry of a message could not be delayed")
+def _retry_after(record: SQSRecord, delay_s: int) -> None:
+    retry_after(_sqs(), settings().delivery_queue_url, record.receipt_handle, delay_s, logger)
 
 
 def _delete(record: SQSRecord) -> None:

@@ -41,11 +41,14 @@ INVOKED_FUNCTIONS = (
     "LiveFunction",
     "StaleSweeperFunction",
 )
+# This event source is off in a stack that writes no time to GitHub.
+_WRITE_BACK = "WriteBackFunctionIssues"
 # The event sources of the functions that read a queue or the table's stream.
 EVENT_SOURCES = {
     "WebhookProcessFunction": ("WebhookProcessFunctionDeliveries",),
     "TimesheetsFunction": ("TimesheetsFunctionChanges", "TimesheetsFunctionRepeated"),
     "HooksFunction": ("HooksFunctionNotifications",),
+    "WriteBackFunction": (_WRITE_BACK,),
 }
 # The item that marks a table whose items are all being replaced, also those of people's access.
 _FULL_RESTORE: Key = (RESTORE_PK, FULL_RESTORE_SK)
@@ -118,7 +121,14 @@ def resume(stack: DeployedStack) -> None:
 
 
 def _mappings(stack: DeployedStack) -> list[str]:
-    return [stack.resources[source] for sources in EVENT_SOURCES.values() for source in sources]
+    parameters = stack.parameters
+    writes_back = parameters.get("TimeField") or parameters.get("ClosingComment") == "true"
+    return [
+        stack.resources[source]
+        for sources in EVENT_SOURCES.values()
+        for source in sources
+        if writes_back or source != _WRITE_BACK
+    ]
 
 
 def check_restored_table(dynamodb: "DynamoDBClient", table: str, restored: str) -> None:

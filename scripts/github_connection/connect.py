@@ -11,6 +11,7 @@ from github_connection.registration import (
     MEMBERS_PERMISSION,
     PERMISSIONS,
     TEAM_EVENTS,
+    WRITE_BACK_PERMISSION,
     AppRegistration,
     manifest,
 )
@@ -80,7 +81,9 @@ def registration(
         manifest=manifest(
             organization=organization,
             public_url=public_url,
-            permissions=PERMISSIONS | (MEMBERS_PERMISSION if reads_members else {}),
+            permissions=PERMISSIONS
+            | (MEMBERS_PERMISSION if reads_members else {})
+            | (WRITE_BACK_PERMISSION if stack.parameters.get("TimeField") else {}),
             events=EVENTS + (TEAM_EVENTS if has_lead_teams else []),
         ),
         complete=complete,

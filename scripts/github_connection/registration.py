@@ -35,6 +35,8 @@ PERMISSIONS = {
     "organization_projects": "read",
 }
 MEMBERS_PERMISSION = {"members": "read"}
+# To write time into the fields of projects. GitHub documents no key of its permission "Issue Fields".
+WRITE_BACK_PERMISSION = {"organization_projects": "write"}
 EVENTS = [
     "issues",
     "issue_comment",

@@ -246,14 +246,19 @@ class LocalStack(DeployedStack):
     def redrive(self) -> int:
         """Move each dead letter back to its queue, because MiniStack has no StartMessageMoveTask."""
         sqs = self.aws.client("sqs")
-        dead, queue = self.resources["DeliveryDeadLetterQueue"], self.resources["DeliveryQueue"]
+        dead = self.resources["DeliveryDeadLetterQueue"]
+        written = self.resources["WriteBackQueue"]
         count = 0
         while letters := sqs.receive_message(
-            QueueUrl=dead, MaxNumberOfMessages=10, MessageSystemAttributeNames=["MessageGroupId"]
+            QueueUrl=dead,
+            MaxNumberOfMessages=10,
+            MessageSystemAttributeNames=["MessageGroupId", "DeadLetterQueueSourceArn"],
         ).get("Messages"):
             for letter in letters:
+                source = letter["Attributes"].get("DeadLetterQueueSourceArn", "").rpartition(":")[2]
+                is_written = written.endswith(f"/{source}")
                 sqs.send_message(
-                    QueueUrl=queue,
+                    QueueUrl=written if is_written else self.resources["DeliveryQueue"],
                     MessageBody=letter["Body"],
                     MessageGroupId=letter["Attributes"]["MessageGroupId"],
                     MessageDeduplicationId=letter["MessageId"],

@@ -13,7 +13,7 @@ from deployed_stack.deliveries import WEBHOOK_PATH
 from deployed_stack.http_client import request
 from fake_github import Delivery, FakeGitHub, faults
 from fake_github.model import Account, App, Comment, Issue
-from tests.e2e.conftest import ANN, PAYLOADS, Site, eventually, waiting
+from tests.e2e.conftest import ANN, PAYLOADS, Site, eventually, restart, waiting
 
 _numbers = count(1)
 
@@ -519,3 +519,44 @@ def test_an_app_queries_replies_and_repairs_as_itself(team: Team) -> None:
     assert team.timers(issue) == ["10-30: project stopped by closed"]
     assert team.timers(issue, team.bob)[-1] == "20-30: assigned stopped by closed"
     assert team.site.health()["github"]["credential"] == "app"
+
+
+# ---------------------------------------------------------------------- the time of issues
+
+
+@pytest.fixture
+def written_back(site: Site) -> Iterator[str]:
+    """Turn the write-back on, with a short delay, and return the name of the field."""
+    aws, resources = site.stack.aws, site.stack.resources
+    sqs, functions = aws.client("sqs"), aws.client("lambda")
+    queue, mapping = resources["WriteBackQueue"], resources["WriteBackFunctionIssues"]
+    field = "Time spent"
+    # Long enough to process the delivery whose stop is queued first.
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"DelaySeconds": "5"})
+    restart(site.stack, "WriteBackFunction", TIME_FIELD=field, CLOSING_COMMENT="true")
+    for function in ("TimesheetsFunction", "WebhookProcessFunction", "WebhookReceiveFunction"):
+        restart(site.stack, function, WRITE_BACK_QUEUE_URL=queue, TIME_FIELD=field)
+    functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+    yield field
+    functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+    for function in ("TimesheetsFunction", "WebhookProcessFunction", "WebhookReceiveFunction"):
+        restart(site.stack, function, WRITE_BACK_QUEUE_URL="", TIME_FIELD="")
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"DelaySeconds": "310"})
+
+
+def test_the_time_of_a_closed_issue_is_written_to_its_field_and_into_a_comment(
+    team: Team, written_back: str
+) -> None:
+    team.github.new_issue_field(team.github.accounts[team.name], written_back)
+    issue = team.new_issue()
+    team.github.assign(issue, team.ann)
+    team.at(45)
+    team.github.close(issue)
+    team.process()
+    assert eventually(lambda: issue.comments), "There is no comment."
+    assert issue.field_values[written_back].value == 0.75
+    assert [one.body.partition("\n")[0] for one in issue.comments] == ["Time on this issue: **0.75 h**."]
+    # The deliveries about both come back, and change nothing.
+    team.process()
+    assert team.timers(issue) == ["0-45: assigned stopped by closed"]
+    assert len(issue.comments) == 1

@@ -1177,7 +1177,14 @@ class TestHealth:
             # No function has checked the credential yet.
             "github": {
                 "credential": None,
-                "cannot": ["project_cards", "replies", "redelivery", "reconcile", "lead_teams"],
+                "cannot": [
+                    "project_cards",
+                    "replies",
+                    "redelivery",
+                    "reconcile",
+                    "lead_teams",
+                    "write_back",
+                ],
             },
         }
 

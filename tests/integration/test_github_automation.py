@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -25,7 +25,7 @@ from timer_core.domain.schedule import DAY, local_date
 from timer_core.github.api.errors import Unavailable
 from timer_core.github.messages import ReplyEvent, from_json
 from timer_core.store.calendars import Calendars
-from timer_core.store.health import HealthStore
+from timer_core.store.health import Capability, HealthStore
 from timer_core.store.people import PeopleStore
 from timer_core.store.table import Table
 from timer_core.store.timers import TimerStore
@@ -1243,6 +1243,7 @@ class TestFailures:
                 "redelivery",
                 "reconcile",
                 "lead_teams",
+                "write_back",
             }
 
     def test_health_shows_a_refusal_until_it_is_over(self, github: FakeGitHub, table: Table) -> None:
@@ -1324,7 +1325,7 @@ class TestFailures:
     def test_before_the_first_check_health_reports_nothing_as_possible(self, table: Table) -> None:
         report = HealthStore(table).read(now_ms=now_ms())
         assert report.github_credential is None
-        assert report.github_cannot == ("project_cards", "replies", "redelivery", "reconcile", "lead_teams")
+        assert report.github_cannot == get_args(Capability)
 
 
 def cannot(running: Product) -> tuple[str, ...]:

@@ -78,7 +78,14 @@ def test_a_new_stack_is_not_connected(admin: Client) -> None:
         "github_url": "https://github.com",
         "github": {
             "credential": None,
-            "cannot": ["project_cards", "replies", "redelivery", "reconcile", "lead_teams"],
+            "cannot": [
+                "project_cards",
+                "replies",
+                "redelivery",
+                "reconcile",
+                "lead_teams",
+                "write_back",
+            ],
         },
         "webhooks": [],
         "last_delivery": None,

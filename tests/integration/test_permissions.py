@@ -19,6 +19,7 @@ from tests.support.live import add_connection
 from tests.support.permissions import Call, acting_as, guard, is_allowed, statements_of
 from tests.support.product import SECRET, TOKEN, Message, Product, ago, new_team, product
 from tests.support.template import ACCOUNT, template, translated
+from tests.support.write_back import FIELD, write_back
 from timer_core import settings
 from timer_core.api.times import format_time, to_time
 from timer_core.clock import now_ms
@@ -43,6 +44,8 @@ BY_LAMBDA = {
     "xray:PutTraceSegments",
 }
 FOR_THE_QUEUE = {"sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
+# The URL that moto gives the queue.
+WRITE_BACK_URL = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/write-back.fifo"
 BY_LAMBDA_FOR_FAILED_RUNS = (
     "sqs:SendMessage",
     template().value({"!GetAtt": "BackgroundDeadLetterQueue.Arn"}),
@@ -143,7 +146,13 @@ def test_only_a_function_itself_writes_to_its_log_group(function: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "allowed"), [("WebhookProcessFunction", set()), ("StaleSweeperFunction", {"DeleteItem"})]
+    ("function", "allowed"),
+    [
+        ("WebhookProcessFunction", set()),
+        ("WriteBackFunction", set()),
+        ("TimesheetsFunction", set()),
+        ("StaleSweeperFunction", {"DeleteItem"}),
+    ],
 )
 def test_the_background_functions_cannot_use_tokens(function: str, allowed: set[str]) -> None:
     """The sweeper may delete tokens for account deletions, but may not find, read or create tokens."""
@@ -285,8 +294,10 @@ def test_the_api_uses_all_of_its_permissions(app: App) -> None:
 @pytest.fixture(scope="module")
 def running(shared_table: Table, github: FakeGitHub) -> Iterator[Product]:
     """The receiver, the processor and the sweeper."""
-    with product(shared_table, github.url) as running:
+    with product(shared_table, github.url, WRITE_BACK_QUEUE_URL=WRITE_BACK_URL) as running:
         running.store_credential({"token": TOKEN})
+        sqs = boto3.client("sqs")
+        sqs.create_queue(QueueName="write-back.fifo", Attributes={"FifoQueue": "true"})
         yield running
 
 
@@ -330,6 +341,7 @@ def test_the_webhook_uses_all_of_its_permissions(
     github.archive_repository(repository)
     # Time of an earlier day depends on the organization's lock.
     github.comment(issue, ann, "/timer pause\n/timer log 24h")
+    github.close(issue)
     team.send()
     assert unused("WebhookReceiveFunction") == set()
     running.queue.waiting += [*pop_messages(queue_url), Message("not JSON", "group")]
@@ -339,6 +351,24 @@ def test_the_webhook_uses_all_of_its_permissions(
     running.queue.waiting += [Message(one.body, one.group, receives=1) for one in pop_messages(queue_url)]
     assert running.process() == []
     assert {action for action, _ in unused("WebhookProcessFunction")} == FOR_THE_QUEUE
+
+
+def test_the_write_back_uses_all_of_its_permissions(github: FakeGitHub, running: Product) -> None:
+    team = new_team(github, running, size=1, t0=ago(60))
+    (ann,) = team.people
+    github.new_issue_field(github.accounts[team.name], FIELD)
+    issue = github.new_issue(f"{team.name}/app")
+    pull = github.open_pull_request(issue.repository, "A fix", [issue])
+    github.assign(pull, ann)
+    team.at(600)
+    github.close_pull_request(pull)
+    team.deliver()
+    with write_back(running) as function:
+        # The message is passed on to the issue.
+        assert function.write(pull) == []
+        assert issue.field_values[FIELD].value == 0.17
+    # The queue of the test is in memory.
+    assert all(action.startswith("sqs:") for action, _ in unused("WriteBackFunction"))
 
 
 def test_the_sweeper_uses_all_of_its_permissions(github: FakeGitHub, running: Product) -> None:

@@ -281,7 +281,7 @@ class OperatedStack(DeployedStack):
 
     def __init__(self) -> None:
         super().__init__(boto3.Session(region_name=REGION), "issue-timer-prod")
-        self.__dict__["parameters"] = {"Stage": "dev"}
+        self.__dict__["parameters"] = {"Stage": "dev", "TimeField": "Time spent"}
         self.__dict__["outputs"] = {"TableName": "timers"}
         for table in ("timers", "restored"):
             create_table(self.aws.client("dynamodb"), table)

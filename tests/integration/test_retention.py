@@ -30,6 +30,7 @@ from timer_core.services.stale_timers import StaleTimerStopper
 from timer_core.store.account_export import AccountExport, ExportPage
 from timer_core.store.audit import AuditLog
 from timer_core.store.calendars import Calendars
+from timer_core.store.issue_totals import IssueTotals
 from timer_core.store.people import Person
 from timer_core.store.queries import Filters
 from timer_core.store.retention import Retention
@@ -118,6 +119,9 @@ def figures(owner: Keeper, zone: ZoneInfo, now_ms: int) -> dict[str, Any]:
     found["list"] = sorted(
         (by_issue(one), one.active_ms(now_ms), own_ms.get(one.ulid, 0), one.is_open) for one in listed
     )
+    written = IssueTotals(owner.table, owner.timesheets)
+    issues = {one.issue.key: one.issue for one in listed if one.issue}
+    found["written back"] = {key: written.by_person(one, now_ms=now_ms) for key, one in issues.items()}
     present = owner.timesheets.present(owner.user_id, now_ms=now_ms)
     found["present"] = [
         present.carry.break_ms,

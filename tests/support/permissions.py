@@ -134,9 +134,10 @@ def function_of(module: str) -> str:
 
 def template_names(function: str) -> dict[str, str]:
     """Map the names of a function's resources in this environment to their names in the template."""
-    written = template().resources[function]["Properties"]["Environment"]["Variables"]
+    source = template(ClosingComment="true")
+    written = source.resources[function]["Properties"]["Environment"]["Variables"]
     return {
-        os.environ[variable]: template().value(value)
+        os.environ[variable]: source.value(value)
         for variable, value in ({"TABLE_NAME": {"!Ref": "TimerTable"}} | written).items()
         if os.environ.get(variable)
     }
@@ -161,7 +162,8 @@ def calls_of(
         "dynamodb": _of_dynamodb,
         "sqs": lambda operation, parameters, name: [
             Call(
-                f"sqs:{operation}",
+                # A batch needs the permission of its messages.
+                f"sqs:{operation.removesuffix('Batch')}",
                 f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name(parameters['QueueUrl']).rpartition('/')[2]}",
             )
         ],

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timer_core.domain.events import EFFECTS, guid_time_at
+from timer_core.github.marks import mark_of
 from timer_core.github.messages import (
     CardEvent,
     CardKind,
@@ -590,6 +591,35 @@ class TestLabels:
         body = payload("issues.labeled")
         body["issue"]["assignees"] = []
         assert deliver("issues.labeled", body) == Ignored("no_assignees")
+
+
+class TestOwnWrites:
+    """Deliveries about what the product itself has written."""
+
+    def field_changed(self, name: str) -> Any:
+        body = payload("issues.field_added")
+        body["issue_field"] = {"id": 2002, "name": name, "field_type": "number"}
+        triggers = replace(TRIGGERS, time_field="Time spent")
+        return read("issues", body, delivery=GUID, received_ms=0, triggers=triggers)
+
+    def test_the_field_of_time_is_ignored(self) -> None:
+        assert self.field_changed("Time spent") == Ignored("time_field")
+
+    def test_another_field_is_a_detail_of_the_issue(self) -> None:
+        (event,) = self.field_changed("Estimate")
+        assert isinstance(event, DetailsEvent)
+
+    @pytest.mark.parametrize("mark", [mark_of("total"), mark_of("1234")])
+    def test_a_comment_with_our_mark_is_no_sign_of_life(self, mark: str) -> None:
+        body = payload("issue_comment.created")
+        body["comment"]["body"] = f"Time on this issue: **1.00 h**.\n\n{mark}"
+        assert deliver("issue_comment.created", body) == Ignored("own_comment")
+
+    def test_a_mark_in_the_middle_of_a_comment_is_not_ours(self) -> None:
+        body = payload("issue_comment.created")
+        body["comment"]["body"] = f"{mark_of('total')}\n\n/timer stop"
+        found = read("issue_comment", body, delivery=GUID, received_ms=0, triggers=TRIGGERS)
+        assert found != Ignored("own_comment")
 
 
 class TestComments:

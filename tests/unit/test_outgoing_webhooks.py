@@ -227,6 +227,9 @@ RESUMED = PAUSED.apply(Transition(START + 2000, Action.RESUME, "manual", ""))
         (RUNNING, replace(RUNNING, issue=replace(ISSUE, repo="renamed")), None),
         # The first delivery of a repository tells its id.
         (replace(RUNNING, issue=replace(ISSUE, repo_id=0)), RUNNING, None),
+        # The details of a timer were deleted, which usually gives it another id.
+        (None, replace(STOPPED, is_reduced=True), None),
+        (STOPPED, replace(STOPPED, end_ms=START + 6000, is_reduced=True), None),
     ],
 )
 def test_the_state_after_a_write_decides_what_is_told(

@@ -90,6 +90,7 @@ def test_names_that_are_unique_in_an_account_contain_the_region() -> None:
             {
                 "DeliveryQueue",
                 "DeliveryDeadLetterQueue",
+                "WriteBackQueue",
                 "TimesheetQueue",
                 "HookQueue",
                 "BackgroundDeadLetterQueue",
@@ -204,8 +205,49 @@ def test_without_a_domain_the_distribution_has_no_alias() -> None:
 )
 def test_a_domain_and_its_certificate_are_given_together(given: set[str], is_allowed: bool) -> None:
     source = template(**{name: value for name, value in DOMAIN.items() if name in given})
-    (rule,) = source.rules.values()
+    rule = source.rules["DomainHasCertificate"]
     assert [source.value(one["Assert"]) for one in rule["Assertions"]] == [is_allowed]
+
+
+@pytest.mark.parametrize(("field", "is_allowed"), [("", True), ("Time spent", True), ("Estimate", False)])
+def test_the_field_of_time_is_not_that_of_estimates(field: str, is_allowed: bool) -> None:
+    source = template(TimeField=field)
+    rule = source.rules["TimeIsNoEstimate"]
+    assert [source.value(one["Assert"]) for one in rule["Assertions"]] == [is_allowed]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "queuing", "is_read"),
+    [
+        ({}, set(), False),
+        ({"TimeField": "Time spent"}, {"StaleSweeperFunction", "TimesheetsFunction"}, True),
+        (
+            {"ClosingComment": "true"},
+            {"StaleSweeperFunction", "TimesheetsFunction", "WebhookProcessFunction"},
+            True,
+        ),
+    ],
+)
+def test_a_stack_that_writes_nothing_back_queues_nothing_and_reads_no_queue(
+    parameters: dict[str, str], queuing: set[str], is_read: bool
+) -> None:
+    source = template(**parameters)
+    functions = source.of_type("AWS::Serverless::Function")
+    urls = {
+        name: source.value(one["Environment"]["Variables"]).get("WRITE_BACK_QUEUE_URL")
+        for name, one in functions.items()
+    }
+    assert {name for name, url in urls.items() if url} == queuing | {"WriteBackFunction"}
+    (mapping,) = functions["WriteBackFunction"]["Events"].values()
+    assert source.value(mapping["Properties"]["Enabled"]) is is_read
+
+
+def test_messages_of_issues_are_received_after_the_deduplication_interval() -> None:
+    """SQS drops a message that is sent within five minutes of one with the same deduplication id."""
+    queue = template().of_type("AWS::SQS::Queue")["WriteBackQueue"]
+    assert 300 < queue["DelaySeconds"] <= 330
+    # In high-throughput mode, the deduplication ids of other owners would count too, or not: it is off.
+    assert "DeduplicationScope" not in queue
 
 
 @pytest.mark.parametrize(

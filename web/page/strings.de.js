@@ -681,6 +681,8 @@ export const german = {
   cannotReconcile:
     "Verlorene Ereignisse werden nicht gefunden: GitHub hat die Issues laufender Timer nicht gezeigt.",
   cannotLeadTeams: "Die Teams der Leitung sind unbekannt: GitHub hat ihre Mitglieder nicht gezeigt.",
+  cannotWriteBack:
+    "Die Zeit der Issues wird nicht bei GitHub eingetragen: GitHub hat sie abgelehnt, oder das Feld fehlt.",
   sinceYesterday: "Zustellungen seit gestern (UTC)",
   countProcessed: "verarbeitet",
   countIgnored: "davon ohne Wirkung",

@@ -453,6 +453,7 @@ export const english = {
   cannotRedelivery: "Failed deliveries are not sent again: GitHub refused to list them.",
   cannotReconcile: "Lost events are not found: GitHub refused to show the issues of open timers.",
   cannotLeadTeams: "Lead teams have no leads: GitHub refused to list their members.",
+  cannotWriteBack: "The time of issues is not written to GitHub: GitHub refused it, or the field is missing.",
   sinceYesterday: "Deliveries since yesterday (UTC)",
   countProcessed: "processed",
   countIgnored: "of these without effect",

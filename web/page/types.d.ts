@@ -379,7 +379,13 @@ export interface GitHubConnection {
   deliveries: { day: string; processed: number; ignored: number; failed: number }[];
 }
 
-export type Capability = "project_cards" | "replies" | "redelivery" | "reconcile" | "lead_teams";
+export type Capability =
+  | "project_cards"
+  | "replies"
+  | "redelivery"
+  | "reconcile"
+  | "lead_teams"
+  | "write_back";
 
 export type Visibility = "nobody" | "leads" | "everyone";
 

@@ -23,8 +23,8 @@ class Settings:
     track_unregistered
         Whether GitHub events also start timers of people who never signed in.
     triggers
-        The labels, statuses and the command that start and stop timers, the field of estimates, and the
-        lead teams.
+        The labels, statuses and the command that start and stop timers, the fields of estimates and of
+        time, and the lead teams.
     github_credential, oauth_credential
         The names of the SSM parameters that contain the credential for GitHub's API and the OAuth client of
         the sign-in; empty if the function does not read them.
@@ -51,6 +51,10 @@ class Settings:
         The queue of people whose days could not be stored.
     hook_queue_url
         The queue of notifications for outgoing webhooks.
+    write_back_queue_url
+        The queue of issues whose total time is written to GitHub; empty if the function queues none.
+    closing_comment
+        Whether closed issues get a comment with their total time.
     live_endpoint
         The URL of API Gateway's management API of the live connections.
     max_receives
@@ -79,6 +83,8 @@ class Settings:
     retention_days: int
     timesheet_queue_url: str
     hook_queue_url: str
+    write_back_queue_url: str
+    closing_comment: bool
     live_endpoint: str
     max_receives: int
     apply_again_after_s: int
@@ -111,6 +117,7 @@ class Settings:
                 start_statuses=_lower("START_STATUSES", "In Progress"),
                 stop_statuses=_lower("STOP_STATUSES", "Done"),
                 estimate_field=os.environ.get("ESTIMATE_FIELD", "Estimate"),
+                time_field=os.environ.get("TIME_FIELD", ""),
                 lead_teams=_lower("LEAD_TEAMS"),
             ),
             github_credential=os.environ.get("GITHUB_CREDENTIAL", ""),
@@ -128,6 +135,8 @@ class Settings:
             retention_days=int(os.environ.get("RETENTION_DAYS") or 0),
             timesheet_queue_url=os.environ.get("TIMESHEET_QUEUE_URL", ""),
             hook_queue_url=os.environ.get("HOOK_QUEUE_URL", ""),
+            write_back_queue_url=os.environ.get("WRITE_BACK_QUEUE_URL", ""),
+            closing_comment=os.environ.get("CLOSING_COMMENT") == "true",
             live_endpoint=os.environ.get("LIVE_ENDPOINT", ""),
             max_receives=int(os.environ.get("MAX_RECEIVES", "10")),
             apply_again_after_s=int(os.environ.get("APPLY_AGAIN_AFTER_S", "60")),

@@ -546,7 +546,10 @@ class GitHubReport(BaseModel):
     cannot: Annotated[
         list[str],
         Field(
-            description="Those missing among project_cards, replies, redelivery, reconcile and lead_teams."
+            description=(
+                "Those missing among project_cards, replies, redelivery, reconcile, lead_teams and"
+                " write_back."
+            )
         ),
     ]
 

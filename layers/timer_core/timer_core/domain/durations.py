@@ -32,6 +32,11 @@ _NO_UNIT = _pattern(_NUMBER)
 _DAYS = _pattern(f"([0-9]{{1,3}}){_BLANK}*(?:d|days?|tage?)")
 
 
+def decimal_hours(ms: int) -> float:
+    """Return a duration in hours, rounded to hundredths."""
+    return round(ms / 36_000) / 100
+
+
 class InvalidDuration(ValueError):
     """A text is not a duration, or can mean several durations.
 

@@ -44,6 +44,9 @@ def happening_of(before: Timer | None, after: Timer) -> Happening | None:
     after
         The timer after the write. It is not deleted.
     """
+    if after.is_reduced:
+        # The sweep has deleted its details, and all figures stay.
+        return None
     if before is None:
         return Happening.STARTED if after.status is Status.RUNNING else _ENTERED[after.status]
     if before.status is not after.status:

@@ -1,4 +1,4 @@
-"""The names on GitHub that a deployment chose: triggers of timers, the field of estimates, lead teams."""
+"""The names on GitHub that a deployment chose: triggers of timers, fields of numbers, lead teams."""
 
 from dataclasses import dataclass
 
@@ -19,6 +19,9 @@ class TriggerConfig:
         The statuses that start and stop timers, in lower case. Any other status pauses them.
     estimate_field
         The name of the number field, of issues or of projects, with the estimate in hours.
+    time_field
+        The name of the number field, of issues or of projects, into which the time of issues is written;
+        empty if it is not.
     lead_teams
         The teams whose members are leads, such as ``octo-org/leads``, in lower case.
     """
@@ -29,6 +32,7 @@ class TriggerConfig:
     start_statuses: frozenset[str]
     stop_statuses: frozenset[str]
     estimate_field: str = "Estimate"
+    time_field: str = ""
     lead_teams: frozenset[str] = frozenset()
 
     def kind_of_status(self, status: str) -> str:

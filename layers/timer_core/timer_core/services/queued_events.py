@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -12,7 +11,6 @@ from timer_core.domain.issue_details import IS_PULL_REQUEST
 from timer_core.domain.issues import Issue
 from timer_core.github.api.cards import Card, fetch_card
 from timer_core.github.api.client import GitHub
-from timer_core.github.api.errors import GitHubError, InvalidCredential, NoCredential, Refused
 from timer_core.github.api.replies import send_reply
 from timer_core.github.messages import (
     CardEvent,
@@ -28,14 +26,12 @@ from timer_core.github.messages import (
     RepositoryEvent,
 )
 from timer_core.github.trigger_config import TriggerConfig
+from timer_core.services.capabilities import RefusedForGood, noting
 from timer_core.services.command_replies import reply_to
 from timer_core.services.event_handler import EventHandler, Handled, to_registers
 from timer_core.services.issue_timers import IssueTimers
 from timer_core.services.lead_teams import LeadTeams
 from timer_core.store.health import Capability, HealthStore
-
-# GitHub's responses if the object of a request no longer exists.
-_GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +66,8 @@ class QueuedEventHandler:
     ----------
     queue_reply
         Puts a reply into the queue, in a separate message.
+    queue_closed
+        Queues a closed issue, whose total time is to be written to GitHub.
     clock
         Returns the present time (milliseconds since the epoch).
     """
@@ -84,6 +82,7 @@ class QueuedEventHandler:
         health: HealthStore,
         *,
         queue_reply: Callable[[ReplyEvent], None],
+        queue_closed: Callable[[Issue], None],
         clock: Callable[[], int],
         logger: Logger,
     ) -> None:
@@ -94,6 +93,7 @@ class QueuedEventHandler:
         self._triggers = triggers
         self._health = health
         self._queue_reply = queue_reply
+        self._queue_closed = queue_closed
         self._clock = clock
         self._logger = logger
 
@@ -133,6 +133,9 @@ class QueuedEventHandler:
 
     def _apply(self, event: IssueEvent) -> Outcome:
         handled = self._event_handler.handle(event, now_ms=self._clock())
+        if event.kind == "closed" and not handled.reason:
+            # Timers that were stopped before do not change.
+            self._queue_closed(Issue.of(event.repo, event.number, repo_id=event.repo_id))
         return _outcome(handled, kind=event.kind)
 
     def _record_details(self, event: DetailsEvent) -> Outcome:
@@ -232,22 +235,10 @@ class QueuedEventHandler:
         credential raises the error, so that the message is retried.
         """
         try:
-            outcome = act()
-        except (NoCredential, InvalidCredential, Refused) as error:
-            if not _concerns_one_object(error):
-                self._record(capability, is_able=False)
-            if isinstance(error, Refused) and error.status == HTTPStatus.UNAUTHORIZED:
-                raise
-            return Outcome(given_up, {"reason": str(error)}, is_refused=True)
-        self._record(capability, is_able=True)
-        return outcome
-
-    def _record(self, capability: Capability, *, is_able: bool) -> None:
-        try:
-            credential = self.github.credential_kind()
-            self._health.note_github(credential, {capability: is_able}, now_ms=self._clock())
-        except Exception:
-            self._logger.exception("GitHub's capabilities could not be recorded")
+            with noting(capability, self.github, self._health, self._logger, now_ms=self._clock()):
+                return act()
+        except RefusedForGood as refused:
+            return Outcome(given_up, {"reason": str(refused)}, is_refused=True)
 
 
 def _people_of_card(event: CardEvent, card: Card, kind: str) -> tuple[str, tuple[int, ...] | None]:
@@ -282,8 +273,3 @@ def _outcome(handled: Handled, **details: str) -> Outcome:
 
 def _ignored(reason: str, *, unregistered: int = 0, **details: str) -> Outcome:
     return Outcome("ignored", {**details, "reason": reason}, unregistered=unregistered)
-
-
-def _concerns_one_object(error: GitHubError) -> bool:
-    """Whether a refusal is due to one object, which is gone or locked; other requests may still succeed."""
-    return isinstance(error, Refused) and (error.status in _GONE or "locked" in error.reason.lower())

@@ -146,6 +146,15 @@ class Team:
             if why_visible(self._visibility(profile), is_own=False, is_lead=True)
         }
 
+    def logins_seen_by_everyone(self, user_ids: Collection[int]) -> dict[int, str]:
+        """Return the logins, by user id, of those among some people whose time everyone sees."""
+        profiles = self._people.registered_profiles(user_ids)
+        return {
+            user_id: profile.login
+            for user_id, profile in profiles.items()
+            if self._visibility(profile) is Visibility.EVERYONE
+        }
+
     def audience(self, user_id: int) -> Audience:
         """Return who sees a person's time, without the person and without those who are not registered."""
         profiles = self._people.registered_profiles()

@@ -24,9 +24,11 @@ _KEPT_DAYS = 35
 _NOTED_FOR_MS = 3_600_000
 
 # The features that use GitHub's API: finding the issue of a project's card, replying to commands, requesting
-# the redelivery of failed deliveries, comparing open timers with their issues, and listing the members of
-# lead teams.
-Capability: TypeAlias = Literal["project_cards", "replies", "redelivery", "reconcile", "lead_teams"]
+# the redelivery of failed deliveries, comparing open timers with their issues, listing the members of
+# lead teams, and writing the time of issues.
+Capability: TypeAlias = Literal[
+    "project_cards", "replies", "redelivery", "reconcile", "lead_teams", "write_back"
+]
 
 
 # What became of a delivery: it changed timers, changed none, could not be understood because GitHub refused a

@@ -8,6 +8,8 @@ import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
+from pynamodb.expressions.update import Action
+
 from timer_core.domain.issue_details import IssueDetails, Register, Registers, details_of, merged
 from timer_core.domain.issues import Issue
 from timer_core.domain.timers import Timer
@@ -87,6 +89,7 @@ class IssueDetailsStore:
             actions = [
                 IssueDetailsItem.registers.set(compact(registers)),
                 IssueDetailsItem.version.set(stored.version + 1),
+                *_counting(details_of(issue, registers).counts_for),
             ]
             # If another process has written meanwhile, the next attempt reads.
             stored = None
@@ -102,10 +105,18 @@ class IssueDetailsStore:
             IssueDetailsItem.registers.set(compact({})),
             IssueDetailsItem.version.set(page.details.version + 1),
             IssueDetailsItem.expires_at.set(expiry(now_ms, EVENT_DAYS)),
+            *_counting(None),
         ]
         # If they have changed, they are moved when the move is applied again.
         with contextlib.suppress(ConditionFailed):
             self._table.write(Write("Update", issue_pk(page.issue), DETAILS_SK, is_unchanged, actions))
+
+
+def _counting(issue: Issue | None) -> list[Action]:
+    """Return what puts a pull request beside the timers of the issue for which it counts, in ``by-issue``."""
+    if issue is None:
+        return [IssueDetailsItem.repo_key.remove(), IssueDetailsItem.number.remove()]
+    return [IssueDetailsItem.repo_key.set(issue.repo_key), IssueDetailsItem.number.set(issue.number)]
 
 
 class ClosedIssues:

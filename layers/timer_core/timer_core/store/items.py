@@ -56,6 +56,9 @@ class TimerItem(Model):
     ``full_name`` is the repository's name at the time of the write; if ``repo_key`` is an id, the present
     name is in the `RepositoryItem`.
 
+    ``repo_key`` and ``number`` are also the key of the index ``by-issue``, which has everybody's timers of an
+    issue, without tombstones.
+
     ``history`` has one text for each transition (see `encode_history`). ``causes`` has the texts that
     identify these transitions (see `identity_of`), so that a condition can test whether one exists. Only
     writes of a timer need the causes, so no index contains them.
@@ -167,13 +170,34 @@ class IssueDetailsItem(Model):
     and its content (`timer_core.domain.issue_details`). It names no person. Each write increments
     ``version``, on the condition that it has not changed since its read. After the issue was transferred, its
     registers are under its present identity, and this item is empty and expires by TTL.
+
+    If the time of a pull request counts for another issue (`IssueDetails.counts_for`), ``repo_key`` and
+    ``number`` are those of this issue. So the index ``by-issue`` has the pull request beside its timers.
     """
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     registers = UnicodeAttribute()
     version = NumberAttribute()
+    repo_key = UnicodeAttribute(null=True)
+    number = NumberAttribute(null=True)
     expires_at = NumberAttribute(null=True)
+
+
+class WrittenItem(Model):
+    """``written#<repo id#n>`` / ``issue``: what was last written to an issue on GitHub, at ``written_ms``.
+
+    ``hours`` is the figure in the issue's field. ``comment_id`` is GitHub's id of the comment about the
+    closed issue; 0 if somebody has deleted the comment. ``comment_hash`` is the SHA-256 of its text, which
+    may name people.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    written_ms = NumberAttribute()
+    hours = NumberAttribute(null=True)
+    comment_id = NumberAttribute(null=True)
+    comment_hash = UnicodeAttribute(null=True)
 
 
 class RepositoryItem(Model):

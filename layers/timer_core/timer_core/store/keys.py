@@ -41,6 +41,7 @@ SWEEPER_PROGRESS_SK = "progress"
 REPOSITORY_SK = "repository"
 DETAILS_SK = "details"
 RENAMED_SK = "renamed"
+WRITTEN_SK = "issue"
 SETTINGS_PK = "settings"
 SETTINGS_SK = "policies"
 RESTORE_PK = "restore"
@@ -113,9 +114,20 @@ def issue_pk(issue: Issue) -> str:
     return f"issue#{issue.key}"
 
 
+def written_pk(issue: Issue) -> str:
+    """Return the partition key of what was written to an issue, which deliveries need not read."""
+    return f"written#{issue.key}"
+
+
 def issue_number_of(pk: str) -> int:
     """Return the number in the partition key of an issue."""
     return int(pk.rpartition("#")[2])
+
+
+def issue_key_of(pk: str) -> tuple[str, int]:
+    """Return the key of the repository (`Issue.repo_key`) and the number in an issue's partition key."""
+    _, repo_key, number = pk.split("#")
+    return repo_key, int(number)
 
 
 def slot_key(issue: Issue, user_id: int) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 from timer_core.domain.ids import order_at, ulid_ms
 from timer_core.domain.issues import Issue
 from timer_core.domain.sheets import Label
-from timer_core.domain.timers import Period, Timer
+from timer_core.domain.timers import LATEST_MS, Period, Timer
 from timer_core.store.items import (
     TimerItem,
     decode_span,
@@ -383,6 +383,12 @@ class TimerQueries:
         others = wanted - {name_of(item["sk"]["S"]) for item in items}
         items += self._table.get_many((user_pk(user_id), timer_sk(ulid)) for ulid in sorted(others))
         return {name_of(item["sk"]["S"]): _to_label(item) for item in items if not is_tombstone(item)}
+
+    def stopped_issues(self, user_id: int, since_ms: int) -> list[Issue]:
+        """Return the issues of a person's stopped timers whose reach ends at an instant or later."""
+        keys = TimerItem.end_key.between(*end_keys_of_stopped(since_ms, LATEST_MS))
+        items = self._table.query_all(user_pk(user_id), keys, index="by-end")
+        return [issue for item in items if not is_tombstone(item) and (issue := to_issue(item))]
 
     def _reaching(self, user_id: int, since_ms: int) -> Iterator[RawItem]:
         """Yield the items of all timers that are open, or whose reach ends at an instant or later."""

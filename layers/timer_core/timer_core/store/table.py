@@ -35,6 +35,7 @@ INDEXES = {
     "by-end": ("pk", "end_key"),
     "open-timers": ("open_shard", "start_ms"),
     "slots-by-repo": ("slot_repo", "pk"),
+    "by-issue": ("repo_key", "number"),
 }
 # The first attribute of each key is the partition key.
 _TABLE_KEY = ("pk", "sk")

@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 
 from timer_core.clock import iso
 from timer_core.github.api.client import GitHub
+from timer_core.github.marks import mark_of
 from timer_core.github.messages import ReplyEvent
 
 _PAGE_SIZE = 100
@@ -25,7 +26,7 @@ def send_reply(github: GitHub, reply: ReplyEvent) -> None:
     if not reply.text:
         return
     comments = f"{issues}/{reply.number}/comments"
-    mark = f"<!-- issue-timer {reply.comment} -->"
+    mark = mark_of(str(reply.comment))
     path: str | None = f"{comments}?{urlencode({'since': iso(reply.at_ms), 'per_page': _PAGE_SIZE})}"
     while path is not None:
         page = github.rest("GET", path, owner=owner)

@@ -37,6 +37,7 @@ from timer_core.domain.issue_details import (
     issue_content,
 )
 from timer_core.domain.issues import MAX_ISSUE_NUMBER, Issue
+from timer_core.github.marks import is_marked
 from timer_core.github.messages import (
     APP_HOOK,
     ESTIMATE,
@@ -90,8 +91,10 @@ IgnoredReason: TypeAlias = Literal[
     "other_field",
     "other_label",
     "other_server",
+    "own_comment",
     "review_of_team",
     "start_label_left",
+    "time_field",
 ]
 
 
@@ -173,6 +176,14 @@ def _or_details(reader: "_Reader") -> "_Reader":
         return _details(payload, delivery, events.reason) if isinstance(events, Ignored) else events
 
     return read_all
+
+
+def _field_changed(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...] | Ignored:
+    """Read the change of an issue's field, unless we write it ourselves: it is no detail of the issue."""
+    name = _optional_text(payload.get("issue_field") or {}, "name")
+    if name and name == delivery.triggers.time_field:
+        return Ignored("time_field")
+    return _only_details(payload, delivery)
 
 
 def _only_details(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]:
@@ -427,6 +438,9 @@ def _commented(payload: Payload, delivery: _Delivery) -> tuple[QueuedEvent, ...]
     if isinstance(author, Ignored):
         return author
     body = _optional_text(payload, "comment", "body") or ""
+    if is_marked(body):
+        # With a token, the author of our own comments is a person.
+        return Ignored("own_comment")
     commands, mistakes = parse(body, delivery.triggers.command_prefix)
     issue, comment = _issue(payload), _number(payload, "comment", "id")
     created = _text(payload, "comment", "created_at")
@@ -828,8 +842,8 @@ READERS: dict[str, _Reader] = {
     "issues.typed": _only_details,
     "issues.untyped": _only_details,
     # The number fields of an organization's issues (in public preview).
-    "issues.field_added": _only_details,
-    "issues.field_removed": _only_details,
+    "issues.field_added": _field_changed,
+    "issues.field_removed": _field_changed,
     "sub_issues.parent_issue_added": _parent_changed,
     "sub_issues.parent_issue_removed": _parent_changed,
     "issue_comment.created": _commented,
