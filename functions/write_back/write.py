@@ -1,6 +1,5 @@
 """Write the total time of the queued issues to GitHub, and retry what fails."""
 
-import math
 import time
 from functools import cache
 from typing import Any
@@ -90,9 +89,6 @@ def _process(record: dict[str, Any], context: LambdaContext) -> bool:
         _retry_after(record, wait_s(error, receives=receives))
         return False
     _log(message, result)
-    if result.outcome == "later":
-        _retry_after(record, math.ceil(result.again_ms / 1000))
-        return False
     return True
 
 

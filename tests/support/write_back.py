@@ -83,22 +83,32 @@ class WriteBackFunction:
         return self.process()
 
     def process(self) -> list[str]:
-        """Process the queued messages and those that they queue; return the ids of those to be retried."""
+        """Process the queued messages, and those for other issues that they queue.
+
+        Returns
+        -------
+        list[str]
+            The ids of the messages to be retried.
+        """
         failed: list[str] = []
-        while self.messages.bodies:
-            bodies, self.messages.bodies = self.messages.bodies, {}
+        self.waiting = {}
+        done: set[str] = set()
+        while bodies := {key: body for key, body in self.messages.bodies.items() if key not in done}:
+            done |= bodies.keys()
+            for key in bodies:
+                del self.messages.bodies[key]
             records = [record(key, body) for key, body in bodies.items()]
             response = self.module.handler({"Records": records}, Context())
             again = [one["itemIdentifier"] for one in response["batchItemFailures"]]
             failed += again
-            self.waiting = {key: bodies[key] for key in again}
+            self.waiting |= {key: bodies[key] for key in again}
         return failed
 
     def until_done(self, *issues: GitHubIssue, attempts: int = 5) -> None:
         """Process the messages of issues until none fails, with more than five minutes between attempts."""
         self.messages.queue.send(known(issue) for issue in issues)
         for _ in range(attempts):
-            if not self.process():
+            if not self.process() and not self.messages.bodies:
                 return
             self.clock.ms += INTERVAL_MS + 1
             self.messages.bodies |= self.waiting

@@ -45,13 +45,10 @@ class Result:
     ----------
     reason
         GitHub's answer, if it refused the write.
-    again_ms
-        The time after which the issue may be written again (milliseconds), if the outcome is ``later``.
     """
 
     outcome: Outcome
     reason: str = ""
-    again_ms: int = 0
 
 
 class WriteBack:
@@ -116,9 +113,11 @@ class WriteBack:
         is_comment_due = bool(text) and _hash(text) != written.comment_hash
         if not is_field_due and not is_comment_due:
             return Result("unchanged")
-        again_ms = written.written_ms + INTERVAL_MS - now_ms
-        if again_ms > 0:
-            return Result("later", again_ms=again_ms)
+        if now_ms < written.written_ms + INTERVAL_MS:
+            # The last write was late. To wait with this message would keep all issues of the owner waiting.
+            # If SQS drops the new message, another one for the issue is in the queue.
+            self._queue.send([issue], is_passed_on=message.is_passed_on)
+            return Result("later")
         try:
             with noting("write_back", self._github, self._health, self._logger, now_ms=now_ms):
                 if is_field_due:
