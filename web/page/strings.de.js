@@ -486,7 +486,8 @@ export const german = {
   // who sees one's time
   visibility: "Wer deine Zeit sieht",
   visibilityText:
-    "Du entscheidest, wer die Zeit auf deinen Issues in Berichten des Teams sieht. Das gilt für alle deine Zeit, auch " +
+    "Du entscheidest, wer die Zeit auf deinen Issues in Berichten des Teams sieht. Sieht die Leitung sie, dann werden " +
+    "auch Systeme benachrichtigt, die Admins verbunden haben (ausgehende Webhooks). Das gilt für alle deine Zeit, auch " +
     "für vergangene, und ab der nächsten Anfrage.",
   whoMaySee: "Wer sie sehen darf",
   seenBy: "Wer sie jetzt sieht",
@@ -754,7 +755,7 @@ export const german = {
   hooksSignedOutText: "Melde dich als Admin an, um zu wählen, welche anderen Systeme von Timern erfahren.",
   hooksText:
     "Diese Adressen werden benachrichtigt, wenn sich Timer ändern und wenn Tage bestätigt werden: über Personen, " +
-    "deren Zeit Leads sehen, und über niemanden sonst.",
+    "deren Zeit die Leitung sieht, und über niemanden sonst.",
   noHooks: "Noch wird keine Adresse benachrichtigt.",
   hookUrl: "Adresse",
   hookFormat: "Format",
