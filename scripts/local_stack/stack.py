@@ -283,6 +283,7 @@ class LocalStack(DeployedStack):
 
     def _choose_github(self) -> None:
         """Choose the site where people sign in: GitHub if the stack has credentials for it, else a demo."""
+        self._recall_parameters()
         # The SSM parameters in which the template expects GitHub's credentials.
         api, oauth = self.recall("github"), self.recall("oauth")
         stored = {name: text for name, text in (("github", api), ("oauth", oauth)) if text is not None}
@@ -349,8 +350,6 @@ class LocalStack(DeployedStack):
             self._report(_LOST)
             self.emulator.reset()
         self._forget_description()
-        if (deployed := self.recall("deployed")) is not None:
-            self._parameters = json.loads(deployed)["parameters"] | self._parameters
         if self._with_demo_github:
             self._choose_github()
         self._deploy_changes()
@@ -372,7 +371,13 @@ class LocalStack(DeployedStack):
         for name in ("resources", "outputs", "parameters", "_description", "webhook_pair"):
             self.__dict__.pop(name, None)
 
+    def _recall_parameters(self) -> None:
+        """Add the parameters that were deployed last, unless they have other values now."""
+        if (deployed := self.recall("deployed")) is not None:
+            self._parameters = json.loads(deployed)["parameters"] | self._parameters
+
     def _deploy_changes(self) -> None:
+        self._recall_parameters()
         self._parameters["ConnectionsUrl"] = f"{self.endpoint_url}/_aws/execute-api"
         self._parameters["LocalPort"] = str(self.port)
         wanted = json.dumps({"sources": sources_digest(), "parameters": self._parameters}, sort_keys=True)

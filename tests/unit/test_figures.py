@@ -73,7 +73,7 @@ def test_the_costs_in_sentences_are_those_of_the_tables() -> None:
     alarms = cell("metrics that the template's alarms read") * price("metrics of alarms")
     assert f"alarms (${alarms:.2f})" in sentences
     assert (
-        f"the fourth (${price('dashboards'):.0f}), and Lambda's polls of its two queues (${cell('SQS')})"
+        f"the fourth (${price('dashboards'):.0f}), and Lambda's polls of its three queues (${cell('SQS'):.2f})"
         in sentences
     )
     polled, live = (
