@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from tests.e2e.conftest import ANN, Site, eventually
 from tests.support.receiver import LocalReceiver
 from timer_core.github.webhooks.signature import sign
-from timer_core.store.items import OutgoingWebhookItem, raw
+from timer_core.store.items import raw
 from timer_core.store.keys import OUTGOING_PK, outgoing_sk
+from timer_core.store.outgoing_webhooks import OutgoingWebhookItem
 
 SECRET = "a secret of the receiver"
 # A limit for a busy machine.

@@ -334,6 +334,7 @@ class TestStart:
             "stopped_by": None,
             "last_sign_at": time_of(clock.ms),
             "created": time_of(clock.ms),
+            "details_deleted": False,
             "working_duration": 0,
             "is_counting": True,
             "waiting_for": None,

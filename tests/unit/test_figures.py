@@ -72,10 +72,8 @@ def test_the_costs_in_sentences_are_those_of_the_tables() -> None:
     assert f"${connected:.4f} for its minutes" in sentences
     alarms = cell("metrics that the template's alarms read") * price("metrics of alarms")
     assert f"alarms (${alarms:.2f})" in sentences
-    assert (
-        f"the fourth (${price('dashboards'):.0f}), and Lambda's polls of its three queues (${cell('SQS'):.2f})"
-        in sentences
-    )
+    dashboard, polls = f"${price('dashboards'):.0f}", f"${cell('SQS'):.2f}"
+    assert f"the fourth ({dashboard}), and Lambda's polls of its three queues ({polls})" in sentences
     polled, live = (
         number(NUMBER.findall(cells)[-1])
         for cells in re.findall(

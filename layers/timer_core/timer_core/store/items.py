@@ -184,22 +184,6 @@ class IssueDetailsItem(Model):
     expires_at = NumberAttribute(null=True)
 
 
-class WrittenItem(Model):
-    """``written#<repo id#n>`` / ``issue``: what was last written to an issue on GitHub, at ``written_ms``.
-
-    ``hours`` is the figure in the issue's field. ``comment_id`` is GitHub's id of the comment about the
-    closed issue; 0 if somebody has deleted the comment. ``comment_hash`` is the SHA-256 of its text, which
-    may name people.
-    """
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    written_ms = NumberAttribute()
-    hours = NumberAttribute(null=True)
-    comment_id = NumberAttribute(null=True)
-    comment_hash = UnicodeAttribute(null=True)
-
-
 class RepositoryItem(Model):
     """``repo#<id>`` / ``repository``: the name that a repository had at ``named_at``, the latest one known.
 
@@ -291,19 +275,6 @@ class CalendarItem(Model):
     confirmed = BinaryAttribute(null=True, legacy_encoding=False)
     has_moved_starts = BooleanAttribute(null=True)
     end_key = UnicodeAttribute(null=True)
-
-
-class RetentionItem(Model):
-    """``user#<id>`` / ``retention``: the progress of deleting the details of a person's time.
-
-    The timers that ended before ``reduced_until_ms`` have lost theirs. ``version`` is the number of
-    transactions that deleted some.
-    """
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    reduced_until_ms = NumberAttribute(null=True)
-    version = NumberAttribute()
 
 
 class StoredDayItem(Model):
@@ -521,51 +492,6 @@ class HookItem(Model):
     list_page = UnicodeAttribute(null=True)
     list_sent_id = NumberAttribute(null=True)
     list_until_ms = NumberAttribute(null=True)
-    expires_at = NumberAttribute()
-
-
-class OutgoingWebhookItem(Model):
-    """``outgoing-webhooks`` / ``hook#<id>``: an address to which notifications are sent.
-
-    ``secret`` is the key that signs them; it does not exist if they are not signed.
-    """
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    url = UnicodeAttribute()
-    secret = UnicodeAttribute(null=True)
-    happenings = UnicodeSetAttribute(null=True)
-    format = UnicodeAttribute()
-    created_ms = NumberAttribute()
-
-
-class NotificationItem(Model):
-    """``user#<id>`` / ``notification#<ULID>``: what outgoing webhooks tell about a person's timer or day.
-
-    ``body`` is the JSON that is sent. The item expires by TTL.
-    """
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    happening = UnicodeAttribute()
-    body = UnicodeAttribute()
-    expires_at = NumberAttribute()
-
-
-class SendingItem(Model):
-    """``hook#<id>`` / ``sending#<ULID>``: the sending of a notification to an outgoing webhook.
-
-    ``attempts`` contains one text for each attempt: its time (milliseconds since the epoch), its duration
-    (milliseconds) and the status of the response or the reason of the failure. ``user_id`` is the person in
-    whose partition the notification is. The item expires by TTL.
-    """
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    happening = UnicodeAttribute()
-    user_id = NumberAttribute()
-    state = UnicodeAttribute()
-    attempts: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
     expires_at = NumberAttribute()
 
 

@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
+from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.models import Model
+
 from timer_core.domain.errors import ErrorCode, InvalidInput, NotFound
 from timer_core.domain.notifications import Happening
 from timer_core.domain.outgoing_webhooks import MAX_WEBHOOKS, OutgoingWebhook, WebhookFormat
-from timer_core.store.items import NotificationItem, OutgoingWebhookItem, SendingItem, compact, expiry, raw
+from timer_core.store.items import compact, expiry, raw
 from timer_core.store.keys import (
     HOOKS,
     OUTGOING_PK,
@@ -29,6 +32,51 @@ MOST_SHOWN = 100
 _CACHE_MS = 60_000
 
 _T = TypeVar("_T")
+
+
+class OutgoingWebhookItem(Model):
+    """``outgoing-webhooks`` / ``hook#<id>``: an address to which notifications are sent.
+
+    ``secret`` is the key that signs them; it does not exist if they are not signed.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    url = UnicodeAttribute()
+    secret = UnicodeAttribute(null=True)
+    happenings = UnicodeSetAttribute(null=True)
+    format = UnicodeAttribute()
+    created_ms = NumberAttribute()
+
+
+class NotificationItem(Model):
+    """``user#<id>`` / ``notification#<ULID>``: what outgoing webhooks tell about a person's timer or day.
+
+    ``body`` is the JSON that is sent. The item expires by TTL.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    happening = UnicodeAttribute()
+    body = UnicodeAttribute()
+    expires_at = NumberAttribute()
+
+
+class SendingItem(Model):
+    """``hook#<id>`` / ``sending#<ULID>``: the sending of a notification to an outgoing webhook.
+
+    ``attempts`` contains one text for each attempt: its time (milliseconds since the epoch), its duration
+    (milliseconds) and the status of the response or the reason of the failure. ``user_id`` is the person in
+    whose partition the notification is. The item expires by TTL.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    happening = UnicodeAttribute()
+    user_id = NumberAttribute()
+    state = UnicodeAttribute()
+    attempts: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    expires_at = NumberAttribute()
 
 
 class SendingState(StrEnum):

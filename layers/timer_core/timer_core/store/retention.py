@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
 
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
+from pynamodb.models import Model
 
 from timer_core.domain.audit import AuditKind
 from timer_core.domain.confirmed import ConfirmedDay
@@ -27,7 +29,6 @@ from timer_core.store.derived_days import MOST_WRITES
 from timer_core.store.items import (
     AuditItem,
     CalendarItem,
-    RetentionItem,
     TimerItem,
     as_read,
     is_tombstone,
@@ -56,6 +57,19 @@ from timer_core.store.table import Table, Write
 _MOST_DATES = 31
 # The entries of the audit log that only have sums.
 _OF_DAYS = frozenset({AuditKind.CONFIRMED, AuditKind.REOPENED})
+
+
+class RetentionItem(Model):
+    """``user#<id>`` / ``retention``: the progress of deleting the details of a person's time.
+
+    The timers that ended before ``reduced_until_ms`` have lost theirs. ``version`` is the number of
+    transactions that deleted some.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    reduced_until_ms = NumberAttribute(null=True)
+    version = NumberAttribute()
 
 
 @dataclass(slots=True)

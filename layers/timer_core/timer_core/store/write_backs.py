@@ -2,13 +2,32 @@
 
 from dataclasses import dataclass
 
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.models import Model
+
 from timer_core.domain.issues import Issue
-from timer_core.store.items import WrittenItem, raw
+from timer_core.store.items import raw
 from timer_core.store.keys import WRITTEN_SK, written_pk
 from timer_core.store.table import Table, Write
 
 # The id of a comment that somebody has deleted on GitHub.
 NO_COMMENT = 0
+
+
+class WrittenItem(Model):
+    """``written#<repo id#n>`` / ``issue``: what was last written to an issue on GitHub, at ``written_ms``.
+
+    ``hours`` is the figure in the issue's field. ``comment_id`` is GitHub's id of the comment about the
+    closed issue; 0 if somebody has deleted the comment. ``comment_hash`` is the SHA-256 of its text, which
+    may name people.
+    """
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    written_ms = NumberAttribute()
+    hours = NumberAttribute(null=True)
+    comment_id = NumberAttribute(null=True)
+    comment_hash = UnicodeAttribute(null=True)
 
 
 @dataclass(frozen=True, slots=True)
