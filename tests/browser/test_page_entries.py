@@ -493,7 +493,7 @@ def test_time_is_not_added_twice_when_the_response_is_lost(sheet: Timesheet) -> 
         window.fetch = async (address, options) => {
             const response = await real(address, options);
             // The page may request the ticket of its live connection meanwhile.
-            if (options.method !== "POST" || !address.endsWith("/timelogs/")) return response;
+            if (options.method !== "POST" || !`${address}`.endsWith("/timelogs/")) return response;
             window.fetch = real;
             throw new TypeError("The connection broke before the response arrived.");
         };
