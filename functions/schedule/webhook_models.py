@@ -34,6 +34,7 @@ _Url = Annotated[
         examples=["https://example.com/issue-timer"],
     ),
 ]
+_Secret = Annotated[str, Field(min_length=16, max_length=200), AfterValidator(printable)]
 _Format = Annotated[
     WebhookFormat, Field(description="json, or slack for messages as Slack and similar chats accept them.")
 ]
@@ -48,14 +49,11 @@ class HookRequest(BaseModel):
     events: _Events
     format: _Format = WebhookFormat.JSON
     secret: Annotated[
-        str | None,
+        _Secret | None,
         Field(
-            min_length=16,
-            max_length=200,
             description="The key of the signature. It is never returned. Without one, a change keeps the"
             " present key, and a new webhook is not signed.",
         ),
-        AfterValidator(printable),
     ] = None
 
     def happenings(self) -> frozenset[Happening]:

@@ -107,6 +107,12 @@ def test_an_admin_adds_a_webhook_whose_secret_is_never_returned(admin: Browser) 
     assert SECRET not in listed.body
 
 
+def test_a_webhook_without_a_secret_is_not_signed(admin: Browser) -> None:
+    number = add(admin, secret=None)
+    (shown,) = admin("GET", HOOKS).json()["hooks"]
+    assert (shown["id"], shown["is_signed"]) == (number, False)
+
+
 def test_a_change_keeps_the_secret_unless_it_has_another_one(admin: Browser, shared_table: Table) -> None:
     number = add(admin, secret=SECRET)
     path = f"{HOOKS}{number}/"
