@@ -64,6 +64,7 @@ _HANDSHAKE_SECONDS = 60
 _CONNECT_SECONDS = 5
 # The emulator closes idle connections after 75 s.
 _KEEP_ALIVE_SECONDS = 60
+_STOP_SECONDS = 5
 _NORMAL, _GOING_AWAY, _NO_STATUS, _ABNORMAL, _RESTART = 1000, 1001, 1005, 1006, 1012
 
 # The origin that the viewer of the present request uses.
@@ -179,7 +180,10 @@ class FrontDoor:
         """Close all connections, and release the port."""
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
-            self._thread.join()
+            self._thread.join(_STOP_SECONDS)
+            # A request to an emulator that has just ended may never end. The thread is a daemon.
+            self._server.force_exit = True
+            self._thread.join(_STOP_SECONDS)
         for listening in self._sockets:
             listening.close()
 
