@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -25,6 +25,7 @@ from timer_core.domain.errors import InvalidInput
 from timer_core.domain.notifications import Happening
 from timer_core.domain.outgoing_webhooks import (
     RETRIED_FOR_MS,
+    Order,
     OutgoingWebhook,
     WebhookFormat,
     parse_address,
@@ -32,6 +33,7 @@ from timer_core.domain.outgoing_webhooks import (
 )
 from timer_core.github.webhooks.signature import sign
 from timer_core.observability import make_logger
+from timer_core.services.message_retries import retry_after
 from timer_core.services.team import Team
 from timer_core.settings import settings
 from timer_core.store.outgoing_webhooks import (
@@ -67,21 +69,6 @@ _slow_ms: dict[str, int] = {}
 @cache
 def _sqs() -> Any:
     return client("sqs")
-
-
-class Order(NamedTuple):
-    """What a message of the queue asks for.
-
-    Attributes
-    ----------
-    again
-        Whether to send a notification that was sent already.
-    """
-
-    webhook: str
-    user: int
-    notification: str
-    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,12 +207,5 @@ def _headers(webhook: OutgoingWebhook, notification: Notification, body: bytes) 
 
 
 def _retry_later(received: _Received) -> None:
-    try:
-        _sqs().change_message_visibility(
-            QueueUrl=settings().hook_queue_url,
-            ReceiptHandle=received.handle,
-            VisibilityTimeout=wait_s(received.number, random.random()),  # noqa: S311 - not for secrets
-        )
-    except Exception:
-        # The message is retried after the queue's own visibility timeout.
-        logger.exception("The retry of a notification could not be delayed")
+    delay_s = wait_s(received.number, random.random())  # noqa: S311 - not for secrets
+    retry_after(_sqs(), settings().hook_queue_url, received.handle, delay_s, logger)

@@ -3,7 +3,6 @@
 Import this module on first use, because it imports pydantic (see `timer_core.api.direct`).
 """
 
-import json
 from functools import cache
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -28,7 +27,7 @@ from timer_core.api.times import format_ms
 from timer_core.clients import client
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.notifications import Happening
-from timer_core.domain.outgoing_webhooks import OutgoingWebhook, parse_address
+from timer_core.domain.outgoing_webhooks import Order, OutgoingWebhook, parse_address
 from timer_core.settings import settings
 from timer_core.store.outgoing_webhooks import Notification, Notifications, OutgoingWebhooks
 
@@ -205,8 +204,8 @@ def _requested(
 def _queued(
     webhook_id: str, user_id: int, notification_id: str, *, again: bool = False
 ) -> Response[QueuedNotification]:
-    order = {"webhook": webhook_id, "user": user_id, "notification": notification_id, "again": again}
-    _sqs().send_message(QueueUrl=settings().hook_queue_url, MessageBody=json.dumps(order))
+    order = Order(webhook_id, user_id, notification_id, again)
+    _sqs().send_message(QueueUrl=settings().hook_queue_url, MessageBody=order.to_json())
     body = QueuedNotification(id=notification_id)
     return Response(HTTPStatus.ACCEPTED.value, "application/json", body)
 

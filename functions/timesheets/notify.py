@@ -18,6 +18,7 @@ from timer_core.api.working import working_times
 from timer_core.domain.confirmed import ConfirmedDay, ConfirmedRange
 from timer_core.domain.ids import derived_ulid
 from timer_core.domain.notifications import Happening, happening_of
+from timer_core.domain.outgoing_webhooks import Order
 from timer_core.domain.schedule import DAY
 from timer_core.domain.timers import Timer
 from timer_core.services.team import Team
@@ -76,7 +77,7 @@ class Notifier:
     """
 
     def __init__(
-        self, table: Table, timesheets: Timesheets, team: Team, queue: Callable[[Body], None], logger: Logger
+        self, table: Table, timesheets: Timesheets, team: Team, queue: Callable[[Order], None], logger: Logger
     ) -> None:
         self._webhooks = OutgoingWebhooks(table)
         self._notifications = Notifications(table)
@@ -106,9 +107,7 @@ class Notifier:
             self._notifications.put(notification, now_ms=now_ms)
             for webhook in webhooks:
                 if change.happening in webhook.happenings:
-                    self._queue(
-                        {"webhook": webhook.id, "user": change.user_id, "notification": notification.id}
-                    )
+                    self._queue(Order(webhook.id, change.user_id, notification.id))
 
         with ThreadPoolExecutor(_THREADS) as pool:
             list(pool.map(tell, [one for one in changes if one.user_id in profiles]))

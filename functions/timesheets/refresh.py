@@ -29,6 +29,7 @@ from timer_core.clients import client, connections_client
 from timer_core.clock import now_ms
 from timer_core.domain.changes import changed_from_ms
 from timer_core.domain.issues import Issue
+from timer_core.domain.outgoing_webhooks import Order
 from timer_core.domain.timers import LATEST_MS, Timer
 from timer_core.observability import make_logger
 from timer_core.services.live import LiveConnections
@@ -67,8 +68,8 @@ def _sqs() -> Any:
     return client("sqs")
 
 
-def _queue_notification(order: Mapping[str, Any]) -> None:
-    _sqs().send_message(QueueUrl=settings().hook_queue_url, MessageBody=json.dumps(order))
+def _queue_notification(order: Order) -> None:
+    _sqs().send_message(QueueUrl=settings().hook_queue_url, MessageBody=order.to_json())
 
 
 notifier = Notifier(
@@ -245,11 +246,16 @@ def _reached_ms(images: Mapping[str, Any]) -> int | None:
     """Return the instant from which a change may have altered the timeline; None if it did not."""
     if images["Keys"]["sk"]["S"] != CALENDAR_SK:
         return changed_from_ms(_timer(images.get("OldImage")), _timer(images.get("NewImage")))
-    old, new = (images.get(name) or {} for name in ("OldImage", "NewImage"))
-    changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+    new, changed = images.get("NewImage") or {}, _changed_attributes(images)
     dirty = [int(ms) for ms in new["dirty_days"]["NS"]] if "dirty_days" in changed & new.keys() else []
     # The days that are not stored are not marked.
     return min([*dirty, stored_until(now_ms())]) if dirty or changed - _OF_DAYS else None
+
+
+def _changed_attributes(images: Mapping[str, Any]) -> set[str]:
+    """Return the names of the attributes in which the two images of a record differ."""
+    old, new = (images.get(name) or {} for name in ("OldImage", "NewImage"))
+    return {name for name in {*old, *new} if old.get(name) != new.get(name)}
 
 
 def _people_to_hint(records: Iterable[Mapping[str, Any]]) -> set[int]:
@@ -258,9 +264,8 @@ def _people_to_hint(records: Iterable[Mapping[str, Any]]) -> set[int]:
     for images in records:
         # `_change` reports a record that cannot be read.
         with suppress(KeyError, TypeError, ValueError):
-            key, old, new = images["Keys"], images.get("OldImage") or {}, images.get("NewImage") or {}
-            changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
-            if key["sk"]["S"] != CALENDAR_SK or changed - _OF_DAYS:
+            key = images["Keys"]
+            if key["sk"]["S"] != CALENDAR_SK or _changed_attributes(images) - _OF_DAYS:
                 found.add(user_id_of(key["pk"]["S"]))
     return found
 

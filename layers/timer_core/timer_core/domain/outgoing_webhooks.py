@@ -1,5 +1,6 @@
 """Outgoing webhooks: the addresses to which an organization has notifications sent."""
 
+import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -51,6 +52,27 @@ class OutgoingWebhook:
     happenings: frozenset[Happening]
     format: WebhookFormat
     created_ms: int
+
+
+class Order(NamedTuple):
+    """A message of the queue: a notification to send to an outgoing webhook.
+
+    Attributes
+    ----------
+    webhook, user, notification
+        The ids of the webhook, of the person in whose partition the notification is, and of the notification.
+    again
+        Whether to send a notification that was sent already.
+    """
+
+    webhook: str
+    user: int
+    notification: str
+    again: bool = False
+
+    def to_json(self) -> str:
+        """Return the body of the message."""
+        return json.dumps(self._asdict())
 
 
 class Target(NamedTuple):
