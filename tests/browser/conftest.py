@@ -23,7 +23,7 @@ from fake_github import FakeGitHub
 from local_stack import LocalStack, free_port
 from tests.browser.seed import finished_timer, put_timers
 from tests.browser.timesheet import Timesheet, open_timesheet
-from tests.browser.widget import OFFLINE, Widget, noon_zone
+from tests.browser.widget import OFFLINE, Widget, install_clock, noon_zone
 from tests.e2e.conftest import Site
 from tests.support.install_chromium import FLAGS, chromium
 from tests.support.page_server import PageServer
@@ -355,7 +355,7 @@ def signed_in(widget: Widget, site: Site, github: FakeGitHub, account: Account) 
 def ann_widget_with_clock(new_widget: NewWidget, site: Site, github: FakeGitHub, ann: Account) -> Widget:
     """The widget with Ann signed in, and with a clock that tests can set and advance."""
     widget = new_widget(timezone_id=noon_zone())
-    widget.page.clock.install()
+    install_clock(widget.page)
     return signed_in(widget, site, github, ann)
 
 

@@ -16,12 +16,13 @@ from tests.browser.conftest import add_session
 from tests.browser.present import Present
 from tests.browser.seed import days_ago, finished_timer, put_timers
 from tests.browser.timesheet import IN_BERLIN, Timesheet
-from tests.browser.widget import OFFLINE, REPO, Widget
+from tests.browser.widget import OFFLINE, REPO, Widget, install_clock, noon_zone
 from tests.e2e.conftest import eventually, payload
 from tests.support.live_server import LiveServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import date
 
     from playwright.sync_api import BrowserContext, Page, Request, Route
 
@@ -41,14 +42,23 @@ def live() -> Iterator[LiveServer]:
 
 
 @pytest.fixture
-def ann_browser(
+def new_browser(
     new_context: NewContext, live: LiveServer, site: Site, github: FakeGitHub, ann: Account
-) -> BrowserContext:
-    """Ann's browser, with connections to the fixture's server, which is on another origin than the stack."""
-    context = new_context(bypass_csp=True, **IN_BERLIN)
-    live.issue_tickets(context)
-    add_session(context, site, github, ann)
-    return context
+) -> NewContext:
+    """Create browsers of Ann that connect to the server of `live`, on another origin than the stack."""
+
+    def new_browser(**options: Any) -> BrowserContext:
+        context = new_context(bypass_csp=True, **IN_BERLIN | options)
+        live.issue_tickets(context)
+        add_session(context, site, github, ann)
+        return context
+
+    return new_browser
+
+
+@pytest.fixture
+def ann_browser(new_browser: NewContext) -> BrowserContext:
+    return new_browser()
 
 
 class Requests:
@@ -273,6 +283,18 @@ def live_sheet(ann_browser: BrowserContext, ann: Account, site: Site, live: Live
     return sheet
 
 
+@pytest.fixture
+def noon_sheet(new_browser: NewContext, live: LiveServer) -> Timesheet:
+    """Ann's Time page with a connection, and with a clock that tests can advance by hours."""
+    sheet = Timesheet(new_browser(timezone_id=noon_zone()).new_page())
+    install_clock(sheet.page)
+    sheet.page.goto("/")
+    sheet.expect_ready()
+    live.expect_connections(sheet.page, 1)
+    sheet.page.wait_for_load_state("networkidle")
+    return sheet
+
+
 def test_a_correction_on_another_device_shows_in_the_entries_the_day_and_the_week(
     live_sheet: Timesheet, live: LiveServer, site: Site, ann: Account
 ) -> None:
@@ -312,14 +334,27 @@ def test_a_correction_before_the_page_is_connected_shows_at_once(
     expect(page.locator("#week")).to_contain_text("3h")
 
 
+def show_over_day(sheet: Timesheet) -> date:
+    """Show a day that is over in each time zone, and return its date."""
+    shown = days_ago(2)
+    sheet.page.goto(f"/?day={shown}")
+    sheet.expect_ready()
+    return shown
+
+
+def confirm_elsewhere(site: Site, person: Account, day: date) -> None:
+    token = site.stack.mint_token(person.id, login=person.login)
+    (sheet,) = site.get(f"/api/timesheets/?from={day}&to={day}", token)["days"]
+    path = f"/api/timesheets/{day}/confirm/"
+    assert site.send("POST", path, token=token, If_Match=sheet["etag"]).status == 200
+
+
 def test_a_day_that_is_confirmed_on_another_device_shows_as_confirmed(
     live_sheet: Timesheet, live: LiveServer, site: Site, ann: Account
 ) -> None:
-    token = site.stack.mint_token(ann.id, login=ann.login)
-    date = days_ago(1)
-    (day,) = site.get(f"/api/timesheets/?from={date}&to={date}", token)["days"]
-    path = f"/api/timesheets/{date}/confirm/"
-    assert site.send("POST", path, token=token, If_Match=day["etag"]).status == 200
+    shown = show_over_day(live_sheet)
+    live.expect_connections(live_sheet.page, 1)
+    confirm_elsewhere(site, ann, shown)
     live.hint()
     expect(live_sheet.page.locator("#day-state-badge")).to_have_text("Confirmed")
 
@@ -330,12 +365,13 @@ def test_a_hidden_page_is_refreshed_once_when_it_is_visible_again(
     page = live_sheet.page
     Widget(page).hide()
     requests = Requests(page)
-    put_timers(site, [finished_timer(ann, 2, "09:00", 30, 7, description="Added")])
+    # This is not yesterday in any time zone, whose time the list's tag covers.
+    put_timers(site, [finished_timer(ann, 3, "09:00", 30, 7, description="Added")])
     for _ in range(3):
         live.hint()
         page.wait_for_timeout(1_100)
     # The page keeps the list of open timers and the time of today for the other tabs.
-    assert all("totals" in sent or LIST in sent for sent in requests.sent)
+    assert [sent for sent in requests.sent if "totals" not in sent and LIST not in sent] == []
     requests.sent.clear()
     Widget(page).hide(hidden=False)
     expect(live_sheet.entry("Added")).to_be_visible()
@@ -357,39 +393,34 @@ def test_an_own_action_takes_one_refresh(live_sheet: Timesheet, live: LiveServer
 
 
 def test_a_hidden_tab_without_a_connection_shows_what_it_missed_after_another_tab_has_connected(
-    live_sheet: Timesheet, live: LiveServer, site: Site, ann: Account, ann_browser: BrowserContext
+    noon_sheet: Timesheet, live: LiveServer, site: Site, ann: Account
 ) -> None:
-    page = live_sheet.page
-    # Let the hidden page close its connection after five minutes.
-    page.clock.install()
+    page = noon_sheet.page
+    put_timers(site, [finished_timer(ann, 1, description="Say hello")])
     page.reload()
-    live_sheet.expect_ready()
+    expect(noon_sheet.entry("Say hello")).to_be_visible()
     live.expect_connections(page, 1)
     page.wait_for_load_state("networkidle")
     Widget(page).hide()
+    # A hidden page closes its connection after five minutes.
     page.clock.fast_forward("05:01")
     live.expect_connections(page, 0)
     token = site.stack.mint_token(ann.id, login=ann.login)
     (timer,) = site.timers(REPO, 7, token)
     body = {"description": "Say goodbye"}
     assert site.send("PATCH", f"/api/timelogs/{timer['id']}/", body, token=token).status == 200
-    other = open_widget(ann_browser)
+    other = open_widget(page.context)
     expect_live(other)
     Widget(page).hide(hidden=False)
-    expect(live_sheet.entry("Say goodbye")).to_be_visible()
+    expect(noon_sheet.entry("Say goodbye")).to_be_visible()
     assert live.connections == 1
 
 
 def test_a_page_whose_hint_was_lost_is_refreshed_after_forty_minutes(
-    live_sheet: Timesheet, live: LiveServer, site: Site, ann: Account
+    noon_sheet: Timesheet, live: LiveServer, site: Site, ann: Account
 ) -> None:
-    page = live_sheet.page
-    page.clock.install()
-    page.reload()
-    live_sheet.expect_ready()
-    live.expect_connections(page, 1)
-    page.wait_for_load_state("networkidle")
-    put_timers(site, [finished_timer(ann, 2, "09:00", 30, 7, description="Added")])
+    page = noon_sheet.page
+    put_timers(site, [finished_timer(ann, 2, description="Added")])
     requests = Requests(page)
     for _ in range(38):
         page.clock.fast_forward("01:00")
@@ -398,7 +429,7 @@ def test_a_page_whose_hint_was_lost_is_refreshed_after_forty_minutes(
     for _ in range(3):
         page.clock.fast_forward("01:00")
         page.wait_for_timeout(50)
-    expect(live_sheet.entry("Added")).to_be_visible()
+    expect(noon_sheet.entry("Added")).to_be_visible()
     page.wait_for_load_state("networkidle")
     assert sum("timeline" in sent for sent in requests.sent) == 1
     assert live.connections == 1
@@ -417,11 +448,10 @@ def test_an_own_action_whose_hint_is_lost_shows_although_another_hint_came_befor
 
 
 def test_an_idle_page_makes_no_request_for_half_an_hour(
-    live_sheet: Timesheet, live: LiveServer, ann_elsewhere: Callable[..., Any]
+    noon_sheet: Timesheet, live: LiveServer, ann_elsewhere: Callable[..., Any]
 ) -> None:
-    page = live_sheet.page
+    page = noon_sheet.page
     ann_elsewhere("start/", ISSUE)
-    page.clock.install()
     page.reload()
     Present(page).expect_counting()
     live.expect_connections(page, 1)
@@ -469,12 +499,7 @@ def test_a_schedule_that_is_changed_on_another_device_shows_in_the_day(
 
 
 def test_a_confirmation_on_another_device_shows(sheet: Timesheet, site: Site, ann: Account) -> None:
-    token = site.stack.mint_token(ann.id, login=ann.login)
-    date = days_ago(1)
-    sheet.page.goto(f"/?day={date}")
-    sheet.expect_ready()
+    shown = show_over_day(sheet)
     sheet.page.wait_for_load_state("networkidle")
-    (day,) = site.get(f"/api/timesheets/?from={date}&to={date}", token)["days"]
-    path = f"/api/timesheets/{date}/confirm/"
-    assert site.send("POST", path, token=token, If_Match=day["etag"]).status == 200
+    confirm_elsewhere(site, ann, shown)
     expect(sheet.page.locator("#day-state-badge")).to_have_text("Confirmed", timeout=10_000)

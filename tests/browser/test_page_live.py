@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.present import Present
 from tests.browser.seed import REPO, ZONE, days_ago, finished_timer, put_timers
 from tests.browser.timesheet import IN_BERLIN, Timesheet, open_timesheet
-from tests.browser.widget import OFFLINE, Widget, noon_zone
+from tests.browser.widget import OFFLINE, Widget, install_clock, noon_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ def running(
     ann_elsewhere("start/", {"github_repo": REPO, "github_issue_number": 7})
     page = open_page(**IN_BERLIN | {"timezone_id": noon_zone()})
     browser_errors.allow(OFFLINE)
-    page.clock.install()
+    install_clock(page)
     sheet = Timesheet(sign_in(page, ann))
     expect(sheet.entry("counting")).to_be_visible()
     Present(page).expect_counting()
@@ -105,7 +105,7 @@ def test_totals_include_a_running_timer_whose_entry_is_not_loaded(
     ago = (days_ago(0) - later.date()).days
     put_timers(site, [finished_timer(ann, ago, f"{later:%H:%M:%S}", 0, 8) for _ in range(101)])
     page = open_page(**IN_BERLIN | {"timezone_id": noon_zone()})
-    page.clock.install()
+    install_clock(page)
     sheet = Timesheet(sign_in(page, ann))
     Present(page).expect_counting()
     sheet.expect_ready()

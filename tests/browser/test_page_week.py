@@ -315,18 +315,18 @@ def test_a_confirmed_day_says_what_events_have_changed_since(
 ) -> None:
     site.backdate_registration(ann.id)
     week = open_week()
-    # Deliveries arrive at most three days late.
-    yesterday = days_ago(1)
-    week.page.goto(f"/?day={yesterday.isoformat()}")
+    # Deliveries arrive at most three days late. This day is over in each time zone.
+    day = days_ago(2)
+    week.page.goto(f"/?day={day.isoformat()}")
     week.day_state.get_by_role("button", name="Confirm").click()
-    expect(week.status).to_have_text(f"{long_name(yesterday)} is confirmed.")
+    expect(week.status).to_have_text(f"{long_name(day)} is confirmed.")
     number = 1000 + ann.id % 1_000_000
     assignee = {"id": ann.id, "login": ann.login, "type": "User"}
     for name, hour, fields in (
         ("issues.assigned", 10, {"assignee": assignee}),
         ("issues.closed", 12, {}),
     ):
-        at = f"{datetime.combine(yesterday, time(hour), ZONE).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        at = f"{datetime.combine(day, time(hour), ZONE).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         body = payload(name, REPO, number, updated_at=at, closed_at=at, assignees=[assignee]) | fields
         assert site.deliver("issues", body).status == 202
     site.process_everything()
@@ -337,7 +337,7 @@ def test_a_confirmed_day_says_what_events_have_changed_since(
     expect(week.day_state).to_contain_text("changed since: 2h more")
     expect(week.day.locator(".block")).to_have_count(0)
     week.day_state.get_by_role("button", name="Reopen").click()
-    expect(week.status).to_have_text(f"{long_name(yesterday)} is no longer confirmed.")
+    expect(week.status).to_have_text(f"{long_name(day)} is no longer confirmed.")
     expect(week.day.locator(".block")).to_have_count(1)
     assert week.cells(row) == ["2h"]
 

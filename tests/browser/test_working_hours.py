@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.seed import ZONE, finished_timer, put_timers
+from tests.browser.seed import ZONE, days_ago, finished_timer, put_timers
 from tests.browser.widget import noon_zone
 from tests.support.axe import violations
 
@@ -469,10 +469,10 @@ def test_past_days_can_be_added_and_removed(chosen: AccountPage) -> None:
 def test_the_removal_of_past_days_off_shows_the_days_that_it_changes(
     chosen: AccountPage, site: Site, ann: Account
 ) -> None:
-    days = [(datetime.now(UTC) - timedelta(days=ago)).date() for ago in range(1, 8)]
-    ago = next(ago for ago, day in enumerate(days, 1) if day.weekday() < 5)
+    # These days are over in each time zone.
+    ago = next(ago for ago in range(2, 9) if days_ago(ago).weekday() < 5)
     put_timers(site, [by_events(finished_timer(ann, ago, "08:00", 60 * 8, number=7))])
-    first, last = days[ago].isoformat(), days[ago - 1].isoformat()
+    first, last = days_ago(ago + 1).isoformat(), days_ago(ago).isoformat()
     sick = [{"date": day, "intervals": [], "reason": "Sick"} for day in (first, last)]
     chosen.put({"exceptions": sick})
     chosen.open()

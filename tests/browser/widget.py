@@ -26,6 +26,13 @@ def noon_zone() -> str:
     return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
 
 
+def install_clock(page: Page) -> None:
+    """Install a clock that the test can advance by hours, in a page that was opened in `noon_zone`."""
+    hour = page.evaluate("new Date().getHours()")
+    assert hour in range(12, 15), f"A day could end during the test: it is {hour} o'clock in the page."
+    page.clock.install()
+
+
 def hide(page: Page, *, hidden: bool = True) -> None:
     """Simulate that a page is hidden, or that it is visible again."""
     page.evaluate(
