@@ -35,27 +35,33 @@ _REPORTS = ((10, 365, 31), (10, 365, 365), (100, 35, 31), (500, 35, 31))
 def measure() -> str:
     """Return the table of the requests, read units and times of reports."""
     on, now = stage(), now_ms()
-    os.environ["ADMIN_LOGINS"] = _BOSS.login
-    settings.cache_clear()
-    reports = import_module("reports.api")
-    on.meter.watch(reports.shared.table.connection.client)
-    PeopleStore(reports.shared.table).register(_BOSS.user_id, _BOSS.login, now_ms=0)
-    _, token = TokenStore(reports.shared.table).mint(_BOSS, name="bench", now_ms=now)
-    client = Client(reports.handler, token)
+    client, table = as_boss(on, now)
     rows = [
         "| people | days | requests | read units | a person | time | processor time | rows | KB of JSON |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     known = 0
     for people, days, of_report in _REPORTS:
-        _add_people(on, reports.shared.table, range(known, people), days, now)
+        add_people(on, table, range(known, people), days, now)
         known = people
         rows.append(_measured(on, client, people, of_report, now))
     return "\n".join(rows)
 
 
+def as_boss(on: Stage, now: int) -> tuple[Client, Table]:
+    """Return a client of an admin, and the functions' table, whose requests are counted."""
+    os.environ["ADMIN_LOGINS"] = _BOSS.login
+    settings.cache_clear()
+    reports = import_module("reports.api")
+    table: Table = reports.shared.table
+    on.meter.watch(table.connection.client)
+    PeopleStore(table).register(_BOSS.user_id, _BOSS.login, now_ms=0)
+    _, token = TokenStore(table).mint(_BOSS, name="bench", now_ms=now)
+    return Client(reports.handler, token), table
+
+
 def _measured(on: Stage, client: Client, people: int, days: int, now: int) -> str:
-    first, last = (_date(now - back * _DAY_MS) for back in (days - 1, 0))
+    first, last = date_before(now, days - 1), date_before(now, 0)
     on.meter.reset()
     began_s, cpu_s = time.perf_counter(), time.process_time()
     answer = client("GET", f"/api/reports/?from={first}&to={last}&group_by=person,week")
@@ -69,7 +75,7 @@ def _measured(on: Stage, client: Client, people: int, days: int, now: int) -> st
     )
 
 
-def _add_people(on: Stage, table: Table, numbers: range, days: int, now: int) -> None:
+def add_people(on: Stage, table: Table, numbers: range, days: int, now: int) -> None:
     """Add people with entries on some days, and store their days."""
     timers = TimerQueries(table)
     timesheets = Timesheets(table, timers, Calendars(table))
@@ -94,5 +100,6 @@ def _timers(user_id: int, days: int, now: int) -> Iterator[Timer]:
         )
 
 
-def _date(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).date().isoformat()
+def date_before(now: int, days: int) -> str:
+    """Return the date some days before an instant."""
+    return datetime.fromtimestamp((now - days * _DAY_MS) / 1000, UTC).date().isoformat()

@@ -26,6 +26,7 @@ OPERATIONS = {
         "TransactWriteItems",
         "UpdateItem",
     },
+    "lambda": {"Invoke"},
     "secretsmanager": {"GetSecretValue"},
     "sqs": {"ChangeMessageVisibility", "DeleteMessage", "SendMessage", "SendMessageBatch"},
     "ssm": {"GetParameter"},

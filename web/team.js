@@ -8,10 +8,12 @@ import { figureOf } from "./page/figures.js";
 import { selectedDays } from "./page/filter.js";
 import { firstWeekday, formats, locale, text } from "./page/language.js";
 import { clearNotice } from "./page/notices.js";
+import { offerExport, openExport, withdrawExport } from "./page/report-export.js";
 import { barsOf, workingFigures } from "./page/report-figures.js";
 import { FILTERS, GROUPINGS, readReport, reportQuery, writeReport } from "./page/report-query.js";
 import { GROUPING_NAMES, showTable } from "./page/report-table.js";
 import { openPage, showError } from "./page/session.js";
+import { ApiError } from "./widget/api-client.js";
 import { content, h, isolate, setText } from "./widget/dom.js";
 
 /** @import { Grouping, Report, ReportFilter, ReportState } from "./page/types.d.ts" */
@@ -148,11 +150,13 @@ async function show(next, { isNew = true } = {}) {
   if (isNew) history.pushState(null, "", `${location.pathname}${writeReport(state)}`);
   showForm();
   clearNotice();
+  withdrawExport();
   loading.abort();
   loading = new AbortController();
   const { signal } = loading;
   const now = new Date();
   const query = reportQuery(state, now);
+  byId("results").hidden = false;
   byId("results").ariaBusy = "true";
   setText(byId("loading"), text("loadingReport"));
   try {
@@ -164,6 +168,10 @@ async function show(next, { isNew = true } = {}) {
     if (signal.aborted) return;
     byId("results").ariaBusy = "false";
     byId("report").hidden = true;
+    if (error instanceof ApiError && error.problem.code === "report_too_large") {
+      byId("results").hidden = true;
+      return offerExport(query);
+    }
     setText(byId("loading"), text("noReport"));
     showError(error);
   }
@@ -204,5 +212,6 @@ function peopleText({ people }) {
 
 openPage(() => {
   listenToForms();
+  openExport();
   return show(state, { isNew: false });
 });

@@ -1,27 +1,43 @@
-"""Reports: what a request asks for, its limits, and the reports in each format."""
+"""Reports: what a request asks for, its limits, and what is found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from reports.csv_file import dialect_of, to_csv
-from reports.reading import parts_of, read_details, read_people
-from reports.representation import NOTE, figures, person_of, rows_of
-from reports.tables import columns_of
+from reports.reading import DetailsOfIssues, parts_of, read_people
+from reports.representation import NOTE, ReportedPerson, figures, rows_of
 from timer_core.domain.errors import ReportTooLarge
 from timer_core.domain.reports import Filters, Grouping, Report, report
 from timer_core.domain.schedule import DAY, instant
 from timer_core.domain.timers import CLOCK_SKEW_MS, Period
-from timer_core.services.team import VisiblePerson
+from timer_core.domain.totals import TimerDay
 
-# The days of people that a request reads. docs/performance.md has the time that this takes.
-MOST_PERSON_DAYS = 20_000
+
+class Limits(NamedTuple):
+    """The limits of a report.
+
+    Attributes
+    ----------
+    person_days
+        The days of people that are read. docs/performance.md has the time that this takes.
+    rows
+        The rows that the report has.
+    """
+
+    person_days: int
+    rows: int
+
+
 # A row of JSON has at most 400 bytes, apart from long titles, and Lambda's responses have at most 6 MB (AWS,
 # "Lambda quotas").
-MOST_ROWS = 10_000
+OF_REQUEST = Limits(20_000, 10_000)
+# A year of 500 people.
+OF_EXPORT = Limits(183_000, 100_000)
+# The people whose timers are in memory at once.
+_BATCH = 20
 
 
 @dataclass(frozen=True)
@@ -41,12 +57,17 @@ class Asked:
     time_zone: ZoneInfo
     group_by: Sequence[Grouping]
     filters: Filters
-    people: Sequence[VisiblePerson]
+    people: Sequence[ReportedPerson]
 
     @property
     def days(self) -> int:
         """The number of dates."""
         return (self.last - self.first).days + 1
+
+    @property
+    def person_days(self) -> int:
+        """The days of people that are read."""
+        return self.days * len(self.people)
 
     @property
     def period(self) -> Period:
@@ -55,7 +76,7 @@ class Asked:
         return Period(instant(zone, self.first, 0), instant(zone, self.last + DAY, 0))
 
     @cached_property
-    def by_id(self) -> Mapping[int, VisiblePerson]:
+    def by_id(self) -> Mapping[int, ReportedPerson]:
         """The people by their ids."""
         return {person.id: person for person in self.people}
 
@@ -68,30 +89,56 @@ class Found:
     complete: bool
 
 
-def find(asked: Asked, *, now_ms: int) -> Found:
-    """Read and group the time that a request asks for.
+def check_size(asked: Asked, limits: Limits) -> None:
+    """Refuse a report before anything of it is read.
 
     Raises
     ------
     ReportTooLarge
-        If the request asks for too many days of people, before anything of them is read; or if there are too
-        many rows.
+        If it would read too many days of people.
     """
-    if asked.days * len(asked.people) > MOST_PERSON_DAYS:
+    if asked.person_days > limits.person_days:
         raise ReportTooLarge(
-            f"This report would read {asked.days} days of {len(asked.people)} people. A report reads at most"
-            f" {MOST_PERSON_DAYS:,} days of people. Ask for a shorter period, or for some of the people."
+            f"This report would read {asked.days} days of {len(asked.people)} people, of at most"
+            f" {limits.person_days:,} days of people. Ask for a shorter period, or for some of the people."
         )
+
+
+def find(asked: Asked, limits: Limits, *, now_ms: int, note: Callable[[int], None] = lambda _: None) -> Found:
+    """Read and group the time that a request asks for.
+
+    Parameters
+    ----------
+    note
+        Is called with the number of people whose time has been read.
+
+    Raises
+    ------
+    ReportTooLarge
+        If there are too many rows.
+    """
     elapsed = asked.period._replace(until_ms=min(asked.period.until_ms, now_ms + CLOCK_SKEW_MS))
-    people = read_people([person.id for person in asked.people], elapsed, now_ms=now_ms)
-    parts = list(parts_of(people, asked.period, asked.time_zone, now_ms=now_ms))
-    found = report(parts, read_details(parts, now_ms=now_ms), asked.group_by, asked.filters)
-    if len(found.rows) > MOST_ROWS:
+    details = DetailsOfIssues()
+    complete = True
+
+    def parts() -> Iterator[TimerDay]:
+        nonlocal complete
+        ids = [person.id for person in asked.people]
+        for first in range(0, len(ids), _BATCH):
+            people = read_people(ids[first : first + _BATCH], elapsed, now_ms=now_ms)
+            complete &= all(person.complete for person in people)
+            read = list(parts_of(people, asked.period, asked.time_zone, now_ms=now_ms))
+            details.read(read, now_ms=now_ms)
+            yield from read
+            note(min(first + _BATCH, len(ids)))
+
+    found = report(parts(), details, asked.group_by, asked.filters)
+    if len(found.rows) > limits.rows:
         raise ReportTooLarge(
-            f"This report has {len(found.rows):,} rows. A report has at most {MOST_ROWS:,}. Group by less, or"
-            " by longer periods."
+            f"This report has {len(found.rows):,} rows, of at most {limits.rows:,}. Group by less, or by"
+            " longer periods."
         )
-    return Found(found, all(person.complete for person in people))
+    return Found(found, complete)
 
 
 def to_body(asked: Asked, found: Found) -> dict[str, Any]:
@@ -105,20 +152,6 @@ def to_body(asked: Asked, found: Found) -> dict[str, Any]:
         "totals": figures(found.report.total),
         "overlapping": found.report.overlapping,
         "complete": found.complete,
-        "people": [person_of(person) for person in asked.people],
+        "people": [person._asdict() for person in asked.people],
         "note": NOTE,
     }
-
-
-def to_csv_file(asked: Asked, found: Found, locale: str) -> str:
-    """Return a report as a file of CSV."""
-    return to_csv(columns_of(found.report, asked.by_id), dialect_of(locale))
-
-
-def to_xlsx_file(asked: Asked, found: Found, locale: str) -> bytes:
-    """Return a report as a workbook."""
-    # Import on first use, because only this format needs the package.
-    from reports.xlsx_file import to_xlsx
-
-    columns = columns_of(found.report, asked.by_id)
-    return to_xlsx(columns, locale=locale, overlapping=found.report.overlapping)

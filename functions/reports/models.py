@@ -5,8 +5,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-from timer_core.api.models import IssueShown, Seconds
+from reports.files import FileFormat
+from timer_core.api.models import IssueShown, Seconds, Time
+from timer_core.domain.errors import ErrorCode
 from timer_core.domain.reports import Grouping
+from timer_core.store.report_exports import ExportState
 
 _RARE = ConfigDict(defer_build=True)
 
@@ -117,3 +120,27 @@ class ReportShown(BaseModel):
         list[PersonOfReport], Field(description="The people whose time was read, also those without time.")
     ]
     note: str
+
+
+class ExportShown(BaseModel):
+    """Your export of a report."""
+
+    model_config = _RARE
+
+    state: Annotated[
+        ExportState, Field(description="How far it is. After 20 minutes, it is done or has failed.")
+    ]
+    since: Annotated[date, Field(alias="from")]
+    until: Annotated[date, Field(alias="to")]
+    group_by: list[Grouping]
+    format: FileFormat
+    people: Annotated[int, Field(description="The number of people in the report.")]
+    people_done: Annotated[int, Field(description="The number of people whose time has been read.")]
+    asked: Annotated[Time, Field(description="When you asked for it. It contains the time until then.")]
+    expires: Annotated[Time, Field(description="When it is deleted.")]
+    failure: Annotated[ErrorCode | None, Field(description="Why it has failed, as the code of a problem.")]
+    file: Annotated[str | None, Field(description="The path of the file; null unless it is done.")]
+    complete: Annotated[
+        bool | None,
+        Field(description="As in a report: false if a person has more than 5,000 timers. Null unless done."),
+    ]

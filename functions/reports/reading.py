@@ -1,6 +1,6 @@
 """Reading the time of people: for each person, the requests of that person's own totals."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
@@ -55,21 +55,40 @@ def parts_of(
         yield from timer_days(own, person.slices, period, zone, now_ms, person.confirmed)
 
 
-def read_details(parts: Iterable[TimerDay], *, now_ms: int) -> dict[str, IssueDetails]:
-    """Read the details of the issues of timers, of the issues that they close, and of those above them."""
-    wanted = {part.timer.issue.key: part.timer.issue for part in parts if part.timer.issue}
-    found: dict[str, IssueDetails] = {}
-    for _ in range(_LEVELS + 1):
-        if not wanted:
-            break
-        read = details.read(wanted.values())
-        found |= read
-        next_ones = (issue for known in read.values() for issue in _further(known))
-        wanted = {issue.key: issue for issue in next_ones if issue.key not in found}
-    present = names.issues([known.issue for known in found.values()], now_ms=now_ms)
-    return {
-        key: replace(known, issue=issue) for (key, known), issue in zip(found.items(), present, strict=True)
-    }
+class DetailsOfIssues(Mapping[str, IssueDetails]):
+    """The details of issues that were read, by `Issue.key`."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, IssueDetails] = {}
+        # The issues that were read, also those without details.
+        self._read: set[str] = set()
+
+    def __getitem__(self, key: str) -> IssueDetails:
+        return self._found[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def read(self, parts: Iterable[TimerDay], *, now_ms: int) -> None:
+        """Read those of the issues of timers, of the issues that they close, and of those above them."""
+        wanted = self._missing(part.timer.issue for part in parts if part.timer.issue)
+        found: dict[str, IssueDetails] = {}
+        for _ in range(_LEVELS + 1):
+            if not wanted:
+                break
+            self._read |= wanted.keys()
+            read = details.read(wanted.values())
+            found |= read
+            wanted = self._missing(issue for known in read.values() for issue in _further(known))
+        present = names.issues([known.issue for known in found.values()], now_ms=now_ms)
+        for (key, known), issue in zip(found.items(), present, strict=True):
+            self._found[key] = replace(known, issue=issue)
+
+    def _missing(self, issues: Iterable[Issue]) -> dict[str, Issue]:
+        return {issue.key: issue for issue in issues if issue.key not in self._read}
 
 
 def _further(known: IssueDetails) -> Iterator[Issue]:

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from timer_core.api.representations import issue_members
 from timer_core.domain.issues import Issue
 from timer_core.domain.reports import Grouping, Key, Report, Row
-from timer_core.services.team import VisiblePerson
 
 NOTE = (
     "Labels, milestone, type, projects, sub-issues and estimates are those that the issues have now. Time"
@@ -15,7 +14,15 @@ NOTE = (
 )
 
 
-def rows_of(report: Report, people: Mapping[int, VisiblePerson]) -> list[dict[str, Any]]:
+class ReportedPerson(NamedTuple):
+    """A person whose time a report contains."""
+
+    id: int
+    login: str
+    name: str
+
+
+def rows_of(report: Report, people: Mapping[int, ReportedPerson]) -> list[dict[str, Any]]:
     """Return the rows of a report, each with its keys and figures."""
     return [
         {
@@ -43,20 +50,15 @@ def figures(row: Row) -> dict[str, Any]:
     }
 
 
-def person_of(person: VisiblePerson) -> dict[str, Any]:
-    """Return a person."""
-    return {"id": person.id, "login": person.login, "name": person.name}
-
-
-def _shown_keys(report: Report, row: Row, people: Mapping[int, VisiblePerson]) -> dict[str, Any]:
+def _shown_keys(report: Report, row: Row, people: Mapping[int, ReportedPerson]) -> dict[str, Any]:
     keys = dict(zip(report.group_by, row.keys, strict=True))
     return {grouping.value: _shown(keys[grouping], people) for grouping in Grouping if grouping in keys}
 
 
-def _shown(key: Key, people: Mapping[int, VisiblePerson]) -> Any:
+def _shown(key: Key, people: Mapping[int, ReportedPerson]) -> Any:
     """Return what a row is about; None for time that does not have the property."""
     if isinstance(key, int):
-        return person_of(people[key])
+        return people[key]._asdict()
     if isinstance(key, Issue):
         return issue_members(key)
     if isinstance(key, date):

@@ -3,7 +3,6 @@
 Import this module on first use, because it imports pydantic (see `timer_core.api.direct`).
 """
 
-import base64
 from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
@@ -14,12 +13,18 @@ from urllib.parse import parse_qs
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from reports.answers import Asked, find, to_body, to_csv_file, to_xlsx_file
+from reports import exporting
+from reports.answers import OF_EXPORT, OF_REQUEST, Asked, check_size, find, to_body
 from reports.csv_file import preferred_locale
-from reports.models import ReportShown
+from reports.exporting import Order
+from reports.files import XLSX, FileFormat, file_response, to_file
+from reports.models import ExportShown, ReportShown
+from reports.representation import ReportedPerson
 from reports.shared import guard, logger, team
 from timer_core.api.models import DateIn
-from timer_core.api.resolver import Resolver
+from timer_core.api.replies import Reply
+from timer_core.api.requests import Request
+from timer_core.api.resolver import Resolver, as_response
 from timer_core.api.responses import responses
 from timer_core.domain.errors import ErrorCode, InvalidInput
 from timer_core.domain.reports import OF_ISSUE, Filters, Grouping
@@ -35,26 +40,69 @@ _MOST_VALUES = 100
 _LONGEST_VALUE = 256
 # A report of more days of people than this counts as a write, as a period of more than a week does elsewhere.
 _CHEAP_PERSON_DAYS = 7
+# The groupings by whose values time can be selected, in the order of the routes' parameters.
+_FILTERS = (
+    Grouping.PERSON,
+    Grouping.REPOSITORY,
+    Grouping.ISSUE,
+    Grouping.LABEL,
+    Grouping.MILESTONE,
+    Grouping.TYPE,
+    Grouping.PROJECT,
+)
 
 
 class Format(StrEnum):
     """The format of a report."""
 
     JSON = "json"
-    CSV = "csv"
-    XLSX = "xlsx"
+    CSV = FileFormat.CSV.value
+    XLSX = FileFormat.XLSX.value
 
 
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_RESPONSES = responses(200, 400, 401, 403, 413)
-_RESPONSES[200]["content"] = {
-    "application/json": {"model": ReportShown},
+_FILES: dict[str, Any] = {
     "text/csv": {"schema": {"type": "string"}},
-    _XLSX: {"schema": {"type": "string", "format": "binary"}},
+    XLSX: {"schema": {"type": "string", "format": "binary"}},
 }
+_RESPONSES = responses(200, 400, 401, 403, 413)
+_RESPONSES[200]["content"] = {"application/json": {"model": ReportShown}, **_FILES}
 _RESPONSES[413]["description"] = "The report reads too many days of people, or has too many rows"
+_EXPORT_RESPONSES = responses(202, 400, 401, 403, 409, 413)
+_EXPORT_RESPONSES[202] = {
+    "description": "The file is being made",
+    "content": {"application/json": {"model": ExportShown}},
+}
+_EXPORT_RESPONSES[409]["description"] = "Your last export is not finished"
+_EXPORT_RESPONSES[413]["description"] = _RESPONSES[413]["description"]
+_FILE_RESPONSES = responses(200, 401, 403, 404)
+_FILE_RESPONSES[200]["content"] = _FILES
+
+_From = Annotated[
+    DateIn | None, Query(alias="from", description="The first date; by default the first of its month")
+]
+_To = Annotated[DateIn | None, Query(description="The last date; by default today")]
+_TimeZone = Annotated[
+    str, Query(description="The time zone of the dates: an IANA name such as Europe/Berlin", max_length=64)
+]
+_GroupBy = Annotated[
+    str, Query(description="Up to three groupings, separated by commas: " + ", ".join(Grouping))
+]
+_People = Annotated[
+    list[str] | None, Query(description="The login of a person whose time you can see; repeatable")
+]
+_Issues = Annotated[
+    list[str] | None, Query(description="owner/name#number; repeatable; empty: time without an issue")
+]
+_Types = Annotated[list[str] | None, Query(alias="type", description="As for label")]
 _Values = Annotated[
     list[str] | None, Query(description="Repeatable; case does not matter; empty: time without one")
+]
+_Locale = Annotated[
+    str | None,
+    Query(
+        description="For files: a language tag such as de-DE; by default that of Accept-Language",
+        max_length=35,
+    ),
 ]
 
 
@@ -66,36 +114,19 @@ _Values = Annotated[
     tags=["reports"],
 )
 def get_report(
-    from_: Annotated[
-        DateIn | None, Query(alias="from", description="The first date; by default the first of its month")
-    ] = None,
-    to: Annotated[DateIn | None, Query(description="The last date; by default today")] = None,
-    time_zone: Annotated[
-        str,
-        Query(description="The time zone of the dates: an IANA name such as Europe/Berlin", max_length=64),
-    ] = "UTC",
-    group_by: Annotated[
-        str, Query(description="Up to three groupings, separated by commas: " + ", ".join(Grouping))
-    ] = "person",
-    person: Annotated[
-        list[str] | None, Query(description="The login of a person whose time you can see; repeatable")
-    ] = None,
+    from_: _From = None,
+    to: _To = None,
+    time_zone: _TimeZone = "UTC",
+    group_by: _GroupBy = "person",
+    person: _People = None,
     repository: _Values = None,
-    issue: Annotated[
-        list[str] | None, Query(description="owner/name#number; repeatable; empty: time without an issue")
-    ] = None,
+    issue: _Issues = None,
     label: _Values = None,
     milestone: _Values = None,
-    type_: Annotated[list[str] | None, Query(alias="type", description="As for label")] = None,
+    type_: _Types = None,
     project: _Values = None,
     format_: Annotated[Format, Query(alias="format", description="json, csv or xlsx")] = Format.JSON,
-    locale: Annotated[
-        str | None,
-        Query(
-            description="For files: a language tag such as de-DE; by default that of Accept-Language",
-            max_length=35,
-        ),
-    ] = None,
+    locale: _Locale = None,
 ) -> Response[ReportShown | str]:
     """Return the working time of the people whose time you can see, and everything else that belongs to it.
 
@@ -104,42 +135,91 @@ def get_report(
     labels or projects is in the row of each; then `overlapping` is true, and the rows add up to more than the
     totals. Time on a pull request counts for the issue that it closes.
 
-    A period has at most 366 days, and a report at most 20,000 days of people and 10,000 rows (413). Requests
-    for more than seven days of people count toward the write limit.
+    A period has at most 366 days, and a report at most 20,000 days of people and 10,000 rows (413); a larger
+    one can be exported (`export_report`). Requests for more than seven days of people count toward the write
+    limit.
     """
     app.refuse_unknown_parameters(get_report)
     request = app.present_request()
-    given = {
-        Grouping.PERSON: person,
-        Grouping.REPOSITORY: repository,
-        Grouping.ISSUE: issue,
-        Grouping.LABEL: label,
-        Grouping.MILESTONE: milestone,
-        Grouping.TYPE: type_,
-        Grouping.PROJECT: project,
-    }
-    values = _values(request.event, [grouping for grouping, value in given.items() if value is not None])
-    zone = find_zone(time_zone)
-    last = to or local_date(zone.key, request.now_ms)
-    first = from_ or last.replace(day=1)
-    _check_dates(first, last)
-    people = _selected(team.visible_to(request.caller), values.get(Grouping.PERSON))
-    asked = Asked(first, last, zone, _groupings(group_by), _filters(values), people)
-    if asked.days * len(people) > _CHEAP_PERSON_DAYS:
+    given = (person, repository, issue, label, milestone, type_, project)
+    asked = _asked(request, from_, to, time_zone, group_by, given)
+    if asked.person_days > _CHEAP_PERSON_DAYS:
         guard.count_write(request.caller, now_ms=request.now_ms)
-    found = find(asked, now_ms=request.now_ms)
-    chosen = locale or preferred_locale(request.event["headers"].get("accept-language", ""))
-    match format_:
-        case Format.CSV:
-            return _file(to_csv_file(asked, found, chosen), "text/csv; charset=utf-8", asked, "csv")
-        case Format.XLSX:
-            content = base64.b64encode(to_xlsx_file(asked, found, chosen)).decode()
-            response = _file(content, _XLSX, asked, "xlsx")
-            response.base64_encoded = True
-            return response
-        case Format.JSON:
-            body: Any = to_body(asked, found)
-            return Response(HTTPStatus.OK.value, "application/json", body)
+    check_size(asked, OF_REQUEST)
+    found = find(asked, OF_REQUEST, now_ms=request.now_ms)
+    if format_ is Format.JSON:
+        return as_response(Reply(HTTPStatus.OK, to_body(asked, found)))
+    form = FileFormat(format_.value)
+    return file_response(asked, form, to_file(asked, found, form, _locale(request, locale)))
+
+
+@app.post(
+    exporting.PATH,
+    summary="Export a large report",
+    operation_id="export_report",
+    responses=_EXPORT_RESPONSES,
+    tags=["reports"],
+)
+def export_report(
+    from_: _From = None,
+    to: _To = None,
+    time_zone: _TimeZone = "UTC",
+    group_by: _GroupBy = "person",
+    person: _People = None,
+    repository: _Values = None,
+    issue: _Issues = None,
+    label: _Values = None,
+    milestone: _Values = None,
+    type_: _Types = None,
+    project: _Values = None,
+    format_: Annotated[FileFormat, Query(alias="format", description="csv or xlsx")] = FileFormat.CSV,
+    locale: _Locale = None,
+) -> Response[ExportShown]:
+    """Make the file of a report in the background, also of one that is too large for a request.
+
+    The parameters are those of `report`. A report has at most 183,000 days of people, which is a year of 500
+    people, and 100,000 rows. It contains the time until the request. You have one export at a time (409), and
+    a new one replaces the last.
+    """
+    app.refuse_unknown_parameters(export_report)
+    request = app.present_request()
+    given = (person, repository, issue, label, milestone, type_, project)
+    asked = _asked(request, from_, to, time_zone, group_by, given)
+    check_size(asked, OF_EXPORT)
+    order = Order(asked, format_, _locale(request, locale))
+    export = exporting.begin(request.caller.user_id, order, now_ms=request.now_ms)
+    return as_response(Reply(HTTPStatus.ACCEPTED, exporting.shown(export), {"Location": exporting.PATH}))
+
+
+@app.get(
+    exporting.PATH,
+    summary="Get the state of your export",
+    operation_id="report_export",
+    responses=responses(200, 401, 403, 404),
+    tags=["reports"],
+)
+def get_export() -> Response[ExportShown]:
+    """Return how far your export is, and where its file is; 404 if there is none, and after a day."""
+    request = app.present_request()
+    export = exporting.exports.get(request.caller.user_id, now_ms=request.now_ms)
+    return as_response(Reply(HTTPStatus.OK, exporting.shown(export)))
+
+
+@app.get(
+    exporting.FILE_PATH,
+    summary="Download the file of your export",
+    operation_id="report_export_file",
+    responses=_FILE_RESPONSES,
+    tags=["reports"],
+)
+def get_export_file() -> Response[str]:
+    """Return the file, compressed with gzip unless `Accept-Encoding` excludes it; 404 unless it is done.
+
+    It is also 404 if it contains the time of somebody whose time you do not see any more.
+    """
+    request = app.present_request()
+    accepted = request.event["headers"].get("accept-encoding", "")
+    return exporting.file_of(request.caller, accepted, now_ms=request.now_ms)
 
 
 def _values(event: Mapping[str, Any], given: Sequence[Grouping]) -> dict[Grouping, list[str]]:
@@ -165,6 +245,41 @@ def _values(event: Mapping[str, Any], given: Sequence[Grouping]) -> dict[Groupin
             raise InvalidInput(grouping.value, message, ErrorCode.TOO_LONG)
         found[grouping] = values
     return found
+
+
+def _asked(
+    request: Request,
+    first: date | None,
+    last: date | None,
+    time_zone: str,
+    group_by: str,
+    given: Sequence[list[str] | None],
+) -> Asked:
+    """Return what a request asks for.
+
+    Parameters
+    ----------
+    given
+        The values of `_FILTERS`; None for a filter that the request does not have.
+
+    Raises
+    ------
+    InvalidInput
+        If a parameter is not valid.
+    """
+    filters = [grouping for grouping, value in zip(_FILTERS, given, strict=True) if value is not None]
+    values = _values(request.event, filters)
+    zone = find_zone(time_zone)
+    last = last or local_date(zone.key, request.now_ms)
+    first = first or last.replace(day=1)
+    _check_dates(first, last)
+    selected = _selected(team.visible_to(request.caller), values.get(Grouping.PERSON))
+    people = [ReportedPerson(person.id, person.login, person.name) for person in selected]
+    return Asked(first, last, zone, _groupings(group_by), _filters(values), people)
+
+
+def _locale(request: Request, chosen: str | None) -> str:
+    return chosen or preferred_locale(request.event["headers"].get("accept-language", ""))
 
 
 def _filters(values: Mapping[Grouping, Sequence[str]]) -> Filters:
@@ -210,9 +325,3 @@ def _check_dates(first: date, last: date) -> None:
         raise InvalidInput("from", "Must not be after to.", ErrorCode.END_BEFORE_START)
     if last - first >= _MOST_DAYS * DAY:
         raise InvalidInput("from", "Must be at most 365 days before to.", ErrorCode.OUT_OF_RANGE)
-
-
-def _file(content: str, content_type: str, asked: Asked, ending: str) -> Response[Any]:
-    name = f"report-{asked.first.isoformat()}-{asked.last.isoformat()}.{ending}"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(HTTPStatus.OK.value, content_type, content, headers)

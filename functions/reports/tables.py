@@ -6,9 +6,9 @@ from datetime import date
 from enum import Enum, auto
 from typing import TypeAlias
 
+from reports.representation import ReportedPerson
 from timer_core.domain.issues import Issue
 from timer_core.domain.reports import Grouping, Key, Report, Row
-from timer_core.services.team import VisiblePerson
 from timer_core.settings import settings
 
 # A duration is in milliseconds.
@@ -43,7 +43,7 @@ class Column:
     adds_up: bool = False
 
 
-def columns_of(report: Report, people: Mapping[int, VisiblePerson]) -> list[Column]:
+def columns_of(report: Report, people: Mapping[int, ReportedPerson]) -> list[Column]:
     """Return the columns of a report."""
     keys = zip(report.group_by, zip(*(row.keys for row in report.rows), strict=True), strict=False)
     found = dict(keys) if report.rows else dict.fromkeys(report.group_by, ())
@@ -54,7 +54,7 @@ def columns_of(report: Report, people: Mapping[int, VisiblePerson]) -> list[Colu
 
 
 def _of_keys(
-    grouping: Grouping, keys: Sequence[Key], people: Mapping[int, VisiblePerson]
+    grouping: Grouping, keys: Sequence[Key], people: Mapping[int, ReportedPerson]
 ) -> Iterator[Column]:
     if grouping is Grouping.PERSON:
         shown = [people[key] for key in keys if isinstance(key, int)]

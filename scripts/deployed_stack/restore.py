@@ -38,6 +38,7 @@ INVOKED_FUNCTIONS = (
     "AuthFunction",
     "ScheduleFunction",
     "ReportsFunction",
+    "ReportExportFunction",
     "LiveFunction",
     "StaleSweeperFunction",
 )

@@ -126,6 +126,74 @@ def test_files_are_downloaded(open_as: OpenAs, worked: Account) -> None:
     assert started.value.path().read_bytes().startswith(b"PK")
 
 
+def refuse_reports(page: Page) -> None:
+    """Refuse reports as the API refuses one of too many people, of whom a stack of tests has too few."""
+    problem = {"title": "Request Entity Too Large", "status": 413, "code": "report_too_large"}
+
+    def refuse(route: Route) -> None:
+        route.fulfill(status=413, body=json.dumps(problem), content_type="application/problem+json")
+
+    page.route("**/api/reports/?*", refuse)
+
+
+@pytest.mark.parametrize(("locale", "width", "scheme"), [("en-GB", 1280, "light"), ("de-DE", 320, "dark")])
+def test_a_report_that_is_too_large_for_the_page_is_made_as_a_file(
+    open_as: OpenAs, worked: Account, browser_errors: BrowserErrors, locale: str, width: int, scheme: str
+) -> None:
+    browser_errors.allow(r"status of 413 .*/api/reports/")
+    page = open_as(
+        worked,
+        "/embed.html",
+        locale=locale,
+        viewport={"width": width, "height": 800},
+        color_scheme=scheme,
+    )
+    refuse_reports(page)
+    page.goto("/team.html?group_by=issue")
+    card = page.locator("#export")
+    expect(card.get_by_role("button", name="CSV")).to_be_visible()
+    expect(page.locator("#results")).to_be_hidden()
+    # The file is not ready until the page has asked twice.
+    states = iter(({"state": "running", "people": 40, "people_done": 12}, None))
+
+    def state(route: Route) -> None:
+        shown = next(states, None)
+        if shown is None:
+            return route.continue_()
+        return route.fulfill(json=route.fetch().json() | shown | {"file": None})
+
+    page.route("**/api/reports/export/", state)
+    card.get_by_role("button", name="CSV").click()
+    expect(card.get_by_role("progressbar")).to_have_js_property("value", 12)
+    expect(card.get_by_role("status")).to_contain_text("12")
+    assert violations(page) == []
+    link = card.get_by_role("link")
+    expect(link).to_be_visible(timeout=60_000)
+    expect(card.get_by_role("progressbar")).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert violations(page) == []
+    # The link is there when the person comes back.
+    page.reload()
+    with page.expect_download() as download:
+        link.click()
+    text = download.value.path().read_text("utf-8-sig")
+    issues = [re.split("[,;]", line)[0] for line in text.splitlines()[1:]]
+    assert issues == ["octo-org/hello-world#7", "octo-org/other#8", ""]
+
+
+def test_the_export_of_another_person_is_not_looked_for_twice(
+    open_as: OpenAs, worked: Account, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.allow(r"status of 404 .*/api/reports/export/")
+    page = open_as(worked, "/embed.html")
+    page.evaluate("localStorage['issue-timer:report-export'] = 'true'")
+    with page.expect_response("**/api/reports/export/"):
+        page.goto("/team.html")
+    wait_for_report(page)
+    expect(page.locator("#export")).to_be_hidden()
+    assert page.evaluate("localStorage['issue-timer:report-export'] ?? null") is None
+
+
 def test_a_period_without_time_says_so(open_as: OpenAs, worked: Account) -> None:
     page = open_as(worked, "/team.html?from=2020-01-01&to=2020-01-31")
     expect(page.locator("#no-time")).to_be_visible()

@@ -7,13 +7,17 @@ tests/integration/conftest.py evaluates the functions' policies for every call.
 from __future__ import annotations
 
 import json
+from importlib import import_module
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from moto import mock_aws
 
-from tests.support.browser import ORIGIN
+from tests.support.browser import ORIGIN, Browser
 from tests.support.connection import REGION
 from tests.support.live import add_connection
 from tests.support.permissions import Call, acting_as, guard, is_allowed, statements_of
@@ -22,6 +26,7 @@ from tests.support.template import ACCOUNT, template, translated
 from tests.support.write_back import FIELD, write_back
 from timer_core import settings
 from timer_core.api.times import format_time, to_time
+from timer_core.clients import client
 from timer_core.clock import now_ms
 from timer_core.domain.schedule import DAY_MS, local_date
 from timer_core.secrets import SESSION_STAGE, WEBHOOK_STAGE, RotatingSecret
@@ -239,7 +244,27 @@ def unused(function: str) -> set[tuple[str, str]]:
     return {permission for permission in granted if not is_used(*permission)}
 
 
-def test_the_api_uses_all_of_its_permissions(app: App) -> None:
+def export(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Export a report through Lambda's API, which runs nothing."""
+    with mock_aws(config={"lambda": {"use_docker": False}}):
+        role = boto3.client("iam").create_role(RoleName="exports", AssumeRolePolicyDocument="{}")["Role"][
+            "Arn"
+        ]
+        package = BytesIO()
+        with ZipFile(package, "w") as archive:
+            archive.writestr("exports.py", "")
+        boto3.client("lambda").create_function(
+            FunctionName="exports",
+            Runtime="python3.13",
+            Role=role["Role"]["Arn"],
+            Handler="exports.handler",
+            Code={"ZipFile": package.getvalue()},
+        )
+        monkeypatch.setattr(import_module("reports.exporting"), "_lambda", lambda: client("lambda"))
+        assert browser("POST", "/api/reports/export/").status == 202
+
+
+def test_the_api_uses_all_of_its_permissions(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     browser, _ = app.signed_in()
     started = browser("POST", "/api/timelogs/start/", {"github_repo": "a/b", "github_issue_number": 1}).json()
     # Signing in cached the user; with empty caches, the timelogs function reads the user from the table.
@@ -282,6 +307,7 @@ def test_the_api_uses_all_of_its_permissions(app: App) -> None:
     app.cold_start()
     for caller in (admin, with_token):
         assert caller("GET", "/api/reports/?from=2026-01-01&to=2026-02-01").status == 200
+    export(admin, monkeypatch)
     assert unused("ReportsFunction") == set()
     token = browser("POST", "/api/auth/tokens/", {"name": "test"}).json()["id"]
     assert browser("GET", "/api/auth/me/export/").status == 200

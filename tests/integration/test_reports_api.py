@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import gzip
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,15 +17,17 @@ import openpyxl
 import pytest
 
 from tests.integration.test_api import add, problem
-from tests.support.gateway import Client
-from tests.support.handlers import Clock, loaded
+from tests.support.gateway import Client, Context
+from tests.support.handlers import Clock, as_function, loaded
+from tests.support.invocations import Invocations
 from timer_core.domain.ids import new_ulid
 from timer_core.domain.issue_details import IssueDetails, ProjectStatus
 from timer_core.domain.issues import Issue
 from timer_core.domain.schedule import local_date
 from timer_core.domain.timers import finished
+from timer_core.domain.visibility import Visibility
 from timer_core.store.items import IssueDetailsItem, raw
-from timer_core.store.keys import DETAILS_SK, PEOPLE_PK, issue_pk, user_pk
+from timer_core.store.keys import DETAILS_SK, PEOPLE_PK, REPORT_EXPORT_SK, issue_pk, user_pk
 from timer_core.store.people import PeopleStore, Person
 from timer_core.store.table import Table, Write
 from timer_core.store.tokens import TokenStore
@@ -293,17 +296,23 @@ def test_invalid_parameters_are_refused_with_the_name_of_their_field(
     assert (error["loc"][-1], error["code"]) == (field, code)
 
 
+def limit(monkeypatch: pytest.MonkeyPatch, name: str, **fields: int) -> None:
+    for module in map(import_module, ("reports.routes", "reports.export")):
+        if hasattr(module, name):
+            monkeypatch.setattr(module, name, getattr(module, name)._replace(**fields))
+
+
 def test_a_report_of_too_much_time_is_refused_before_it_is_read(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_module("reports.answers"), "MOST_PERSON_DAYS", 29)
+    limit(monkeypatch, "OF_REQUEST", person_days=29)
     monkeypatch.setattr(people.reports.shared.timesheets, "worked", None)
     refused = problem(people.get("boss", f"{people.logins}&from=2026-11-01&to=2026-11-15"), 413)
     assert refused["code"] == "report_too_large"
 
 
 def test_a_report_with_too_many_rows_is_refused(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_module("reports.answers"), "MOST_ROWS", 1)
+    limit(monkeypatch, "OF_REQUEST", rows=1)
     people.add("ann", 2 * DAY, HOUR)
     assert people.get("ann", "group_by=day").status == 200
     people.add("ann", DAY, HOUR)
@@ -419,3 +428,166 @@ def test_an_empty_report_has_a_workbook(people: People) -> None:
     sheet = workbook(people.get("ann", "group_by=person,day&format=xlsx"))
     assert [cell.value for cell in sheet[1]][:3] == ["Person", "Name", "Day"]
     assert sheet["A2"].value == "Total"
+
+
+# ---------------------------------------------------------------------- exports
+
+
+@dataclass
+class Exports:
+    """Exports, which are made when the test says so."""
+
+    people: People
+    invocations: Invocations
+    export: ModuleType
+
+    def ask(self, login: str, query: str = "") -> Answer:
+        return self.people.clients[login]("POST", f"/api/reports/export/?{query}")
+
+    def state(self, login: str) -> dict[str, Any]:
+        answer = self.people.clients[login]("GET", "/api/reports/export/")
+        assert answer.status == 200, answer.body
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def file(self, login: str, accept_encoding: str = "") -> Answer:
+        path = "/api/reports/export/file/"
+        return self.people.clients[login]("GET", path, accept_encoding=accept_encoding)
+
+    def make(self) -> None:
+        self.export.handler(self.invocations.events[-1], Context())
+
+
+@pytest.fixture
+def exports(people: People, shared_table: Table, monkeypatch: pytest.MonkeyPatch) -> Exports:
+    # The admin is the same person in all tests.
+    shared_table.write(Write("Delete", user_pk(BOSS.user_id), REPORT_EXPORT_SK))
+    invocations, export = Invocations(), import_module("reports.export")
+    monkeypatch.setattr(import_module("reports.exporting"), "_lambda", lambda: invocations)
+    monkeypatch.setattr(export, "now_ms", people.clock)
+    monkeypatch.setattr(export, "handler", as_function("reports.export", export.handler))
+    return Exports(people, invocations, export)
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+def test_an_export_is_the_file_of_the_report(exports: Exports, form: str) -> None:
+    people = exports.people
+    people.add("ann", 2 * DAY, HOUR, github_issue_url="octo/app#7")
+    people.add("bob", 3 * DAY, 2 * HOUR, github_issue_url="octo/app#8")
+    query = f"{people.logins}&group_by=person,issue&format={form}&locale=de-DE"
+    direct = people.get("boss", query)
+    asked = exports.ask("boss", query)
+    assert (asked.status, asked.headers["location"]) == (202, "/api/reports/export/")
+    assert asked.json() == exports.state("boss")
+    assert (asked.json()["state"], asked.json()["file"], asked.json()["people"]) == ("waiting", None, 2)
+    problem(exports.file("boss"), 404)
+    # The export has the time until it was asked for.
+    people.clock.advance(30)
+    exports.make()
+    found = exports.state("boss")
+    assert (found["state"], found["people_done"], found["complete"]) == ("done", 2, True)
+    assert (found["from"], found["to"], found["format"]) == ("2026-11-01", "2026-11-15", form)
+    plain = exports.file("boss", "identity")
+    for header in ("content-disposition", "content-type"):
+        assert plain.headers[header] == direct.headers[header]
+    compressed = [exports.file("boss", accepted) for accepted in ("", "br, gzip", "*")]
+    assert [answer.headers["content-encoding"] for answer in compressed] == ["gzip"] * 3
+    (content,) = {gzip.decompress(base64.b64decode(answer.body)) for answer in compressed}
+    if form == "csv":
+        assert content.decode() == plain.body == direct.body
+    else:
+        assert content == base64.b64decode(plain.body)
+        rows = [[[cell.value for cell in row] for row in workbook(one)] for one in (plain, direct)]
+        assert rows[0] == rows[1]
+
+
+def test_a_report_is_the_same_however_many_people_are_read_at_once(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people.know(
+        IssueDetails(issue(7), title="Pay", parent=issue(1)),
+        IssueDetails(issue(8), title="Send", parent=issue(1), labels=("bug",)),
+        IssueDetails(issue(1), title="Shop"),
+    )
+    for days, login in enumerate(("ann", "bob", "ann", "bob")):
+        people.add(login, days * DAY + 5 * HOUR, HOUR + days, github_issue_url=f"octo/app#{7 + days // 2}")
+    for query in ("group_by=issue", "group_by=label,person", "group_by=day"):
+        whole = people.report("boss", f"{people.logins}&{query}")
+        with monkeypatch.context() as patch:
+            patch.setattr(import_module("reports.answers"), "_BATCH", 1)
+            assert people.report("boss", f"{people.logins}&{query}") == whole
+
+
+def test_a_person_has_one_export_at_a_time(exports: Exports) -> None:
+    problem(exports.people.clients["ann"]("GET", "/api/reports/export/"), 404)
+    assert exports.ask("ann").status == 202
+    assert problem(exports.ask("ann"), 409)["code"] == "export_running"
+    assert exports.ask("bob").status == 202
+    exports.make()
+    assert exports.state("bob")["state"] == "done"
+    assert exports.ask("bob", "group_by=day").status == 202
+    assert exports.state("bob")["state"] == "waiting"
+    problem(exports.file("bob"), 404)
+
+
+def test_an_export_whose_function_was_stopped_has_failed_and_can_be_repeated(exports: Exports) -> None:
+    exports.ask("ann")
+    stopped = exports.invocations.events[-1]
+    exports.people.clock.advance(21 * 60)
+    assert (exports.state("ann")["state"], exports.state("ann")["failure"]) == ("failed", "internal_error")
+    assert exports.ask("ann", "group_by=day").status == 202
+    # The former invocation changes nothing any more.
+    exports.export.handler(stopped, Context())
+    assert exports.state("ann")["state"] == "waiting"
+    exports.make()
+    made = exports.file("ann").body
+    exports.export.handler(exports.invocations.events[-1], Context())
+    assert (exports.state("ann")["state"], exports.file("ann").body) == ("done", made)
+
+
+def test_an_export_that_cannot_begin_can_be_repeated_at_once(exports: Exports) -> None:
+    exports.invocations.is_down = True
+    problem(exports.ask("ann"), 500)
+    exports.invocations.is_down = False
+    assert exports.ask("ann").status == 202
+
+
+def test_an_export_fails_with_its_reason(exports: Exports, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit(monkeypatch, "OF_EXPORT", person_days=29, rows=0)
+    query = f"{exports.people.logins}&from=2026-11-01&to=2026-11-15"
+    assert problem(exports.ask("boss", query), 413)["code"] == "report_too_large"
+    exports.people.add("ann", DAY, HOUR)
+    exports.ask("ann")
+    exports.make()
+    assert (exports.state("ann")["state"], exports.state("ann")["failure"]) == ("failed", "report_too_large")
+    monkeypatch.setattr(exports.export, "find", None)
+    exports.ask("ann")
+    exports.make()
+    assert (exports.state("ann")["state"], exports.state("ann")["failure"]) == ("failed", "internal_error")
+
+
+def test_a_file_is_refused_when_somebody_in_it_is_no_longer_seen(
+    exports: Exports, shared_table: Table
+) -> None:
+    people = exports.people
+    exports.ask("boss", people.logins)
+    exports.make()
+    assert exports.file("boss").status == 200
+    PeopleStore(shared_table).choose_visibility(people.bob.user_id, Visibility.NOBODY)
+    problem(exports.file("boss"), 404)
+
+
+def test_an_export_expires_after_a_day(exports: Exports) -> None:
+    exports.ask("ann")
+    exports.make()
+    exports.people.clock.advance(DAY + 1)
+    problem(exports.people.clients["ann"]("GET", "/api/reports/export/"), 404)
+    problem(exports.file("ann"), 404)
+
+
+def test_a_large_file_is_stored_in_parts(exports: Exports, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("timer_core.store.report_exports"), "_PART_BYTES", 7)
+    exports.people.add("ann", DAY, HOUR)
+    exports.ask("ann", "group_by=day")
+    exports.make()
+    assert lines(exports.file("ann", "identity").body, ",")[1][0] == "2026-11-14"

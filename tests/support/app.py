@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from html import unescape
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from tests.support.browser import ORIGIN, Browser, redirect_target
 from tests.support.connection import REGION
 from tests.support.gateway import Client
 from tests.support.handlers import Clock, loaded
+from tests.support.invocations import Invocations
 from timer_core import secrets
 from timer_core.api import request_guard
 from timer_core.api.request_guard import TICKET_PATH
@@ -266,6 +268,7 @@ def open_app(table: Table, github: FakeGitHub, **variables: str) -> Iterator[App
             "ADMIN_LOGINS": ADMIN,
             # Nothing listens there, unless a test gives another address.
             "LIVE_ENDPOINT": "http://127.0.0.1:9/live",
+            "EXPORT_FUNCTION": "exports",
             "HOOK_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/123456789012/hooks",
         }
         # The fake answers at an address of its own, but names its pages in payloads as github.com does.
@@ -284,6 +287,7 @@ def open_app(table: Table, github: FakeGitHub, **variables: str) -> Iterator[App
         for function in functions:
             patch.setattr(function, "now_ms", clock)
         patch.setattr(secrets, "time", seconds)
+        patch.setattr(import_module("reports.exporting"), "_lambda", Invocations)
         app = App(
             github, client, table, auth, reports, schedule, timelogs, secret["ARN"], oauth, clock, seconds
         )

@@ -29,7 +29,7 @@ def loaded(name: str, table_name: str, **variables: str) -> Iterator[ModuleType]
             patch.delitem(sys.modules, known)
         settings.settings.cache_clear()
         module = importlib.import_module(name)
-        patch.setattr(module, "handler", _as_function(name, _described(module, module.handler)))
+        patch.setattr(module, "handler", as_function(name, _described(module, module.handler)))
         yield module
         # Only the modules that were known before come back. A package must not lack its modules then.
         for known in _modules_of(package):
@@ -57,7 +57,7 @@ def _described(module: ModuleType, handler: Callable[[Any, Any], Any]) -> Callab
     return compare
 
 
-def _as_function(name: str, handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def as_function(name: str, handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     function = function_of(name)
     names = template_names(function)
 

@@ -183,6 +183,9 @@ def calls_of(
                 f"{parameters['ConnectionId']}",
             )
         ],
+        "lambda": lambda operation, parameters, name: [
+            Call(f"lambda:{operation}Function", name(parameters["FunctionName"]))
+        ],
         "ssm": lambda operation, parameters, name: [
             Call(f"ssm:{operation}", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{name(parameters['Name'])}")
         ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -15,6 +15,7 @@ from release.translation import translate
 from tests.support.connection import REGION
 from tests.support.table import TEMPLATE, TemplateLoader
 from tests.support.template import STACK, template, translated
+from timer_core.store import report_exports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -290,10 +291,29 @@ def test_names_of_layers_contain_the_name_of_the_stack() -> None:
 
 def test_lambda_retries_a_failed_sweep_twice() -> None:
     """The retries of EventBridge Scheduler end when Lambda has accepted an asynchronous invocation."""
-    (retries,) = translated().of_type("AWS::Lambda::EventInvokeConfig").values()
-    assert translated().value(retries["FunctionName"]) == "StaleSweeperFunction"
+    retries = _invocations_of("StaleSweeperFunction")
     assert retries["MaximumRetryAttempts"] == 2
     assert "MaximumEventAgeInSeconds" not in retries
+
+
+def test_an_export_that_is_not_finished_in_time_has_failed() -> None:
+    """An invocation waits, and then runs until its timeout."""
+    invocations = _invocations_of("ReportExportFunction")
+    assert invocations["MaximumRetryAttempts"] == 0
+    timeout_s = template().resources["ReportExportFunction"]["Properties"]["Timeout"]
+    longest_s = invocations["MaximumEventAgeInSeconds"] + timeout_s
+    assert longest_s * 1000 <= report_exports.LONGEST_MS
+
+
+def _invocations_of(function: str) -> dict[str, Any]:
+    """Return the configuration of a function's asynchronous invocations."""
+    source = translated()
+    (found,) = (
+        properties
+        for properties in source.of_type("AWS::Lambda::EventInvokeConfig").values()
+        if source.value(properties["FunctionName"]) == function
+    )
+    return found
 
 
 def test_everything_that_calls_a_function_calls_its_alias() -> None:

@@ -816,6 +816,16 @@ export const german = {
   noReport: "Der Bericht wurde nicht geladen.",
   reportOfOne: ({ name }) => `Zeit von ${name}`,
   reportOfPeople: ({ count }) => `Zeit von ${count} Personen`,
+  exportTitle: "Bericht als Datei",
+  exportOffer:
+    "Dieser Bericht ist zu groß für die Seite. Er lässt sich als Datei erstellen, was einige Minuten dauern kann.",
+  exportProgress: "Fortschritt",
+  exportFile: "Datei herunterladen",
+  exportRunning: ({ done, count }) => `Die Zeit von ${count} Personen wird gelesen: ${done} fertig`,
+  exportDone: ({ days, time }) => `Die Datei für ${days} ist fertig. Sie wird am ${time} gelöscht.`,
+  exportFailed: "Die Datei konnte nicht erstellt werden. Versuche es noch einmal.",
+  exportTooLarge:
+    "Dieser Bericht ist auch für eine Datei zu groß. Wähle einen kürzeren Zeitraum, weniger Personen oder gröbere Gruppen.",
   allRows: ({ count }) => `Alle ${count} Zeilen anzeigen`,
   total: "Summe",
   withSubIssues: "Mit Unter-Issues",

@@ -537,6 +537,11 @@ export const english = {
   noReport: "The report was not loaded.",
   reportOfOne: ({ name }) => `Time of ${name}`,
   reportOfPeople: ({ count }) => `Time of ${count} people`,
+  exportRunning: ({ done, count }) => `Reading the time of ${count} people: ${done} done`,
+  exportDone: ({ days, time }) => `The file of ${days} is ready. It is deleted at ${time}.`,
+  exportFailed: "The file could not be made. Try again.",
+  exportTooLarge:
+    "This report is too large for a file, too. Choose a shorter period, fewer people or coarser groups.",
   allRows: ({ count }) => `Show all ${count} rows`,
   total: "Total",
   workingTime: "Working time",

@@ -486,3 +486,15 @@ export interface Report {
   complete: boolean;
   people: ReportPerson[];
 }
+
+/** `ExportShown` of the API. */
+export interface ReportExport {
+  state: "waiting" | "running" | "done" | "failed";
+  from: Day;
+  to: Day;
+  people: number;
+  people_done: number;
+  expires: string;
+  failure: string | null;
+  complete: boolean | null;
+}

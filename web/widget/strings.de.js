@@ -102,6 +102,7 @@ export default {
     day_confirmed: "Dieser Tag ist bestätigt. Öffne ihn wieder, um ihn zu ändern.",
     report_too_large:
       "Dieser Bericht ist zu groß. Wähle einen kürzeren Zeitraum, weniger Personen oder gröbere Gruppen.",
+    export_running: "Deine letzte Datei wird noch erstellt.",
     unknown_person: "Die Zeit dieser Person kannst du nicht sehen.",
     details_deleted:
       "Die Einzelheiten dieses Tages sind gelöscht. Seine Summen bleiben und ändern sich nicht mehr.",

@@ -27,7 +27,7 @@ _HINT_CONFIG = Config(
 )
 
 # The services that the functions call, as the names of botocore's events contain them.
-SERVICES = {"apigatewaymanagementapi", "dynamodb", "secrets-manager", "sqs", "ssm"}
+SERVICES = {"apigatewaymanagementapi", "dynamodb", "lambda", "secrets-manager", "sqs", "ssm"}
 
 # The roots of Amazon Trust Services, which sign the certificates of AWS's endpoints. Amazon recommends these
 # five for custom trust stores (https://www.amazontrust.com/repository/). botocore's own file has 25 times as

@@ -53,6 +53,8 @@ class Settings:
         The queue of notifications for outgoing webhooks.
     write_back_queue_url
         The queue of issues whose total time is written to GitHub; empty if the function queues none.
+    export_function
+        The ARN of the function that makes the files of reports.
     closing_comment
         Whether closed issues get a comment with their total time.
     live_endpoint
@@ -84,6 +86,7 @@ class Settings:
     timesheet_queue_url: str
     hook_queue_url: str
     write_back_queue_url: str
+    export_function: str
     closing_comment: bool
     live_endpoint: str
     max_receives: int
@@ -136,6 +139,7 @@ class Settings:
             timesheet_queue_url=os.environ.get("TIMESHEET_QUEUE_URL", ""),
             hook_queue_url=os.environ.get("HOOK_QUEUE_URL", ""),
             write_back_queue_url=os.environ.get("WRITE_BACK_QUEUE_URL", ""),
+            export_function=os.environ.get("EXPORT_FUNCTION", ""),
             closing_comment=os.environ.get("CLOSING_COMMENT") == "true",
             live_endpoint=os.environ.get("LIVE_ENDPOINT", ""),
             max_receives=int(os.environ.get("MAX_RECEIVES", "10")),

@@ -52,6 +52,7 @@ ERRORS = {
     ErrorCode.REPORT_TOO_LARGE: (
         "Dieser Bericht ist zu groß. Wähle einen kürzeren Zeitraum, weniger Personen oder gröbere Gruppen."
     ),
+    ErrorCode.EXPORT_RUNNING: "Deine letzte Datei wird noch erstellt.",
     ErrorCode.UNKNOWN_PERSON: "Die Zeit dieser Person kannst du nicht sehen.",
     ErrorCode.INVALID_VALUE: "Dieser Wert ist ungültig.",
     ErrorCode.UNKNOWN_FIELD: "Dieses Feld kennt der Server nicht.",

@@ -32,6 +32,7 @@ class ErrorCode(StrEnum):
     DETAILS_DELETED = "details_deleted"
     # Reports
     REPORT_TOO_LARGE = "report_too_large"
+    EXPORT_RUNNING = "export_running"
     UNKNOWN_PERSON = "unknown_person"
     # Fields of a request
     INVALID_VALUE = "invalid_value"
@@ -291,6 +292,12 @@ class ReportTooLarge(IssueTimerError):
     """A report of more time, or with more rows, than a request can read or return."""
 
     code = ErrorCode.REPORT_TOO_LARGE
+
+
+class ExportRunning(IssueTimerError):
+    """The person's last export is not finished."""
+
+    code = ErrorCode.EXPORT_RUNNING
 
 
 class TooManyRequests(IssueTimerError):

@@ -27,6 +27,7 @@ PROFILE_SK = "profile"
 CALENDAR_SK = "calendar"
 CONNECTIONS_SK = "live"
 RETENTION_SK = "retention"
+REPORT_EXPORT_SK = "report-export"
 TOKEN_SK = "token"  # noqa: S105 - a key, not a secret
 STATE_SK = "used"
 PENDING_DELETIONS_PK = "pending-deletions"
@@ -92,6 +93,16 @@ def idempotency_sk(key: str) -> str:
 def writes_sk(minute: int) -> str:
     """Return the sort key of the number of changes in a minute (minutes since the epoch)."""
     return f"writes#{minute}"
+
+
+def report_files(ulid: str) -> str:
+    """Return the prefix of the sort keys of the parts of a report's file, given the ULID of its export."""
+    return f"report-file#{ulid}#"
+
+
+def report_file_sk(ulid: str, number: int) -> str:
+    """Return the sort key of a part of a report's file."""
+    return f"{report_files(ulid)}{number:03}"
 
 
 def user_token_sk(token_id: str) -> str:
