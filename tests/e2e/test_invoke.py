@@ -59,6 +59,11 @@ def test_reports(site: Site) -> None:
     assert {person["id"] for person in body(report)["people"]} >= {DEMO_USER_ID}
 
 
+def test_report_export(site: Site) -> None:
+    """No such export waits, so the function writes nothing and returns nothing."""
+    assert invoke(site, "ReportExportFunction.json") == [None]
+
+
 def test_hooks(site: Site) -> None:
     assert invoke(site, "HooksFunction.json") == [{"batchItemFailures": []}]
 
