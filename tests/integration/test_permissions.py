@@ -247,9 +247,7 @@ def unused(function: str) -> set[tuple[str, str]]:
 def export(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     """Export a report through Lambda's API, which runs nothing."""
     with mock_aws(config={"lambda": {"use_docker": False}}):
-        role = boto3.client("iam").create_role(RoleName="exports", AssumeRolePolicyDocument="{}")["Role"][
-            "Arn"
-        ]
+        role = boto3.client("iam").create_role(RoleName="exports", AssumeRolePolicyDocument="{}")
         package = BytesIO()
         with ZipFile(package, "w") as archive:
             archive.writestr("exports.py", "")
