@@ -236,7 +236,8 @@ def test_a_locked_day_contains_each_change_by_hand_that_succeeded(
             stored = ConfirmedDays(table).between(one.user_id, FIRST, FIRST + DAY_MS)
             assert [day.slices for day in stored] == [sheet.slices]
         again = race(threads, changes)
-        assert all(isinstance(result, DayLocked) for result in [*again[::5], *again[4::5]])
+        refusals = (DayLocked, TooMuchContention)
+        assert [one for one in [*again[::5], *again[4::5]] if not isinstance(one, refusals)] == []
         assert [one.sheet().slices for one in people] == [sheet.slices for sheet in locked[0]]
     finally:
         locking.lock(None, by=1, reason="", now_ms=people[0].now_ms)
