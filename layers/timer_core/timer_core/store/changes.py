@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from timer_core.domain.confirmed import OVER_AFTER_MS, first_confirmed, first_locked, without_lifted
 from timer_core.domain.errors import DayConfirmed, DetailsDeleted
@@ -102,12 +103,14 @@ class Changes:
         if min(span.since_ms for span in spans) >= now_ms - OVER_AFTER_MS:
             return None
         try:
-            self._check(self._calendars.own(user_id), spans, ())
+            self._check(self._calendars.own(user_id), self._calendars.locked_until(), spans, ())
         except DayConfirmed as error:
             return error
         return None
 
-    def _check(self, own: OwnCalendar, touched: Sequence[Span], moved: Sequence[Span]) -> None:
+    def _check(
+        self, own: OwnCalendar, locked_until: date | None, touched: Sequence[Span], moved: Sequence[Span]
+    ) -> None:
         """Refuse a change by hand of confirmed or locked days.
 
         Raises
@@ -119,7 +122,7 @@ class Changes:
         DetailsDeleted
             If it concerns a day whose details are deleted.
         """
-        schedule, locked_until = self._schedule(own), self._calendars.locked_until()
+        schedule = self._schedule(own)
         first_ms = min((span.since_ms for span in (*touched, *moved)), default=LATEST_MS)
         if first_ms < own.details_from_ms:
             raise DetailsDeleted(schedule.day_of(first_ms))
@@ -127,7 +130,7 @@ class Changes:
         locked = first_locked(locked_until, [*touched, *without(moved, frozen)], schedule)
         if locked is not None:
             self._calendars.refuse_locked(locked)
-        ranges = without_lifted(own.confirmed, self._calendars.locked_until())
+        ranges = without_lifted(own.confirmed, locked_until)
         day = first_confirmed(ranges, touched, schedule)
         if day is not None:
             raise DayConfirmed(day)
@@ -148,13 +151,15 @@ class Changes:
         if touched_ms >= change.now_ms - _RECENT_MS:
             return marks
         own = self._calendars.own(change.user_id)
-        self._check(own, change.touched, change.moved)
+        # The lock is read once, so that the write is refused if it is not the one that was checked.
+        locked_until = self._calendars.locked_until()
+        self._check(own, locked_until, change.touched, change.moved)
         schedule = self._schedule(own)
         # Yesterday may be confirmed or locked while the change is being written.
         if touched_ms >= schedule.starts_at(schedule.day_of(change.now_ms)):
             return marks
         guard = guarded(change.user_id, own, change.reaches_ms if marks else None)
-        return [guard, lock_unchanged(self._calendars.locked_until())]
+        return [guard, lock_unchanged(locked_until)]
 
 
 def _with_moved_starts(change: TimerChange, marks: Sequence[Write]) -> Sequence[Write]:

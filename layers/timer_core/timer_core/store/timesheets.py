@@ -357,6 +357,8 @@ class Timesheets:
         """
 
         def attempt() -> Sheet:
+            # The lock is read before the sheet, so that the write is refused if it has changed since.
+            locked_until = self._calendars.locked_until()
             state = self.state(user_id, now_ms=now_ms)
             (sheet,), worked = self._sheets(user_id, state, [day], now_ms)
             if sheet.since_ms == sheet.until_ms:
@@ -383,7 +385,7 @@ class Timesheets:
             )
             frozen = [confirmation(user_id, state, confirmed.range), *puts(user_id, confirmed)]
             writes = [*frozen, *marks, *put_entry(user_id, entry)]
-            self._calendars.transact(writes, self._calendars.locked_until())
+            self._calendars.transact(writes, locked_until)
             return replace(sheet, confirmed_ms=now_ms)
 
         return retry_on_conflict(attempt, "The day could not be confirmed: other requests kept changing it.")
@@ -407,6 +409,7 @@ class Timesheets:
         """
 
         def attempt() -> None:
+            locked_until = self._calendars.locked_until()
             state = self.state(user_id, now_ms=now_ms)
             (sheet,), _ = self._sheets(user_id, state, [day], now_ms)
             self._refuse_locked(sheet)
@@ -423,7 +426,7 @@ class Timesheets:
             )
             deletes = self._confirmed.deletes(user_id, day)
             writes = [update, *deletes, *put_entry(user_id, entry)]
-            self._calendars.transact(writes, self._calendars.locked_until())
+            self._calendars.transact(writes, locked_until)
 
         retry_on_conflict(attempt, "The day could not be reopened: other requests kept changing it.")
         return self.days(user_id, [day], now_ms=now_ms)[0]
@@ -461,7 +464,7 @@ class Timesheets:
             dates = [] if locked_until is None else self._not_frozen(user_id, state.own, locked_until)
             if not dates:
                 return False
-            self._freeze(user_id, state, dates, now_ms)
+            self._freeze(user_id, state, dates, locked_until, now_ms)
             return True
 
         message = "The days could not be frozen: other requests kept changing them."
@@ -496,7 +499,9 @@ class Timesheets:
             day += DAY
         return dates
 
-    def _freeze(self, user_id: int, state: StoredState, dates: Sequence[date], now_ms: int) -> None:
+    def _freeze(
+        self, user_id: int, state: StoredState, dates: Sequence[date], locked_until: date | None, now_ms: int
+    ) -> None:
         """Freeze the time of adjacent dates, because they are locked."""
         sheets, worked = self._sheets(user_id, state, dates, now_ms)
         days = [
@@ -509,7 +514,6 @@ class Timesheets:
             self._table.transact(marks[first : first + MOST_WRITES])
         added = ConfirmedRange(dates[0], dates[-1], days[0].since_ms, days[-1].until_ms, locked=True)
         frozen = [write for day in days for write in puts(user_id, day)]
-        locked_until = self._calendars.locked_until()
         self._calendars.transact([confirmation(user_id, state, added), *frozen], locked_until)
 
     def _sheets(
