@@ -130,6 +130,8 @@ class Changes:
         locked = first_locked(locked_until, [*touched, *without(moved, frozen)], schedule)
         if locked is not None:
             self._calendars.refuse_locked(locked)
+            # The lock was another one. The write of the change is refused, and the change is checked again.
+            locked_until = self._calendars.locked_until()
         ranges = without_lifted(own.confirmed, locked_until)
         day = first_confirmed(ranges, touched, schedule)
         if day is not None:
